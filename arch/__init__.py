@@ -1,0 +1,1 @@
+"""Descriptions: problems, architectures, mappings, technologies, and how they are read."""

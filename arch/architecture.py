@@ -1,0 +1,253 @@
+"""The hardware: a chain of memories and fan-outs from off-chip memory down to the MACs.
+
+Every number a search may change has a path, ``glb.depth`` or ``array.mesh_x``: the name of a
+level and the name of its field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from math import prod
+
+from arraysmith.arch.errors import ArraysmithError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Energy stated for one component, in place of what the technology tables would give.
+
+    Attributes:
+        read_pj: picojoules per read access (of the whole width), or per operation of the MACs.
+        write_pj: picojoules per write access; equal to ``read_pj`` for the MACs.
+    """
+
+    read_pj: float
+    write_pj: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One memory (off-chip, SRAM or scratchpad), replicated by the fan-outs above it.
+
+    Attributes:
+        name: level name, unique in the architecture.
+        device: what it is built of, a name known to ``arch.technology``: ``lpddr4``, ``sram`` ...
+        holds: names of the tensors it may keep; the others pass by.
+        width_bits: bits moved by one access.
+        word_bits: bits one word of any tensor takes here. Partial sums may be wider than results.
+        depth: number of lines of ``width_bits``; None is unbounded (off-chip only).
+        read_words_per_cycle: words that can leave per cycle; None is unlimited.
+        write_words_per_cycle: words that can enter per cycle; None is unlimited.
+        ports: 1, reads and writes share the cycles of the one port; 2, one port each way.
+        double_buffered: the memory is two halves, one worked on while the other is filled or
+            drained. A mapping whose tiles need more than a half then runs without that overlap.
+        latency_cycles: cycles from request to first word.
+        energy: stated energies; None to take them from the technology.
+    """
+
+    name: str
+    device: str
+    holds: tuple[str, ...]
+    width_bits: int
+    word_bits: int
+    depth: int | None = None
+    read_words_per_cycle: Fraction | None = None
+    write_words_per_cycle: Fraction | None = None
+    ports: int = 2
+    double_buffered: bool = True
+    latency_cycles: int = 0
+    energy: Energy | None = None
+
+    @property
+    def words_per_access(self) -> int:
+        """Words moved by one access; at least 1."""
+        return max(1, self.width_bits // self.word_bits)
+
+    @property
+    def capacity_words(self) -> int | None:
+        """Words that fit: depth x width / word bits, rounded down; None when unbounded."""
+        return None if self.depth is None else self.depth * self.width_bits // self.word_bits
+
+    @property
+    def capacity_bits(self) -> int:
+        """Bits of storage of one instance; 0 when unbounded (it is not on the chip)."""
+        return 0 if self.depth is None else self.depth * self.width_bits
+
+
+@dataclass(frozen=True, slots=True)
+class XyBus:
+    """Buses along rows and columns, one per tensor, as on Eyeriss (Chen et al., JSSC 2017).
+
+    Attributes:
+        words_per_cycle: words one tensor's bus carries per cycle; None is unlimited.
+        latency_cycles: cycles from the parent's port to a child's.
+        multicast: one transfer reaches every child that needs the same tile; else one per child.
+        diagonal: children that need the same tile are recognised across rows and columns (by tag
+            matching). When false only within a row or a column, so that a diagonal of an array
+            costs one transfer per row.
+        reduction: partial sums of children are added on the way up; else each travels alone.
+    """
+
+    words_per_cycle: Fraction | None = None
+    latency_cycles: int = 0
+    multicast: bool = True
+    diagonal: bool = True
+    reduction: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Systolic:
+    """Store-and-forward neighbours: operands enter at the left and the top, skewed by a cycle a PE.
+
+    Attributes:
+        drain: how outputs leave an output-stationary array: ``shift``, down the columns, one row
+            per cycle after the last MAC; ``free``, at once.
+        partial_folds: extents that a fold's time is counted with when it does not fill the array:
+            ``used`` rows and columns, or ``full``.
+    """
+
+    drain: str = "shift"
+    partial_folds: str = "used"
+
+
+Wiring = XyBus | Systolic
+
+
+@dataclass(frozen=True, slots=True)
+class Fanout:
+    """A mesh of mesh_x columns by mesh_y rows of everything below this level, and its network."""
+
+    name: str
+    mesh_x: int
+    mesh_y: int
+    network: Wiring = XyBus()
+
+    @property
+    def instances(self) -> int:
+        """Number of children."""
+        return self.mesh_x * self.mesh_y
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """The MAC unit at the bottom: one multiply-accumulate per cycle.
+
+    Attributes:
+        name: level name.
+        multiply_bits: bits of each factor.
+        accumulate_bits: bits of the adder.
+        pipeline_cycles: cycles from operands to result; at least 1.
+        energy: stated energy per MAC; None to take it from the technology.
+    """
+
+    name: str = "mac"
+    multiply_bits: int = 8
+    accumulate_bits: int = 16
+    pipeline_cycles: int = 1
+    energy: Energy | None = None
+
+
+Level = Memory | Fanout
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A chain of levels, off-chip memory first, MACs last.
+
+    Attributes:
+        name: of the design.
+        clock_hz: array clock; every cycle count is in its cycles.
+        technology: name of the energy and area table, for example ``65nm``.
+        levels: memories and fan-outs, outermost first; the first is the off-chip memory.
+        compute: the MAC unit below the last level.
+    """
+
+    name: str
+    clock_hz: int
+    technology: str
+    levels: tuple[Level, ...]
+    compute: Compute = Compute()
+
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """Memories, outermost first."""
+        return tuple(level for level in self.levels if isinstance(level, Memory))
+
+    @property
+    def fanouts(self) -> tuple[Fanout, ...]:
+        """Fan-outs, outermost first."""
+        return tuple(level for level in self.levels if isinstance(level, Fanout))
+
+    @property
+    def systolic(self) -> Fanout | None:
+        """The systolic array, if the MACs form one (rows are mesh_y, columns are mesh_x)."""
+        last = self.levels[-1]
+        return last if isinstance(last, Fanout) and isinstance(last.network, Systolic) else None
+
+    @property
+    def pes(self) -> int:
+        """Number of MAC units."""
+        return prod(fanout.instances for fanout in self.fanouts)
+
+    def level(self, name: str) -> Level:
+        """Return the level called ``name``; raises ArraysmithError with the near matches."""
+        for level in self.levels:
+            if level.name == name:
+                return level
+        raise ArraysmithError(
+            f"{self.name} has no level {name!r}: {nearest(name, [x.name for x in self.levels])}"
+        )
+
+    def instances(self, name: str) -> int:
+        """Return how many copies of the level called ``name`` the chip has."""
+        count = 1
+        for level in self.levels:
+            if level.name == name:
+                return count
+            if isinstance(level, Fanout):
+                count *= level.instances
+        return count
+
+    @property
+    def storage_bits(self) -> int:
+        """Bits of on-chip storage: every instance of every bounded memory."""
+        return sum(memory.capacity_bits * self.instances(memory.name) for memory in self.memories)
+
+    def value(self, path: str) -> int:
+        """Return the number at ``path`` (``level.field``)."""
+        name, field = _split(path)
+        owner = self.compute if name == self.compute.name else self.level(name)
+        value = getattr(owner, _known_field(owner, field, path))
+        if not isinstance(value, int):
+            raise ArraysmithError(f"{path} is not an integer: {value!r}")
+        return value
+
+    def with_values(self, values: Dict[str, int]) -> Architecture:
+        """Return a copy with the numbers at the given paths replaced."""
+        changes: dict[str, dict[str, int]] = {}
+        for path, value in values.items():
+            name, field = _split(path)
+            owner = self.compute if name == self.compute.name else self.level(name)
+            changes.setdefault(name, {})[_known_field(owner, field, path)] = value
+        levels = tuple(
+            replace(level, **changes[level.name]) if level.name in changes else level  # type: ignore[arg-type]
+            for level in self.levels
+        )
+        compute = replace(self.compute, **changes.get(self.compute.name, {}))  # type: ignore[arg-type]
+        return replace(self, levels=levels, compute=compute)
+
+
+def _split(path: str) -> tuple[str, str]:
+    name, dot, field = path.partition(".")
+    if not dot:
+        raise ArraysmithError(f"path {path!r} must be level.field, for example glb.depth")
+    return name, field
+
+
+def _known_field(owner: Level | Compute, field: str, path: str) -> str:
+    names = [f.name for f in fields(owner)]
+    if field not in names:
+        raise ArraysmithError(f"{path}: no field {field!r}: {nearest(field, names)}")
+    return field

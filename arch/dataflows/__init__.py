@@ -1,0 +1,1 @@
+"""Named dataflows: constraints on mappings, one file each."""

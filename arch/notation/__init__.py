@@ -1,0 +1,1 @@
+"""Other tools' ways of writing a mapping."""

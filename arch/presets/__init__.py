@@ -1,0 +1,1 @@
+"""Architectures that ship with the product, each with its sources."""

@@ -1,0 +1,1 @@
+"""Energy and area tables: one file per kind of component, data under ``tables/``."""

@@ -1,0 +1,1 @@
+"""Energy and area tables as data files, each with its source."""

@@ -1,0 +1,1 @@
+"""Search: spaces, optimisers, mapper, runner, re-scoring."""

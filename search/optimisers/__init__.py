@@ -1,0 +1,1 @@
+"""Optimisers behind ask and tell, one file each."""

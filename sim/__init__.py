@@ -1,0 +1,1 @@
+"""Models: closed forms and the cycle-accurate simulator, one Report for both."""

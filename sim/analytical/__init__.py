@@ -1,0 +1,1 @@
+"""The analytical model: closed forms over batches of mappings."""

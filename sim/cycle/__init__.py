@@ -1,0 +1,1 @@
+"""The cycle-accurate simulator: SimPy carries transactions, kernels what happens inside one."""

@@ -1,0 +1,249 @@
+"""The one result type of every model, analytical or simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+FIDELITIES = ("analytical", "calibrated", "cycle")
+"""How a number was obtained: closed form, corrected closed form, simulation."""
+
+READ, FILL, UPDATE, DRAIN = "read", "fill", "update", "drain"
+"""Directions of an access, seen from the memory.
+
+``read``: words read to feed a child (or partial sums read back by a child). ``fill``: words written
+because the parent sent them. ``update``: words written because a child sent results. ``drain``:
+words read to send results to the parent.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Accesses of one tensor at one memory in one direction, over all instances.
+
+    Attributes:
+        level: memory name.
+        tensor: tensor name.
+        direction: ``read``, ``fill``, ``update`` or ``drain``.
+        words: words moved.
+        accesses: accesses of the memory's width that moved them.
+        energy_pj: energy of all of them.
+    """
+
+    level: str
+    tensor: str
+    direction: str
+    words: int
+    accesses: int
+    energy_pj: float
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Words that entered a fan-out's network for one tensor.
+
+    Attributes:
+        network: fan-out name.
+        tensor: tensor name.
+        kind: ``unicast``, ``multicast`` or ``reduction``.
+        words: words sent into the network (once per multicast).
+        deliveries: words received by all children together (sent by all, for a reduction).
+    """
+
+    network: str
+    tensor: str
+    kind: str
+    words: int
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """Area of one component: ``count`` copies of ``area_um2`` each."""
+
+    name: str
+    count: int
+    area_um2: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Cost of running a problem, or the sum over the layers of a network.
+
+    Attributes:
+        fidelity: one of ``FIDELITIES``.
+        setting: named rule set of the model: ``default``, ``timeloop`` ...
+        macs: multiply-accumulates done.
+        flops: operations, see ``Problem.flops``.
+        pes: MAC units of the architecture.
+        clock_hz: array clock.
+        compute_cycles: cycles in which the array computes: the time with free data movement.
+        stalls: (cause, cycles) of every other cycle; causes are documented by the model that
+            names them; compute_cycles + their sum = cycles.
+        active_pes: MAC units that have work under the mapping (most over layers, for a sum).
+        accesses: words and energy per memory, tensor and direction.
+        traffic: words per network and tensor.
+        mac_energy_pj: energy of all MACs.
+        leakage_energy_pj: leakage of the whole chip over ``cycles``; 0 when the setting omits it.
+        area: components and their areas.
+    """
+
+    fidelity: str
+    setting: str
+    macs: int
+    flops: int
+    pes: int
+    clock_hz: int
+    compute_cycles: int
+    stalls: tuple[tuple[str, int], ...]
+    active_pes: int
+    accesses: tuple[Access, ...]
+    traffic: tuple[Traffic, ...]
+    mac_energy_pj: float
+    leakage_energy_pj: float
+    area: tuple[Component, ...] = field(default=())
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the first request to the last word written."""
+        return self.compute_cycles + sum(cycles for _, cycles in self.stalls)
+
+    @property
+    def energy_pj(self) -> float:
+        """All energy: accesses, MACs, leakage."""
+        return (
+            sum(access.energy_pj for access in self.accesses)
+            + self.mac_energy_pj
+            + self.leakage_energy_pj
+        )
+
+    @property
+    def utilization(self) -> float:
+        """MACs / (cycles x MAC units); 0 to 1."""
+        return self.macs / (self.cycles * self.pes)
+
+    @property
+    def gflops(self) -> float:
+        """10^9 operations per second at the array clock."""
+        return self.flops / self.cycles * self.clock_hz / 1e9
+
+    @property
+    def edp_j_cycles(self) -> float:
+        """Energy in joules x cycles."""
+        return self.energy_pj * 1e-12 * self.cycles
+
+    @property
+    def area_um2(self) -> float:
+        """Area of all components."""
+        return sum(component.count * component.area_um2 for component in self.area)
+
+    @property
+    def stall_cycles(self) -> dict[str, int]:
+        """Cycles by cause, causes in the model's order."""
+        return dict(self.stalls)
+
+    def words(self, level: str, tensor: str | None = None, direction: str | None = None) -> int:
+        """Return the words moved at ``level``, of one tensor or direction if asked."""
+        return sum(
+            access.words
+            for access in self.accesses
+            if access.level == level
+            and tensor in (None, access.tensor)
+            and direction in (None, access.direction)
+        )
+
+    def energy_by_level(self) -> dict[str, float]:
+        """Return picojoules per memory, outermost first, then ``mac`` and ``leakage``."""
+        parts: dict[str, float] = {}
+        for access in self.accesses:
+            parts[access.level] = parts.get(access.level, 0.0) + access.energy_pj
+        parts["mac"] = self.mac_energy_pj
+        if self.leakage_energy_pj:
+            parts["leakage"] = self.leakage_energy_pj
+        return parts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: the stored fields and the derived quantities, for JSON."""
+        plain = asdict(self)
+        del plain["stalls"]
+        return {
+            "fidelity": plain.pop("fidelity"),
+            "setting": plain.pop("setting"),
+            "cycles": self.cycles,
+            "compute_cycles": plain.pop("compute_cycles"),
+            "stall_cycles": self.stall_cycles,
+            "utilization": self.utilization,
+            "gflops": self.gflops,
+            "energy_pj": self.energy_pj,
+            "edp_j_cycles": self.edp_j_cycles,
+            "area_um2": self.area_um2,
+            "energy_by_level_pj": self.energy_by_level(),
+            **plain,
+            "area": [asdict(component) for component in self.area],
+            "accesses": [asdict(access) for access in self.accesses],
+            "traffic": [asdict(part) for part in self.traffic],
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Report:
+        """Return the Report that ``to_dict`` made ``plain`` of; derived quantities are ignored."""
+        return cls(
+            fidelity=plain["fidelity"],
+            setting=plain["setting"],
+            macs=plain["macs"],
+            flops=plain["flops"],
+            pes=plain["pes"],
+            clock_hz=plain["clock_hz"],
+            compute_cycles=plain["compute_cycles"],
+            stalls=tuple(plain["stall_cycles"].items()),
+            active_pes=plain["active_pes"],
+            accesses=tuple(Access(**access) for access in plain["accesses"]),
+            traffic=tuple(Traffic(**part) for part in plain["traffic"]),
+            mac_energy_pj=plain["mac_energy_pj"],
+            leakage_energy_pj=plain["leakage_energy_pj"],
+            area=tuple(Component(**component) for component in plain["area"]),
+        )
+
+
+def total(parts: Iterable[tuple[Report, int]]) -> Report:
+    """Return the Report of running each part ``repeat`` times, one after the other.
+
+    Args:
+        parts: (report, repeat) pairs of one architecture, fidelity and setting; at least one.
+    """
+    pairs = list(parts)
+    first = pairs[0][0]
+    stalls: dict[str, int] = {}
+    accesses: dict[tuple[str, str, str], list[float]] = {}
+    traffic: dict[tuple[str, str, str], list[int]] = {}
+    for report, repeat in pairs:
+        for cause, cycles in report.stalls:
+            stalls[cause] = stalls.get(cause, 0) + repeat * cycles
+        for a in report.accesses:
+            row = accesses.setdefault((a.level, a.tensor, a.direction), [0, 0, 0.0])
+            row[0] += repeat * a.words
+            row[1] += repeat * a.accesses
+            row[2] += repeat * a.energy_pj
+        for t in report.traffic:
+            moved = traffic.setdefault((t.network, t.tensor, t.kind), [0, 0])
+            moved[0] += repeat * t.words
+            moved[1] += repeat * t.deliveries
+    return Report(
+        fidelity=first.fidelity,
+        setting=first.setting,
+        macs=sum(r.macs * n for r, n in pairs),
+        flops=sum(r.flops * n for r, n in pairs),
+        pes=first.pes,
+        clock_hz=first.clock_hz,
+        compute_cycles=sum(r.compute_cycles * n for r, n in pairs),
+        stalls=tuple(stalls.items()),
+        active_pes=max(r.active_pes for r, _ in pairs),
+        accesses=tuple(
+            Access(*key, int(row[0]), int(row[1]), row[2]) for key, row in accesses.items()
+        ),
+        traffic=tuple(Traffic(*key, *moved) for key, moved in traffic.items()),
+        mac_energy_pj=sum(r.mac_energy_pj * n for r, n in pairs),
+        leakage_energy_pj=sum(r.leakage_energy_pj * n for r, n in pairs),
+        area=first.area,
+    )

@@ -1,0 +1,1 @@
+"""Traces: HDF5 recorder and reader, exporters, pictures and the HTML report."""

@@ -1,0 +1,1 @@
+"""Reference numbers and the suites that compare with them."""
