@@ -1,0 +1,111 @@
+"""From counts to energy and area: the one place where both models price what they counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.technology.cost import ComponentCost
+from arraysmith.arch.technology.estimate import mac_cost, memory_cost
+from arraysmith.sim.report import DRAIN, READ, Access, Component
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Words of one tensor moved at one memory in one direction, over all instances that take part.
+
+    Attributes:
+        level: memory name.
+        tensor: tensor name.
+        direction: see ``sim.report``.
+        words: words over all instances.
+        instances: instances that share them; each rounds its accesses up by itself.
+    """
+
+    level: str
+    tensor: str
+    direction: str
+    words: int
+    instances: int
+
+
+@dataclass(frozen=True)
+class PriceList:
+    """Cost of every component of one architecture.
+
+    Attributes:
+        memories: cost of one instance of each memory, by name.
+        mac: cost of one MAC unit.
+    """
+
+    memories: dict[str, ComponentCost]
+    mac: ComponentCost
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> PriceList:
+        """Return the price list from the architecture's technology and stated energies."""
+        return cls(
+            {x.name: memory_cost(x, architecture.technology) for x in architecture.memories},
+            mac_cost(architecture.compute, architecture.technology),
+        )
+
+
+def accesses_of(words: int, instances: int, words_per_access: int) -> int:
+    """Return the accesses that move ``words`` spread evenly over ``instances``.
+
+    Every instance moves whole accesses: instances x ceil(words / instances / words per access).
+    """
+    if words == 0:
+        return 0
+    return instances * -(-words // (instances * words_per_access))
+
+
+def price(
+    architecture: Architecture, prices: PriceList, counts: Iterable[Count]
+) -> tuple[Access, ...]:
+    """Return the counts with the accesses and the energy they take; empty counts are left out.
+
+    Reads and drains cost a read; fills and updates cost a write.
+    """
+    priced = []
+    for count in counts:
+        if count.words == 0:
+            continue
+        memory = architecture.level(count.level)
+        assert isinstance(memory, Memory)
+        cost = prices.memories[count.level]
+        each_pj = cost.read_pj if count.direction in (READ, DRAIN) else cost.write_pj
+        accesses = accesses_of(count.words, count.instances, memory.words_per_access)
+        priced.append(
+            Access(
+                count.level,
+                count.tensor,
+                count.direction,
+                count.words,
+                accesses,
+                accesses * each_pj,
+            )
+        )
+    return tuple(priced)
+
+
+def leakage_pj(architecture: Architecture, prices: PriceList, cycles: int) -> float:
+    """Return the leakage of every component over ``cycles``: mW x seconds = 10^9 pJ."""
+    total_mw = sum(
+        cost.leakage_mw * architecture.instances(name) for name, cost in prices.memories.items()
+    )
+    total_mw += prices.mac.leakage_mw * architecture.pes
+    return total_mw * cycles / architecture.clock_hz * 1e9
+
+
+def components(architecture: Architecture, prices: PriceList) -> tuple[Component, ...]:
+    """Return the on-chip components with their areas, outermost first."""
+    parts = [
+        Component(memory.name, architecture.instances(memory.name), cost.area_um2)
+        for memory in architecture.memories
+        if memory.depth is not None
+        for cost in (prices.memories[memory.name],)
+    ]
+    mac = Component(architecture.compute.name, architecture.pes, prices.mac.area_um2)
+    return (*parts, mac)
