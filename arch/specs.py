@@ -1,0 +1,258 @@
+"""What the architecture, mapping and budget files may hold, as strict models (file-facing only).
+
+The frozen types of ``architecture`` and ``mapping`` are what the rest of the project uses; these
+models exist for reading, for error messages and for the JSON schema that editors use. Quantities
+are written with units (``128 KiB``, ``16 words/cycle``), see ``units``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+)
+
+from arraysmith.arch.errors import nearest
+from arraysmith.arch.problem import DIMS, TENSORS
+from arraysmith.arch.spec_reader import Spec, SpecError
+from arraysmith.arch.units import (
+    Rate,
+    parse_area_um2,
+    parse_bits,
+    parse_clock,
+    parse_cycles,
+    parse_energy_pj,
+    parse_rate,
+    parse_size,
+)
+
+
+def _text(example: str, *, bare: bool = False) -> WithJsonSchema:
+    """Return the schema of a quantity: text with a unit, or a bare integer where allowed."""
+    text: dict[str, Any] = {"type": "string", "examples": [example]}
+    return WithJsonSchema({"anyOf": [text, {"type": "integer", "minimum": 0}]} if bare else text)
+
+
+def _one_of(known: tuple[str, ...]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in known:
+            raise SpecError(f"must be one of {', '.join(known)}", nearest(name, known))
+        return name
+
+    return AfterValidator(check)
+
+
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise SpecError("must name each once", "remove the repetition")
+    return names
+
+
+def _identifier(name: str) -> str:
+    if not (name.isascii() and name.replace("_", "a").replace("-", "a").isalnum()):
+        raise SpecError("must be a name of letters, digits, _ and -", "for example glb")
+    return name
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise SpecError("must not be empty", "say where the numbers come from")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_identifier)]
+Text = Annotated[str, AfterValidator(_filled)]
+TensorName = Annotated[
+    str, _one_of(TENSORS), WithJsonSchema({"type": "string", "enum": list(TENSORS)})
+]
+Tensors = Annotated[tuple[TensorName, ...], AfterValidator(_once)]
+Count = Annotated[int, Field(ge=1, le=2**48)]
+Mesh = Annotated[int, Field(ge=1, le=2**20)]
+Bits = Annotated[
+    int, BeforeValidator(parse_bits), Field(ge=1, le=2**20), _text("64 bit", bare=True)
+]
+Size = Annotated[int, BeforeValidator(parse_size), Field(ge=1, le=2**53), _text("128 KiB")]
+Clock = Annotated[
+    int, BeforeValidator(parse_clock), Field(ge=1, le=10**12), _text("200 MHz", bare=True)
+]
+Cycles = Annotated[
+    int, BeforeValidator(parse_cycles), Field(ge=0, le=10**9), _text("100 cycles", bare=True)
+]
+PipelineCycles = Annotated[Cycles, Field(ge=1)]
+Picojoules = Annotated[float, BeforeValidator(parse_energy_pj), Field(ge=0), _text("0.39 pJ")]
+SquareMicrometres = Annotated[float, BeforeValidator(parse_area_um2), Field(gt=0), _text("2 mm2")]
+
+
+def _positive_rate(value: Any) -> Rate:
+    rate = parse_rate(value)
+    if rate.amount == 0:
+        raise SpecError("must be greater than 0", "leave the key out for no limit")
+    return rate
+
+
+Bandwidth = Annotated[Rate, PlainValidator(_positive_rate), _text("16 words/cycle")]
+
+
+def _words_only(value: Any) -> Rate:
+    rate = _positive_rate(value)
+    if rate.per != "words/cycle":
+        raise SpecError("must be in words/cycle", "words of each tensor differ in bits here")
+    return rate
+
+
+WordBandwidth = Annotated[Rate, PlainValidator(_words_only), _text("4 words/cycle")]
+
+
+class EnergySpec(Spec):
+    """Energy per access of the whole width, in place of the technology's."""
+
+    read: Picojoules
+    write: Picojoules
+
+
+class MemorySpec(Spec):
+    """One memory; exactly one of depth and capacity, none of them off-chip."""
+
+    memory: Name = Field(description="name of the level")
+    device: Text = Field(description="what it is built of: lpddr4, sram, regfile ...")
+    holds: Annotated[Tensors, Field(min_length=1)] = Field(description="tensors it may keep")
+    width: Bits = Field(description="bits moved by one access")
+    word: Bits = Field(description="bits of one word of any tensor here")
+    depth: Count | None = Field(default=None, description="lines of width bits")
+    capacity: Size | None = Field(default=None, description="depth x width, in place of depth")
+    read: Bandwidth | None = Field(default=None, description="no limit when left out")
+    write: Bandwidth | None = Field(default=None, description="no limit when left out")
+    ports: Literal[1, 2] = Field(default=2, description="1: reads and writes share the port")
+    double_buffered: bool = Field(default=True, description="one half works, the other fills")
+    latency: Cycles = Field(default=0, description="from request to first word")
+    energy: EnergySpec | None = None
+
+
+class XyBusSpec(Spec):
+    """Buses along rows and columns, one per tensor."""
+
+    bandwidth: WordBandwidth | None = Field(default=None, description="no limit when left out")
+    latency: Cycles = 0
+    multicast: bool = True
+    diagonal: bool = True
+    reduction: bool = True
+
+
+class SystolicSpec(Spec):
+    """Store-and-forward neighbours."""
+
+    drain: Literal["shift", "free"] = "shift"
+    partial_folds: Literal["used", "full"] = "used"
+
+
+class NetworkSpec(Spec):
+    """The network of a fan-out; exactly one of its keys."""
+
+    xy_bus: XyBusSpec | None = None
+    systolic: SystolicSpec | None = None
+
+
+class FanoutSpec(Spec):
+    """A mesh of mesh_x columns by mesh_y rows of everything below."""
+
+    fanout: Name = Field(description="name of the level")
+    mesh_x: Mesh = Field(description="columns")
+    mesh_y: Mesh = Field(description="rows")
+    network: NetworkSpec = Field(default=NetworkSpec(xy_bus=XyBusSpec()))
+
+
+class ComputeSpec(Spec):
+    """The MAC unit at the bottom."""
+
+    name: Name = "mac"
+    multiply: Bits = 8
+    accumulate: Bits = 16
+    pipeline: PipelineCycles = 1
+    energy: Picojoules | None = Field(default=None, description="per multiply-accumulate")
+
+
+def _level_kind(value: Any) -> str | None:
+    if isinstance(value, MemorySpec) or (isinstance(value, dict) and "memory" in value):
+        return "<memory>"
+    if isinstance(value, FanoutSpec) or (isinstance(value, dict) and "fanout" in value):
+        return "<fanout>"
+    return None
+
+
+LevelSpec = Annotated[
+    Annotated[MemorySpec, Tag("<memory>")] | Annotated[FanoutSpec, Tag("<fanout>")],
+    Discriminator(
+        _level_kind,
+        custom_error_type="level",
+        custom_error_message="a level must be a memory (memory: NAME) or a fan-out (fanout: NAME)",
+    ),
+]
+
+
+class ArchitectureSpec(Spec):
+    """A hardware design: a chain of levels, off-chip memory first, and the MAC below."""
+
+    kind: Literal["architecture"]
+    name: Name
+    source: Text = Field(description="where the numbers come from")
+    clock: Clock
+    technology: Text = Field(description="name of the energy and area table, such as 65nm")
+    levels: tuple[LevelSpec, ...] = Field(min_length=2)
+    compute: ComputeSpec = ComputeSpec()
+
+
+def _loop(text: Any) -> tuple[str, int]:
+    """Return (dim, tile) of ``K:16``."""
+    if isinstance(text, dict) and len(text) == 1:
+        text = ":".join(str(part) for part in next(iter(text.items())))  # written K: 16
+    dim, colon, tile = str(text).partition(":")
+    dim, tile = dim.strip(), tile.strip()
+    rule = "must be a loop, dim:tile"
+    if not isinstance(text, str) or not colon or not (tile.isascii() and tile.isdigit()):
+        raise SpecError(rule, "for example K:16")
+    if dim not in DIMS:
+        raise SpecError(f"dim must be one of {', '.join(DIMS)}", nearest(dim, DIMS))
+    if len(tile) > 15 or int(tile) < 1:
+        raise SpecError("tile must be at least 1 and below 10^15", "for example K:16")
+    return dim, int(tile)
+
+
+LoopSpec = Annotated[
+    tuple[str, int],
+    PlainValidator(_loop),
+    WithJsonSchema({"type": "string", "pattern": "^[GNKCPQRS]:[1-9][0-9]*$", "examples": ["K:16"]}),
+]
+
+
+class LevelLoopsSpec(Spec):
+    """Loops of one level, outermost first."""
+
+    temporal: tuple[LoopSpec, ...] = ()
+    x: tuple[LoopSpec, ...] = ()
+    y: tuple[LoopSpec, ...] = ()
+    keep: Tensors | None = None
+
+
+class MappingSpec(Spec):
+    """How a layer runs on an architecture."""
+
+    kind: Literal["mapping"]
+    architecture: Text | None = Field(default=None, description="design it was made for")
+    note: str | None = Field(default=None, description="for people")
+    levels: dict[Name, LevelLoopsSpec]
+
+
+class BudgetSpec(Spec):
+    """Limits of a design; every one may be left out."""
+
+    pes: Count | None = Field(default=None, description="exactly this many MAC units")
+    max_pes: Count | None = Field(default=None, description="at most this many MAC units")
+    storage: Size | None = Field(default=None, description="on-chip storage, at most")
+    area: SquareMicrometres | None = Field(default=None, description="chip area, at most")
