@@ -1,0 +1,134 @@
+"""The analytical model: counts, priced, as a Report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arraysmith.arch.architecture import Architecture, Fanout, XyBus
+from arraysmith.arch.errors import ArraysmithError, nearest
+from arraysmith.arch.legality import require_legal
+from arraysmith.arch.mapping import Mapping, kept_tensors
+from arraysmith.arch.problem import OFMAP, TENSORS, Problem
+from arraysmith.sim.analytical.counting import SETTINGS, Counts, count
+from arraysmith.sim.analytical.encoding import ChainArrays, MappingArrays, ProblemArrays
+from arraysmith.sim.analytical.latency import bounds
+from arraysmith.sim.analytical.systolic import evaluate_systolic
+from arraysmith.sim.pricing import Count, PriceList, components, leakage_pj, price
+from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, Traffic
+
+DIRECTIONS = (READ, FILL, UPDATE, DRAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyticalModel:
+    """Closed-form cost of a mapped problem.
+
+    Attributes:
+        setting: ``default``, physically right, or ``timeloop``, that tool's rules; see
+            ``sim.analytical.counting``.
+
+    Stall causes: ``bandwidth_<name>``, the memory or network whose words need longer than the
+    computing.
+    """
+
+    setting: str = "default"
+
+    def __post_init__(self) -> None:
+        if self.setting not in SETTINGS:
+            raise ArraysmithError(
+                f"unknown setting {self.setting!r}: {nearest(self.setting, SETTINGS)}"
+            )
+
+    def evaluate(self, architecture: Architecture, problem: Problem, mapping: Mapping) -> Report:
+        """Return the cost; raises ``IllegalMappingError`` naming every rule that is broken."""
+        require_legal(architecture, problem, mapping)
+        if architecture.systolic:
+            return evaluate_systolic(architecture, problem, mapping, self.setting)
+        result = count(
+            ProblemArrays.of(problem),
+            ChainArrays.of(architecture, mapping),
+            MappingArrays.of(architecture, problem, mapping),
+            self.setting,
+        )
+        report = _report(self.setting, architecture, problem, mapping, result)
+        _assert_sound(report, architecture, problem)
+        return report
+
+
+def _report(
+    setting: str, architecture: Architecture, problem: Problem, mapping: Mapping, result: Counts
+) -> Report:
+    counts = tuple(
+        Count(memory.name, tensor, direction, words, int(result.instances[0, m]))
+        for m, memory in enumerate(architecture.memories)
+        for t, tensor in enumerate(TENSORS)
+        for d, direction in enumerate(DIRECTIONS)
+        if (words := int(result.words[0, m, t, d]))
+    )
+    traffic = _traffic(
+        architecture, mapping, counts, int(result.instances[0, -1]) * int(result.steps[0])
+    )
+    compute = int(result.steps[0])
+    need = bounds(architecture, counts, traffic)
+    slowest = max(need, key=lambda name: need[name])
+    stalls = ((f"bandwidth_{slowest}", need[slowest] - compute),) if need[slowest] > compute else ()
+    prices = PriceList.of(architecture)
+    cycles = compute + sum(stall for _, stall in stalls)
+    return Report(
+        fidelity="analytical",
+        setting=setting,
+        macs=problem.macs,
+        flops=problem.flops,
+        pes=architecture.pes,
+        clock_hz=architecture.clock_hz,
+        compute_cycles=compute,
+        stalls=stalls,
+        active_pes=int(result.instances[0, -1]),
+        accesses=price(architecture, prices, counts),
+        traffic=traffic,
+        mac_energy_pj=problem.macs * prices.mac.read_pj,
+        # That tool's version of the settings prices no leakage.
+        leakage_energy_pj=0.0
+        if setting == "timeloop"
+        else leakage_pj(architecture, prices, cycles),
+        area=components(architecture, prices),
+    )
+
+
+def _traffic(
+    architecture: Architecture, mapping: Mapping, counts: tuple[Count, ...], macs: int
+) -> tuple[Traffic, ...]:
+    """Return what enters each fan-out's network: what its nearest keepers above send or take."""
+    words = {(c.level, c.tensor, c.direction): c.words for c in counts}
+    parts = []
+    for i, level in enumerate(architecture.levels):
+        if not (isinstance(level, Fanout) and isinstance(level.network, XyBus)):
+            continue
+        for tensor in TENSORS:
+            keepers = [
+                (j, memory.name)
+                for j, memory in enumerate(architecture.levels)
+                if not isinstance(memory, Fanout)
+                and tensor in kept_tensors(memory, mapping.at(memory.name))
+            ]
+            above = [name for j, name in keepers if j < i][-1]
+            below = next((name for j, name in keepers if j > i), None)
+            down = words.get((above, tensor, READ), 0)
+            if tensor == OFMAP:
+                up = words.get((above, tensor, UPDATE), 0)
+                sent = words.get((below, tensor, DRAIN), 0) if below else macs
+                if up:
+                    parts.append(Traffic(level.name, tensor, "reduction", up, max(up, sent)))
+            if down:
+                taken = words.get((below, tensor, FILL), 0) if below else macs
+                kind = "multicast" if taken > down else "unicast"
+                parts.append(Traffic(level.name, tensor, kind, down, max(taken, down)))
+    return tuple(parts)
+
+
+def _assert_sound(report: Report, architecture: Architecture, problem: Problem) -> None:
+    """Guard every evaluation: a search finds every hole in a cost model."""
+    assert report.compute_cycles * report.active_pes == problem.macs, "work is not covered"
+    assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
+    offchip = architecture.memories[0].name
+    assert report.words(offchip, OFMAP, UPDATE) >= problem.ofmap.words, "results are missing"

@@ -1,0 +1,154 @@
+"""The default rules: what a machine moves that keeps every word it still needs.
+
+* The child's tile is the bounding box of the tensor over all loops at the child and inside.
+* Whenever temporal loop j above the child turns, the loops inside it wrap, and the tile moves by
+  t = step(j) - sum over inner l of (turns(l) - 1) step(l), per axis. The words fetched are those of
+  the new box that the old box had not. Boxes are products over axes and every loop moves one axis
+  of a tensor, so the sum over all turns is a product over axes of sums over that axis' loops; an
+  axis with padding is summed position by position, so that padding is never fetched.
+* One transfer serves all children with the same tile (per ``XyBus``).
+* Partial sums: an epoch is a run of steps with one output tile. At its end all children drain their
+  tile, the network adds equal tiles, the parent is updated; when an output tile comes back its
+  partial sums are read from the parent, the first time it starts from zero.
+* The MACs hold no operand: every MAC reads its operands, none for padding.
+
+Source: derivation above; a loop walker in the tests counts the same words one by one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from arraysmith.sim.analytical.boxes import axis_reach, axis_sums, relevant, tile_words
+from arraysmith.sim.analytical.encoding import (
+    DRAIN,
+    FILL,
+    OFMAP,
+    READ,
+    TEMPORAL,
+    UPDATE,
+    ChainTuple,
+    Int,
+    NestTuple,
+    ProblemTuple,
+)
+from arraysmith.sim.analytical.sharing import copies, result_groups, spread
+
+
+@njit(cache=True, nogil=True)
+def _transfers(
+    problem: ProblemTuple,
+    network: Int,
+    nest: NestTuple,
+    t: int,
+    parent: int,
+    child: int,
+    grouped: bool,
+    scratch: Int,
+) -> int:
+    """Return the words of tensor ``t`` that cross from parent to child over the run.
+
+    Counted once per transfer if ``grouped``, once per child instance otherwise. The MACs (child
+    past the last level) keep nothing: every step takes its word anew.
+    """
+    level, axis, dim, turns, _, inner = nest
+    axes, axis_dim, axis_coef, _, _, _ = problem
+    sizes = np.empty(axes[t], np.int64)
+    reaches = np.empty(axes[t], np.int64)
+    for a in range(axes[t]):
+        work = scratch[1, 0]
+        sizes[a] = spread(problem, network, nest, t, a, parent, child, grouped, scratch[0, a], work)
+        reaches[a] = axis_reach(axis_dim[t, a], axis_coef[t, a], inner[child])
+    same = copies(problem, network, nest, t, parent, child, grouped)
+    keeps_nothing = child == len(network)
+    total = 0
+    for j in range(-2, len(level)):
+        if (j == -2) != keeps_nothing:
+            continue
+        if j >= 0 and (axis[j] != TEMPORAL or level[j] >= child or turns[j] == 1):
+            continue
+        repeats = same
+        for s in range(len(level)):
+            if axis[s] != TEMPORAL or level[s] >= child or relevant(problem, t, dim[s]):
+                continue
+            if j == -2 or s < j:
+                repeats *= turns[s]
+            elif s == j:
+                repeats *= turns[s] - 1
+        new, shared = 1, 1
+        for a in range(axes[t]):
+            words, kept = axis_sums(
+                problem, nest, t, a, child, j, reaches[a], scratch[0, a], sizes[a]
+            )
+            new *= words
+            shared *= kept
+        total += repeats * (new - shared if j >= 0 else new)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def count_operand(
+    problem: ProblemTuple, chain: ChainTuple, nest: NestTuple, t: int, words: Int, scratch: Int
+) -> None:
+    """Count an operand along its chain by the default rules."""
+    memory_level, keeps, network = chain
+    parent = 0
+    for m in range(1, len(memory_level) + 1):
+        at_macs = m == len(memory_level)
+        if not at_macs and not keeps[m, t]:
+            continue
+        child = len(network) if at_macs else memory_level[m]
+        above = memory_level[parent]
+        words[parent, t, READ] = _transfers(problem, network, nest, t, above, child, True, scratch)
+        if not at_macs:
+            words[m, t, FILL] = _transfers(problem, network, nest, t, above, child, False, scratch)
+            parent = m
+
+
+@njit(cache=True, nogil=True)
+def _epochs(problem: ProblemTuple, nest: NestTuple, t: int, child: int) -> int:
+    """Return how often the tile of tensor ``t`` at the child is entered over the run."""
+    level, axis, dim, turns, _, _ = nest
+    entered, inside = 1, 1
+    for s in range(len(level)):
+        if axis[s] == TEMPORAL and level[s] < child:
+            inside *= turns[s]
+            if turns[s] > 1 and relevant(problem, t, dim[s]):
+                entered = inside
+    return entered
+
+
+@njit(cache=True, nogil=True)
+def count_results(
+    problem: ProblemTuple,
+    chain: ChainTuple,
+    nest: NestTuple,
+    instances: Int,
+    steps: int,
+    words: Int,
+) -> None:
+    """Count the results along their chain by the default rules."""
+    memory_level, keeps, network = chain
+    inner = nest[5]
+    t = OFMAP
+    parent = 0
+    from_zero = problem[5][t]  # words that start from zero at the parent
+    for m in range(1, len(memory_level) + 1):
+        at_macs = m == len(memory_level)
+        if not at_macs and not keeps[m, t]:
+            continue
+        child = len(network) if at_macs else memory_level[m]
+        epochs = steps if at_macs else _epochs(problem, nest, t, child)
+        tile = tile_words(problem, t, inner[child])
+        above = memory_level[parent]
+        different, arriving, sent = result_groups(problem, network, nest, above, child)
+        each = instances[parent] * epochs * tile
+        words[parent, t, UPDATE] = each * arriving
+        words[parent, t, READ] = words[parent, t, UPDATE] - from_zero
+        if not at_macs:
+            # What the parent reads only to add to an unreduced arrival does not go down.
+            words[m, t, FILL] = words[parent, t, READ] - each * (arriving - different)
+            words[m, t, DRAIN] = each * sent
+            from_zero = words[m, t, DRAIN] - words[m, t, FILL]
+            parent = m
