@@ -1,0 +1,134 @@
+"""Tiny architectures, problems and mappings for tests, built of the central types alone."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from random import Random
+
+from arraysmith.arch.architecture import Architecture, Compute, Energy, Fanout, Memory, XyBus
+from arraysmith.arch.legality import check_mapping
+from arraysmith.arch.mapping import Mapping, from_factors
+from arraysmith.arch.problem import DIMS, TENSORS, Problem, conv, matmul
+
+COST = Energy(1.0, 1.0)
+
+
+def memory(
+    name: str,
+    holds: tuple[str, ...],
+    *,
+    depth: int | None = None,
+    read: Fraction | int | None = None,
+    write: Fraction | int | None = None,
+    ports: int = 2,
+    double_buffered: bool = True,
+    latency: int = 0,
+) -> Memory:
+    """A memory of one word per access, with stated energies."""
+    return Memory(
+        name,
+        "sram" if depth else "lpddr4",
+        holds,
+        8,
+        8,
+        depth,
+        None if read is None else Fraction(read),
+        None if write is None else Fraction(write),
+        ports,
+        double_buffered,
+        latency,
+        COST,
+    )
+
+
+def spatial(
+    *,
+    mesh: tuple[int, int] = (4, 4),
+    dram: Memory | None = None,
+    glb: Memory | None = None,
+    bus: XyBus | None = None,
+    spads: tuple[Memory, ...] | None = None,
+    pipeline: int = 1,
+) -> Architecture:
+    """A row-stationary kind of design; without ``glb`` off-chip memory feeds the array."""
+    spads = spads or tuple(
+        memory(f"{short}_spad", (tensor,), depth=4096)
+        for short, tensor in zip(("ifmap", "weight", "psum"), TENSORS, strict=True)
+    )
+    return Architecture(
+        name="tiny",
+        levels=(
+            dram or memory("dram", TENSORS),
+            *((glb,) if glb else ()),
+            Fanout("array", mesh[0], mesh[1], bus or XyBus()),
+            *spads,
+        ),
+        compute=Compute(energy=COST, pipeline_cycles=pipeline),
+        clock_hz=200_000_000,
+        technology="45nm",
+    )
+
+
+def problem(random: Random) -> Problem:
+    """A random small operator."""
+    if random.random() < 0.2:
+        return matmul(
+            "mm",
+            m=random.randint(1, 6),
+            n=random.randint(1, 6),
+            k=random.randint(1, 6),
+            batch=random.choice((1, 1, 2)),
+        )
+    groups = random.choice((1, 1, 1, 2))
+    window = (random.randint(1, 3), random.randint(1, 3))
+    dilation = (random.choice((1, 1, 2)), random.choice((1, 1, 2)))
+    return conv(
+        "conv",
+        height=random.randint(5, 8),
+        width=random.randint(5, 8),
+        in_channels=groups * random.choice((1, 2, 3, 4)),
+        out_channels=groups * random.choice((1, 2, 4)),
+        window=window,
+        stride=(random.randint(1, 3), random.randint(1, 3)),
+        padding=(random.randint(0, 2), random.randint(0, 2)),
+        dilation=dilation,
+        groups=groups,
+        batch=random.choice((1, 1, 2)),
+    )
+
+
+def mapping(
+    random: Random,
+    architecture: Architecture,
+    of: Problem,
+    keep: dict[str, tuple[str, ...]] | None = None,
+) -> Mapping:
+    """A random legal mapping: prime factors dealt out over levels, in random loop order."""
+    while True:
+        places: list[tuple[str, str]] = []
+        for level in architecture.levels:
+            if isinstance(level, Fanout):
+                places += [(level.name, "x"), (level.name, "y")]
+            else:
+                places.append((level.name, "t"))
+        factors: list[tuple[str, str, str, int]] = []
+        for dim in DIMS:
+            for prime in _primes(of.size[dim]):
+                level, axis = random.choice(places)
+                factors.append((level, axis, dim, prime))
+        random.shuffle(factors)
+        order = [level.name for level in architecture.levels]
+        factors.sort(key=lambda x: (order.index(x[0]), "txy".index(x[1])))
+        candidate = from_factors(architecture, tuple(factors), keep)
+        if not check_mapping(architecture, of, candidate):
+            return candidate
+
+
+def _primes(number: int) -> list[int]:
+    found, factor = [], 2
+    while number > 1:
+        while number % factor == 0:
+            found.append(factor)
+            number //= factor
+        factor += 1
+    return found
