@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.analytical.boxes import tile_words
 from arraysmith.sim.analytical.encoding import (
     MAX_AXES,
     OFMAP,
@@ -66,7 +65,7 @@ def count(
     steps = np.ones(n, np.int64)
     _count_batch(
         setting == "timeloop",
-        (problem.axes, problem.dim, problem.coef, problem.extent, problem.offset, problem.words),
+        (problem.axes, problem.coef, problem.extent, problem.offset, problem.words),
         (chain.memory_level, chain.keeps, chain.network),
         mappings.level,
         mappings.axis,
@@ -85,8 +84,8 @@ def _count_batch(
     timeloop: bool,
     problem: ProblemTuple,
     chain: ChainTuple,
-    level: Int,
-    axis: Int,
+    slot_level: Int,
+    slot_axis: Int,
     dims: Int,
     counts: Int,
     words: Int,
@@ -95,28 +94,50 @@ def _count_batch(
     steps: Int,
 ) -> None:
     memory_level, _, network = chain
+    axes, coef = problem[0], problem[1]
+    slots, macs_level = len(slot_level), len(network)
     most = 1
     for i in range(len(dims)):
-        spread = 1
-        for s in range(len(level)):
-            if axis[s] != TEMPORAL:
-                spread *= counts[i, s]
-        most = max(most, spread)
-    scratch = np.empty((2, MAX_AXES + 1, most), np.int64)
-    macs_level = len(network)
+        instances_used = 1
+        for s in range(slots):
+            if slot_axis[s] != TEMPORAL:
+                instances_used *= counts[i, s]
+        most = max(most, instances_used)
+    scratch = np.empty((2, MAX_AXES, most), np.int64)
+    level = np.empty(slots, np.int64)
+    axis = np.empty(slots, np.int64)
+    turns = np.empty(slots, np.int64)
+    stride = np.empty((3, MAX_AXES, slots), np.int64)
+    moves = np.empty((3, slots), np.int64)
+    reach = np.empty((3, MAX_AXES, macs_level + 1), np.int64)
+    tile = np.empty((3, macs_level + 1), np.int64)
+    covered = np.empty(8, np.int64)
     for i in range(len(dims)):
-        dim, turns = dims[i], counts[i]
-        step = np.ones(len(level), np.int64)
-        inner = np.ones((macs_level + 1, 8), np.int64)
-        reach = np.ones(8, np.int64)
-        position = len(level) - 1
+        loops = 0
+        for s in range(slots):
+            loops += counts[i, s] > 1
+        covered[:] = 1
+        reach[:] = 1
+        at = loops
+        s = slots - 1
         for lev in range(macs_level - 1, -1, -1):
-            while position >= 0 and level[position] == lev:
-                step[position] = reach[dim[position]]
-                reach[dim[position]] *= turns[position]
-                position -= 1
-            inner[lev] = reach
-        for s in range(len(level)):
+            reach[:, :, lev] = reach[:, :, lev + 1]
+            while s >= 0 and slot_level[s] == lev:
+                count_here = counts[i, s]
+                if count_here > 1:
+                    at -= 1
+                    d = dims[i, s]
+                    level[at], axis[at], turns[at] = lev, slot_axis[s], count_here
+                    for t in range(3):
+                        moves[t, at] = 0
+                        for a in range(axes[t]):
+                            by = coef[t, a, d] * covered[d]
+                            stride[t, a, at] = by
+                            moves[t, at] |= by > 0
+                            reach[t, a, lev] += (count_here - 1) * by
+                    covered[d] *= count_here
+                s -= 1
+        for s in range(loops):
             if axis[s] == TEMPORAL:
                 steps[i] *= turns[s]
             else:
@@ -124,10 +145,15 @@ def _count_batch(
                     if level[s] < memory_level[m]:
                         instances[i, m] *= turns[s]
                 instances[i, -1] *= turns[s]
+        for t in range(3):
+            for lev in range(macs_level + 1):
+                tile[t, lev] = 1
+                for a in range(axes[t]):
+                    tile[t, lev] *= reach[t, a, lev]
+        nest = (loops, level, axis, turns, stride, moves, reach, tile)
         for m in range(len(memory_level)):
             for t in range(3):
-                tiles[i, m, t] = tile_words(problem, t, inner[memory_level[m]])
-        nest = (level, axis, dim, turns, step, inner)
+                tiles[i, m, t] = tile[t, memory_level[m]]
         for t in range(3):
             if timeloop:
                 count_timeloop(problem, chain, nest, t, instances[i], steps[i], words[i], scratch)

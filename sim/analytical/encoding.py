@@ -30,17 +30,20 @@ OFMAP = 2
 READ, FILL, UPDATE, DRAIN = 0, 1, 2, 3
 """Direction codes, in the order of ``sim.report``."""
 
-ProblemTuple = tuple[Int, Int, Int, Int, Int, Int]
+ProblemTuple = tuple[Int, Int, Int, Int, Int]
 """Fields of ``ProblemArrays`` in order: what kernels take."""
 
 ChainTuple = tuple[Int, Int, Int]
 """(memory_level, keeps, network) of ``ChainArrays``."""
 
-NestTuple = tuple[Int, Int, Int, Int, Int, Int]
-"""One mapping: (level [L], axis [L], dim [L], turns [L], step [L], inner extents [levels + 1, 8]).
+NestTuple = tuple[int, Int, Int, Int, Int, Int, Int, Int]
+"""The loops of one mapping that turn more than once, as the kernels read it.
 
-``step`` is the indices of its dim that one turn covers; ``inner[l]`` the extent of every dim at
-level l and inside.
+(loops, level [L], axis [L], turns [L], stride [3, MAX_AXES, L], moves [3, L],
+reach [3, MAX_AXES, levels + 1], tile [3, levels + 1]): ``stride`` is how far a turn moves a tensor
+along an axis, ``moves`` is 1 where it moves it at all; ``reach`` the indices along an axis that the
+loops at a level and inside cover, ``tile`` their product: the words of the bounding box, in which
+indices in the padding have their place.
 """
 
 AXIS_CODES = {"t": TEMPORAL, "x": COLUMN, "y": ROW}
@@ -52,15 +55,13 @@ class ProblemArrays:
 
     Attributes:
         axes: int64 [3], axes of each tensor.
-        dim: int64 [3, MAX_AXES, 2], dims of each axis' terms; -1 for none.
-        coef: int64 [3, MAX_AXES, 2], their coefficients; 0 for none.
+        coef: int64 [3, MAX_AXES, 8], how far one index of each dim moves along the axis.
         extent: int64 [3, MAX_AXES], words stored along the axis.
         offset: int64 [3, MAX_AXES], minus the padding.
         words: int64 [3], footprints.
     """
 
     axes: Int
-    dim: Int
     coef: Int
     extent: Int
     offset: Int
@@ -70,18 +71,17 @@ class ProblemArrays:
     def of(cls, problem: Problem) -> ProblemArrays:
         """Return the arrays of ``problem``."""
         axes = np.zeros(3, np.int64)
-        dim = np.full((3, MAX_AXES, 2), -1, np.int64)
-        coef = np.zeros((3, MAX_AXES, 2), np.int64)
+        coef = np.zeros((3, MAX_AXES, len(DIMS)), np.int64)
         extent = np.ones((3, MAX_AXES), np.int64)
         offset = np.zeros((3, MAX_AXES), np.int64)
         for t, tensor in enumerate(problem.tensors):
             axes[t] = len(tensor.axes)
             for a, axis in enumerate(tensor.axes):
                 extent[t, a], offset[t, a] = axis.extent, axis.offset
-                for i, (name, coefficient) in enumerate(axis.terms):
-                    dim[t, a, i], coef[t, a, i] = DIMS.index(name), coefficient
+                for name, coefficient in axis.terms:
+                    coef[t, a, DIMS.index(name)] = coefficient
         words = np.array([tensor.words for tensor in problem.tensors], np.int64)
-        return cls(axes, dim, coef, extent, offset, words)
+        return cls(axes, coef, extent, offset, words)
 
 
 @dataclass(frozen=True)

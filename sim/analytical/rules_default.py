@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.analytical.boxes import axis_reach, axis_sums, relevant, tile_words
+from arraysmith.sim.analytical.boxes import axis_sums
 from arraysmith.sim.analytical.encoding import (
     DRAIN,
     FILL,
@@ -52,35 +52,30 @@ def _transfers(
     Counted once per transfer if ``grouped``, once per child instance otherwise. The MACs (child
     past the last level) keep nothing: every step takes its word anew.
     """
-    level, axis, dim, turns, _, inner = nest
-    axes, axis_dim, axis_coef, _, _, _ = problem
-    sizes = np.empty(axes[t], np.int64)
-    reaches = np.empty(axes[t], np.int64)
-    for a in range(axes[t]):
-        work = scratch[1, 0]
-        sizes[a] = spread(problem, network, nest, t, a, parent, child, grouped, scratch[0, a], work)
-        reaches[a] = axis_reach(axis_dim[t, a], axis_coef[t, a], inner[child])
-    same = copies(problem, network, nest, t, parent, child, grouped)
+    loops, level, axis, turns, _, moves, _, _ = nest
+    axes = problem[0][t]
+    sizes = np.empty(axes, np.int64)
+    for a in range(axes):
+        sizes[a] = spread(network, nest, t, a, parent, child, grouped, scratch[0, a], scratch[1, 0])
+    same = copies(network, nest, t, parent, child, grouped)
     keeps_nothing = child == len(network)
     total = 0
-    for j in range(-2, len(level)):
+    for j in range(-2, loops):
         if (j == -2) != keeps_nothing:
             continue
-        if j >= 0 and (axis[j] != TEMPORAL or level[j] >= child or turns[j] == 1):
+        if j >= 0 and (axis[j] != TEMPORAL or level[j] >= child):
             continue
         repeats = same
-        for s in range(len(level)):
-            if axis[s] != TEMPORAL or level[s] >= child or relevant(problem, t, dim[s]):
+        for s in range(loops):
+            if axis[s] != TEMPORAL or level[s] >= child or moves[t, s]:
                 continue
             if j == -2 or s < j:
                 repeats *= turns[s]
             elif s == j:
                 repeats *= turns[s] - 1
         new, shared = 1, 1
-        for a in range(axes[t]):
-            words, kept = axis_sums(
-                problem, nest, t, a, child, j, reaches[a], scratch[0, a], sizes[a]
-            )
+        for a in range(axes):
+            words, kept = axis_sums(problem, nest, t, a, child, j, scratch[0, a], sizes[a])
             new *= words
             shared *= kept
         total += repeats * (new - shared if j >= 0 else new)
@@ -91,7 +86,7 @@ def _transfers(
 def count_operand(
     problem: ProblemTuple, chain: ChainTuple, nest: NestTuple, t: int, words: Int, scratch: Int
 ) -> None:
-    """Count an operand along its chain by the default rules."""
+    """Count an operand along its chain; ``words`` [memories, 3, 4] is filled in."""
     memory_level, keeps, network = chain
     parent = 0
     for m in range(1, len(memory_level) + 1):
@@ -107,14 +102,14 @@ def count_operand(
 
 
 @njit(cache=True, nogil=True)
-def _epochs(problem: ProblemTuple, nest: NestTuple, t: int, child: int) -> int:
+def _epochs(nest: NestTuple, t: int, child: int) -> int:
     """Return how often the tile of tensor ``t`` at the child is entered over the run."""
-    level, axis, dim, turns, _, _ = nest
+    loops, level, axis, turns, _, moves, _, _ = nest
     entered, inside = 1, 1
-    for s in range(len(level)):
+    for s in range(loops):
         if axis[s] == TEMPORAL and level[s] < child:
             inside *= turns[s]
-            if turns[s] > 1 and relevant(problem, t, dim[s]):
+            if moves[t, s]:
                 entered = inside
     return entered
 
@@ -128,22 +123,20 @@ def count_results(
     steps: int,
     words: Int,
 ) -> None:
-    """Count the results along their chain by the default rules."""
+    """Count the results along their chain; ``words`` [memories, 3, 4] is filled in."""
     memory_level, keeps, network = chain
-    inner = nest[5]
     t = OFMAP
     parent = 0
-    from_zero = problem[5][t]  # words that start from zero at the parent
+    from_zero = problem[4][t]  # words that start from zero at the parent
     for m in range(1, len(memory_level) + 1):
         at_macs = m == len(memory_level)
         if not at_macs and not keeps[m, t]:
             continue
         child = len(network) if at_macs else memory_level[m]
-        epochs = steps if at_macs else _epochs(problem, nest, t, child)
-        tile = tile_words(problem, t, inner[child])
+        epochs = steps if at_macs else _epochs(nest, t, child)
         above = memory_level[parent]
-        different, arriving, sent = result_groups(problem, network, nest, above, child)
-        each = instances[parent] * epochs * tile
+        different, arriving, sent = result_groups(network, nest, above, child)
+        each = instances[parent] * epochs * nest[7][t, child]
         words[parent, t, UPDATE] = each * arriving
         words[parent, t, READ] = words[parent, t, UPDATE] - from_zero
         if not at_macs:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from numba import njit
 
-from arraysmith.sim.analytical.boxes import axis_reach, coefficient, relevant, tile_words
 from arraysmith.sim.analytical.encoding import (
     FILL,
     OFMAP,
@@ -32,46 +31,45 @@ from arraysmith.sim.analytical.sharing import mesh_offsets
 
 
 @njit(cache=True, nogil=True)
-def moves_of(problem: ProblemTuple, nest: NestTuple, t: int, child: int, tile: int) -> int:
-    """Return the words of tensor ``t`` that one child instance takes, by the timeloop rules.
+def moves_of(axes: int, nest: NestTuple, t: int, child: int) -> int:
+    """Return the words of tensor ``t``, of ``axes`` axes, that one child instance takes.
 
     Take the innermost loop n above the child: every turn of n after its first fetches what n's own
     move brings anew; every wrap of n comes with a turn of some outer loop j, and fetches a full
     tile unless j's move equals n's.
     """
-    level, axis, dim, turns, step, inner = nest
-    axes, axis_dim, axis_coef, _, _, _ = problem
+    loops, level, axis, turns, stride, _, reach, tiles = nest
+    tile: int = tiles[t, child]
     last = -1
     others = 1  # turns of all loops but the innermost
-    for s in range(len(level)):
-        if axis[s] == TEMPORAL and level[s] < child and turns[s] > 1:
+    for s in range(loops):
+        if axis[s] == TEMPORAL and level[s] < child:
             if last >= 0:
                 others *= turns[last]
             last = s
     if last < 0:
         return tile
     kept = 1
-    for a in range(axes[t]):
-        move = coefficient(axis_dim[t, a], axis_coef[t, a], dim[last]) * step[last]
-        kept *= max(0, axis_reach(axis_dim[t, a], axis_coef[t, a], inner[child]) - abs(move))
+    for a in range(axes):
+        kept *= max(0, reach[t, a, child] - stride[t, a, last])
     fresh = tile - kept
-    moves: int = others * (turns[last] - 1) * fresh + tile
+    words: int = others * (turns[last] - 1) * fresh + tile
     outer = 1
     for j in range(last):
-        if axis[j] != TEMPORAL or level[j] >= child or turns[j] == 1:
+        if axis[j] != TEMPORAL or level[j] >= child:
             continue
         repeats = True
-        for a in range(axes[t]):
-            dims, coefs = axis_dim[t, a], axis_coef[t, a]
-            move = coefficient(dims, coefs, dim[j]) * step[j]
+        for a in range(axes):
+            move = stride[t, a, j] - stride[t, a, last]
             for s in range(j + 1, last + 1):
-                if axis[s] == TEMPORAL and level[s] < child and turns[s] > 1:
-                    move -= coefficient(dims, coefs, dim[s]) * step[s]
-            if move != coefficient(dims, coefs, dim[last]) * step[last]:
+                if axis[s] == TEMPORAL and level[s] < child:
+                    move -= stride[t, a, s]
+            if move != 0:
                 repeats = False
-        moves += outer * (turns[j] - 1) * (fresh if repeats else tile)
+                break
+        words += outer * (turns[j] - 1) * (fresh if repeats else tile)
         outer *= turns[j]
-    return moves
+    return words
 
 
 @njit(cache=True, nogil=True)
@@ -85,39 +83,46 @@ def count_timeloop(
     words: Int,
     scratch: Int,
 ) -> None:
-    """Count a tensor along its chain by the timeloop rules."""
+    """Count a tensor along its chain; ``words`` [memories, 3, 4] is filled in."""
     memory_level, keeps, network = chain
-    level, axis, dim, turns, _, inner = nest
+    loops, level, axis, turns, stride, moves, _, _ = nest
+    axes = problem[0][t]
     parent = 0
     for m in range(1, len(memory_level) + 1):
         at_macs = m == len(memory_level)
         if not at_macs and not keeps[m, t]:
             continue
         child = len(network) if at_macs else memory_level[m]
-        tile = tile_words(problem, t, inner[child])
-        moves = steps if at_macs else moves_of(problem, nest, t, child, tile)
-        crossing = instances[parent] * moves
+        taken = steps if at_macs else moves_of(axes, nest, t, child)
+        crossing = instances[parent] * taken
         for lev in range(memory_level[parent], child):
-            for a in range(problem[0][t]):
-                scratch[0, a, 0] = 0
-                crossing *= mesh_offsets(
-                    problem, network, nest, t, a, lev, True, scratch[0, a], 1, scratch[1, 0]
-                )
-            for s in range(len(level)):
-                alone = level[s] == lev and not network[lev, 0] and axis[s] != TEMPORAL
-                if alone and not relevant(problem, t, dim[s]):
-                    crossing *= turns[s]
+            for a in range(axes):
+                alone, spreading = 1, 0
+                for s in range(loops):
+                    if level[s] == lev and axis[s] != TEMPORAL and stride[t, a, s]:
+                        alone *= turns[s]
+                        spreading += 1
+                if spreading > 1:  # two loops may bring the same tile to different instances
+                    scratch[0, a, 0] = 0
+                    alone = mesh_offsets(
+                        network, nest, t, a, lev, True, scratch[0, a], 1, scratch[1, 0]
+                    )
+                crossing *= alone
+        for s in range(loops):
+            between = axis[s] != TEMPORAL and memory_level[parent] <= level[s] < child
+            if between and not network[level[s], 0] and not moves[t, s]:
+                crossing *= turns[s]
         if t == OFMAP:
             # words of the tensor that one parent instance sees: spatial loops above share them out
             shares = 1
-            for s in range(len(level)):
+            for s in range(loops):
                 spatial_above = axis[s] != TEMPORAL and level[s] < memory_level[parent]
-                if spatial_above and relevant(problem, t, dim[s]):
+                if spatial_above and moves[t, s]:
                     shares *= turns[s]
             words[parent, t, UPDATE] = crossing
-            words[parent, t, READ] = crossing - instances[parent] * (problem[5][t] // shares)
+            words[parent, t, READ] = crossing - instances[parent] * (problem[4][t] // shares)
         else:
             words[parent, t, READ] = crossing
         if not at_macs:
-            words[m, t, FILL] = instances[m] * moves
+            words[m, t, FILL] = instances[m] * taken
             parent = m

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.analytical.boxes import coefficient, relevant
-from arraysmith.sim.analytical.encoding import OFMAP, TEMPORAL, Int, NestTuple, ProblemTuple
+from arraysmith.sim.analytical.encoding import OFMAP, TEMPORAL, Int, NestTuple
 
 
 @njit(cache=True, nogil=True)
@@ -21,6 +20,8 @@ def _add_offsets(values: Int, size: int, stride: int, turns: int) -> int:
 @njit(cache=True, nogil=True)
 def _distinct(values: Int, size: int) -> int:
     """Sort ``values[:size]``, drop repetitions in place and return how many are left."""
+    if size == 1:
+        return 1
     ordered = np.sort(values[:size])
     kept = 0
     for v in range(size):
@@ -32,7 +33,6 @@ def _distinct(values: Int, size: int) -> int:
 
 @njit(cache=True, nogil=True)
 def mesh_offsets(
-    problem: ProblemTuple,
     network: Int,
     nest: NestTuple,
     t: int,
@@ -48,21 +48,23 @@ def mesh_offsets(
     Every instance counts or, if ``grouped``, instances with the same tile once, as far as the
     network recognises them. Returns the new size.
     """
-    level, axis, dim, turns, step, _ = nest
-    _, axis_dim, axis_coef, _, _, _ = problem
+    loops, level, axis, turns, stride, _, _, _ = nest
     multicast, diagonal = network[lev, 0], network[lev, 1]
     # Groups are looked for in the whole mesh (part 0), or in columns (1) and then in rows (2).
     for part in range(3):
         if (part == 0) != (grouped and multicast and diagonal):
             continue
         work[0] = 0
-        count = 1
-        for s in range(len(level)):
-            if level[s] == lev and axis[s] != TEMPORAL and (part == 0 or part == axis[s]):
-                coef = coefficient(axis_dim[t, a], axis_coef[t, a], dim[s])
-                if coef:
-                    count = _add_offsets(work, count, coef * step[s], turns[s])
-        if grouped and multicast:
+        count, spreading = 1, 0
+        for s in range(loops):
+            if level[s] == lev and axis[s] != TEMPORAL and (part in (0, axis[s])):
+                by = stride[t, a, s]
+                if by:
+                    count = _add_offsets(work, count, by, turns[s])
+                    spreading += 1
+        if spreading == 0:
+            continue
+        if grouped and multicast and spreading > 1:
             count = _distinct(work, count)
         for v in range(count - 1, -1, -1):  # downwards: out[:size] is read until the end
             for o in range(size):
@@ -73,7 +75,6 @@ def mesh_offsets(
 
 @njit(cache=True, nogil=True)
 def spread(
-    problem: ProblemTuple,
     network: Int,
     nest: NestTuple,
     t: int,
@@ -86,26 +87,22 @@ def spread(
 ) -> int:
     """Collect the tile offsets along axis ``a`` of the children that get a transfer each.
 
-    Every instance of the parent counts; between parent and child see ``_mesh_offsets``.
+    Every instance of the parent counts; between parent and child see ``mesh_offsets``.
     Returns how many offsets were written to ``out``.
     """
-    level, axis, dim, turns, step, _ = nest
-    _, axis_dim, axis_coef, _, _, _ = problem
+    loops, level, axis, turns, stride, _, _, _ = nest
     out[0] = 0
     size = 1
-    for s in range(len(level)):
-        if axis[s] != TEMPORAL and level[s] < parent:
-            coef = coefficient(axis_dim[t, a], axis_coef[t, a], dim[s])
-            if coef:
-                size = _add_offsets(out, size, coef * step[s], turns[s])
+    for s in range(loops):
+        if axis[s] != TEMPORAL and level[s] < parent and stride[t, a, s]:
+            size = _add_offsets(out, size, stride[t, a, s], turns[s])
     for lev in range(parent, child):
-        size = mesh_offsets(problem, network, nest, t, a, lev, grouped, out, size, work)
+        size = mesh_offsets(network, nest, t, a, lev, grouped, out, size, work)
     return size
 
 
 @njit(cache=True, nogil=True)
 def copies(
-    problem: ProblemTuple,
     network: Int,
     nest: NestTuple,
     t: int,
@@ -114,10 +111,10 @@ def copies(
     grouped: bool,
 ) -> int:
     """Return the factor by which spatial loops that do not move tensor ``t`` repeat a transfer."""
-    level, axis, dim, turns, _, _ = nest
+    loops, level, axis, turns, _, moves, _, _ = nest
     factor = 1
-    for s in range(len(level)):
-        if axis[s] == TEMPORAL or level[s] >= child or relevant(problem, t, dim[s]):
+    for s in range(loops):
+        if axis[s] == TEMPORAL or level[s] >= child or moves[t, s]:
             continue
         if level[s] < parent or not (grouped and network[level[s], 0]):
             factor *= turns[s]
@@ -125,16 +122,13 @@ def copies(
 
 
 @njit(cache=True, nogil=True)
-def result_groups(
-    problem: ProblemTuple, network: Int, nest: NestTuple, parent: int, child: int
-) -> tuple[int, int, int]:
+def result_groups(network: Int, nest: NestTuple, parent: int, child: int) -> tuple[int, int, int]:
     """Return (different tiles, tiles arriving, tiles sent) of results per parent instance."""
-    level, axis, dim, turns, _, _ = nest
+    loops, level, axis, turns, _, moves, _, _ = nest
     different, arriving, sent = 1, 1, 1
-    for s in range(len(level)):
+    for s in range(loops):
         if axis[s] != TEMPORAL and parent <= level[s] < child:
-            moves = relevant(problem, OFMAP, dim[s])
-            different *= turns[s] if moves else 1
-            arriving *= turns[s] if moves or not network[level[s], 2] else 1
+            different *= turns[s] if moves[OFMAP, s] else 1
+            arriving *= turns[s] if moves[OFMAP, s] or not network[level[s], 2] else 1
             sent *= turns[s]
     return different, arriving, sent
