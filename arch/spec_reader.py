@@ -92,6 +92,11 @@ def spec_of(document: Document, model: type[M]) -> tuple[M, Positions]:
     return spec, document.positions
 
 
+def is_path(ref: str) -> bool:
+    """Tell whether a reference means a file: it has a folder separator or a YAML suffix."""
+    return "/" in ref or "\\" in ref or ref.endswith((".yaml", ".yml"))
+
+
 def sort_faults(faults: list[Fault]) -> list[Fault]:
     """Return the faults in the order of their places, each once."""
     return sorted(dict.fromkeys(faults), key=lambda fault: (fault.line, fault.column, fault.field))
@@ -125,7 +130,32 @@ def translate(
     error: ValidationError, document: Document, model: type[BaseModel] | None = None
 ) -> list[Fault]:
     """Return pydantic's findings in the words of this project, at their places in the file."""
-    return [_fault(details, document, model) for details in error.errors(include_url=False)]
+    return [
+        _fault(details, document, model)
+        for details in error.errors(include_url=False)
+        if not _follows_from_others(details, document.data)
+    ]
+
+
+def _follows_from_others(details: ErrorDetails, data: Any) -> bool:
+    """Tell whether a list is called too short only because its faulty entries do not count."""
+    if details["type"] != "too_short":
+        return False
+    written = _value_at(data, details["loc"])
+    return isinstance(written, tuple) and len(written) >= details["ctx"]["min_length"]
+
+
+def _value_at(data: Any, loc: tuple[int | str, ...]) -> Any:
+    for step in loc:
+        if _has(data, step):
+            data = data[step]
+    return data
+
+
+def _has(data: Any, step: int | str) -> bool:
+    return (isinstance(data, dict) and step in data) or (
+        isinstance(data, tuple) and isinstance(step, int) and step < len(data)
+    )
 
 
 def _fault(details: ErrorDetails, document: Document, model: type[BaseModel] | None) -> Fault:
@@ -148,10 +178,7 @@ def _path(details: ErrorDetails, data: Any) -> str:
     path = ""
     here = data
     for step in details["loc"]:
-        inside = (isinstance(here, dict) and step in here) or (
-            isinstance(here, tuple) and isinstance(step, int) and step < len(here)
-        )
-        if inside:
+        if _has(here, step):
             here = here[step]
             path = child_path(path, step)
     if details["type"] == "missing":
@@ -196,13 +223,17 @@ def _rule(details: ErrorDetails) -> tuple[str, str]:
     if kind == "literal_error":
         return f"must be one of {limits['expected']}", ""
     if kind in {"too_short", "string_too_short"}:
-        return f"must have at least {limits.get('min_length', 1)}", ""
+        return f"must have at least {_entries(limits['min_length'])}", ""
     if kind in {"too_long", "string_too_long"}:
-        return f"must have at most {limits['max_length']}", ""
+        return f"must have at most {_entries(limits['max_length'])}", ""
     if kind == "string_pattern_mismatch":
         return f"must match {limits['pattern']}", ""
     message = details["msg"].removeprefix("Value error, ")
     return message[:1].lower() + message[1:], ""
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def _known_keys(model: type[BaseModel] | None, loc: tuple[int | str, ...]) -> list[str]:

@@ -26,6 +26,7 @@ _BITS = {
     **{f"{prefix}B": 8 * scale for prefix, scale in (_DECIMAL | _BINARY).items()},
     **{f"{prefix}bit": scale for prefix, scale in (_DECIMAL | _BINARY).items() if prefix},
 }
+_BITS_SHOWN = "bit, B, kbit, Kibit, kB, KiB, MB, MiB, GB, GiB"
 _HERTZ = {f"{prefix}Hz": scale for prefix, scale in _DECIMAL.items()}
 _CYCLES = {"cycle": 1, "cycles": 1}
 _PICOJOULES = {
@@ -119,6 +120,7 @@ def parse_rate(value: Written) -> Rate:
         "a bandwidth",
         [*words, *per_cycle, *per_second],
         examples="16 words/cycle, 8 B/cycle, 25.6 GB/s",
+        shown=f"words/cycle, or one of {_BITS_SHOWN} per cycle (/cycle) or second (/s)",
     )
     if unit in words:
         return Rate(amount, "words/cycle")
@@ -154,11 +156,14 @@ def format_energy_pj(energy_pj: float) -> str:
 
 
 def _split(
-    value: Written, what: str, units: list[str], *, examples: str, bare: str = ""
+    value: Written, what: str, units: list[str], *, examples: str, shown: str = "", bare: str = ""
 ) -> tuple[Fraction, str]:
-    """Return (number, unit) of ``value``; a missing unit is ``bare`` when that is not empty."""
+    """Return (number, unit) of ``value``; a missing unit is ``bare`` when that is not empty.
+
+    ``shown`` is what an error lists as units; all of them when empty.
+    """
     rule = f"must be {what} with a unit"
-    hint = f"for example {examples}; units: {', '.join(units)}"
+    hint = f"for example {examples}; units: {shown or ', '.join(units)}"
     if bare:
         rule = f"must be {what}"
         hint += f"; a bare number is in {bare}"
@@ -192,7 +197,14 @@ def _amount(
 ) -> Fraction:
     """Return ``value`` in base units: those of scale 1, of which the first is the bare one."""
     base = next(unit for unit, scale in units.items() if scale == 1)
-    number, unit = _split(value, what, list(units), examples=examples, bare=base if bare else "")
+    number, unit = _split(
+        value,
+        what,
+        list(units),
+        examples=examples,
+        shown=_BITS_SHOWN if units is _BITS else "",
+        bare=base if bare else "",
+    )
     return number * units[unit]
 
 

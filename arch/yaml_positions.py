@@ -203,6 +203,41 @@ def parse_document(text: str, file: str) -> Document:
     return Document(data, walker.positions, tuple(walker.faults))
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that our reader would take for a number, a boolean or nothing."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = isinstance(plain_value(text), str)
+    return dumper.represent_scalar(_DEFAULT_TAGS[yaml.ScalarNode], text, None if plain else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump_document(data: Any) -> str:
+    """Return plain data as YAML that ``parse_document`` reads back, sequences as tuples."""
+    return yaml.dump(
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=10**6,
+    )
+
+
+def plain_value(text: str) -> str | int | float | bool | None:
+    """Return what unquoted ``text`` means: nothing, a boolean, a number, or the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text
+
+
 def _syntax_fault(error: yaml.MarkedYAMLError, file: str) -> Fault:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -222,19 +257,6 @@ def _shown(text: str, node: yaml.Node) -> str:
         source = node.value
     line = " ".join(source.split())
     return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 3] + "..."
-
-
-def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
-    text: str = node.value
-    if node.style is not None:
-        return text
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
 
 
 class _Walker:
@@ -265,7 +287,7 @@ class _Walker:
             hint = f"remove {node.tag.replace('tag:yaml.org,2002:', '!!')}"
             self.faults.append(self.positions.fault(path, "YAML tags are not allowed", hint))
         if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
+            return plain_value(node.value) if node.style is None else str(node.value)
         self.open.append(id(node))
         data: Any
         if isinstance(node, yaml.SequenceNode):

@@ -1,0 +1,292 @@
+"""Architectures from YAML files and presets, and back to YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from arraysmith.arch.architecture import (
+    Architecture,
+    Compute,
+    Energy,
+    Fanout,
+    Level,
+    Memory,
+    Systolic,
+    XyBus,
+)
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+from arraysmith.arch.problem import TENSORS
+from arraysmith.arch.spec_reader import is_path, parse_spec, read_spec, sort_faults
+from arraysmith.arch.specs import (
+    ArchitectureSpec,
+    FanoutSpec,
+    MemorySpec,
+)
+from arraysmith.arch.units import format_clock, format_energy_pj, format_rate
+from arraysmith.arch.yaml_positions import Positions, child_path, dump_document
+
+PRESETS = Path(__file__).parent / "presets"
+"""Folder of the designs that ship with the project."""
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the designs that ship with the project, sorted."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.yaml")))
+
+
+def preset_path(name: str) -> Path:
+    """Return the file of the preset ``name``, one of ``preset_names()``."""
+    return PRESETS / f"{name}.yaml"
+
+
+def load_architecture(ref: str | Path) -> Architecture:
+    """Return the design that ``ref`` names: a preset, or the path of a YAML file.
+
+    A word that is neither a preset nor looks like a path may still be a file without suffix.
+
+    Raises:
+        InputError: no such preset or file, or a file with faults; carries all of them.
+    """
+    if isinstance(ref, Path) or is_path(ref):
+        return read_architecture(ref)
+    if ref in preset_names():
+        return read_architecture(preset_path(ref))
+    if Path(ref).is_file():
+        return read_architecture(ref)
+    rule = "is neither a preset nor a file"
+    raise InputError([Fault("architecture", ref, rule, nearest(ref, preset_names()))])
+
+
+def parse_architecture(text: str, file: str = "") -> Architecture:
+    """Return the design in YAML ``text``; ``file`` is the name that faults carry."""
+    return _architecture(*parse_spec(text, ArchitectureSpec, file))
+
+
+def read_architecture(path: str | Path) -> Architecture:
+    """Return the design in the YAML file at ``path``; see ``load_architecture``."""
+    return _architecture(*read_spec(path, ArchitectureSpec))
+
+
+def _architecture(spec: ArchitectureSpec, positions: Positions) -> Architecture:
+    faults = list(_architecture_faults(spec, positions))
+    if faults:
+        raise InputError(sort_faults(faults))
+    levels = tuple(
+        _memory(level, spec.clock) if isinstance(level, MemorySpec) else _fanout(level)
+        for level in spec.levels
+    )
+    compute = spec.compute
+    energy = None if compute.energy is None else Energy(compute.energy, compute.energy)
+    mac = Compute(compute.name, compute.multiply, compute.accumulate, compute.pipeline, energy)
+    return Architecture(spec.name, spec.clock, spec.technology, levels, mac)
+
+
+def _memory(spec: MemorySpec, clock_hz: int) -> Memory:
+    rates = tuple(
+        None if rate is None else rate.words_per_cycle(spec.word, clock_hz)
+        for rate in (spec.read, spec.write)
+    )
+    energy = None if spec.energy is None else Energy(spec.energy.read, spec.energy.write)
+    depth = spec.depth
+    if spec.capacity is not None:
+        depth = spec.capacity // spec.width
+    return Memory(
+        name=spec.memory,
+        device=spec.device,
+        holds=spec.holds,
+        width_bits=spec.width,
+        word_bits=spec.word,
+        depth=depth,
+        read_words_per_cycle=rates[0],
+        write_words_per_cycle=rates[1],
+        ports=spec.ports,
+        double_buffered=spec.double_buffered,
+        latency_cycles=spec.latency,
+        energy=energy,
+    )
+
+
+def _fanout(spec: FanoutSpec) -> Fanout:
+    if spec.network.systolic is not None:
+        wires = spec.network.systolic
+        return Fanout(
+            spec.fanout, spec.mesh_x, spec.mesh_y, Systolic(wires.drain, wires.partial_folds)
+        )
+    bus = spec.network.xy_bus
+    assert bus is not None  # _network_faults refused a network with neither
+    wiring = XyBus(
+        None if bus.bandwidth is None else bus.bandwidth.amount,
+        bus.latency,
+        bus.multicast,
+        bus.diagonal,
+        bus.reduction,
+    )
+    return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, wiring)
+
+
+def _architecture_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:
+    """Yield what the single fields cannot tell: how levels fit together, names known elsewhere."""
+    yield from _name_faults(spec, positions)
+    yield from _technology_faults(spec, positions)
+    first = spec.levels[0] if spec.levels else None
+    if not isinstance(first, MemorySpec):
+        rule = "the first level must be the off-chip memory"
+        yield positions.fault("levels[0]" if spec.levels else "levels", rule)
+    if not any(isinstance(level, FanoutSpec) for level in spec.levels):
+        rule = "must have at least one fan-out"
+        yield positions.fault("levels", rule, "a single MAC is a fan-out of mesh_x 1, mesh_y 1")
+    for index, level in enumerate(spec.levels):
+        path = child_path("levels", index)
+        if isinstance(level, MemorySpec):
+            yield from _memory_faults(level, path, positions, off_chip=index == 0)
+        else:
+            last = index == len(spec.levels) - 1
+            yield from _network_faults(level, path, positions, last=last)
+
+
+def _name_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:
+    named = [
+        (level.memory, f"levels[{index}].memory")
+        if isinstance(level, MemorySpec)
+        else (level.fanout, f"levels[{index}].fanout")
+        for index, level in enumerate(spec.levels)
+    ]
+    named.append((spec.compute.name, "compute.name"))
+    first: dict[str, str] = {}
+    for name, path in named:
+        if name in first:
+            yield positions.fault(path, "name is used twice", f"{first[name]} has it too")
+        first.setdefault(name, path)
+
+
+def _technology_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:
+    # Not at the top: the tables are read from files, and most of this module does without them.
+    from arraysmith.arch.technology.estimate import DEVICES, TECHNOLOGIES  # noqa: PLC0415
+
+    if spec.technology not in TECHNOLOGIES:
+        hint = nearest(spec.technology, TECHNOLOGIES)
+        yield positions.fault("technology", "unknown technology", hint)
+    for index, level in enumerate(spec.levels):
+        if isinstance(level, MemorySpec) and level.device not in DEVICES:
+            path = f"levels[{index}].device"
+            yield positions.fault(path, "unknown device", nearest(level.device, DEVICES))
+
+
+def _memory_faults(
+    spec: MemorySpec, path: str, positions: Positions, *, off_chip: bool
+) -> Iterator[Fault]:
+    sized = [key for key in ("depth", "capacity") if getattr(spec, key) is not None]
+    if off_chip:
+        for key in sized:
+            rule = "off-chip memory has no bound"
+            yield positions.fault(f"{path}.{key}", rule, f"remove {key}")
+        missing = [tensor for tensor in TENSORS if tensor not in spec.holds]
+        if missing:
+            rule = "off-chip memory must hold every tensor"
+            yield positions.fault(f"{path}.holds", rule, f"add {', '.join(missing)}")
+    elif not sized:
+        rule = "key is missing: only the off-chip memory has no bound"
+        yield positions.fault(f"{path}.depth", rule, "add depth: ... or capacity: ...")
+    elif len(sized) == 2:
+        yield positions.fault(f"{path}.capacity", "give depth or capacity, not both", "remove one")
+    elif spec.capacity is not None and spec.capacity % spec.width:
+        rule = f"must be a whole number of lines of {spec.width} bit"
+        yield positions.fault(f"{path}.capacity", rule)
+    if spec.word > spec.width:
+        rule = f"a word must not be wider than an access, {spec.width} bit"
+        yield positions.fault(f"{path}.word", rule, "raise width or lower word")
+
+
+def _network_faults(
+    spec: FanoutSpec, path: str, positions: Positions, *, last: bool
+) -> Iterator[Fault]:
+    given = [key for key in ("xy_bus", "systolic") if getattr(spec.network, key) is not None]
+    if len(given) != 1:
+        rule = "must be exactly one of xy_bus and systolic"
+        yield positions.fault(f"{path}.network", rule, "for example network: {xy_bus: {}}")
+    if "systolic" in given and not last:
+        rule = "a systolic array must be the last level"
+        yield positions.fault(f"{path}.network.systolic", rule, "its MACs store nothing but a word")
+
+
+def architecture_document(architecture: Architecture, source: str) -> dict[str, Any]:
+    """Return the design as the plain data of its file; keys at their default are left out."""
+    return {
+        "kind": "architecture",
+        "name": architecture.name,
+        "source": source,
+        "clock": format_clock(architecture.clock_hz),
+        "technology": architecture.technology,
+        "levels": [_level_document(level) for level in architecture.levels],
+        "compute": _compute_document(architecture.compute),
+    }
+
+
+def dump_architecture(architecture: Architecture, source: str = "written by arraysmith") -> str:
+    """Return YAML that loads back as an equal design; ``source`` says where the numbers come from.
+
+    Raises:
+        ArraysmithError: the MACs have different read and write energies, which no file can say.
+    """
+    return dump_document(architecture_document(architecture, source))
+
+
+def _level_document(level: Level) -> dict[str, Any]:
+    if isinstance(level, Fanout):
+        return _fanout_document(level)
+    document: dict[str, Any] = {
+        "memory": level.name,
+        "device": level.device,
+        "holds": list(level.holds),
+        "width": f"{level.width_bits} bit",
+        "word": f"{level.word_bits} bit",
+    }
+    if level.depth is not None:
+        document["depth"] = level.depth
+    for key, rate in (("read", level.read_words_per_cycle), ("write", level.write_words_per_cycle)):
+        if rate is not None:
+            document[key] = format_rate(rate)
+    document |= {"ports": level.ports, "double_buffered": level.double_buffered}
+    if level.latency_cycles:
+        document["latency"] = f"{level.latency_cycles} cycles"
+    if level.energy is not None:
+        read, write = level.energy.read_pj, level.energy.write_pj
+        document["energy"] = {"read": format_energy_pj(read), "write": format_energy_pj(write)}
+    return document
+
+
+def _fanout_document(fanout: Fanout) -> dict[str, Any]:
+    network: dict[str, Any]
+    wires = fanout.network
+    if isinstance(wires, Systolic):
+        network = {"systolic": {"drain": wires.drain, "partial_folds": wires.partial_folds}}
+    else:
+        bus: dict[str, Any] = {}
+        if wires.words_per_cycle is not None:
+            bus["bandwidth"] = format_rate(wires.words_per_cycle)
+        if wires.latency_cycles:
+            bus["latency"] = f"{wires.latency_cycles} cycles"
+        bus |= {
+            "multicast": wires.multicast,
+            "diagonal": wires.diagonal,
+            "reduction": wires.reduction,
+        }
+        network = {"xy_bus": bus}
+    mesh = {"mesh_x": fanout.mesh_x, "mesh_y": fanout.mesh_y}
+    return {"fanout": fanout.name, **mesh, "network": network}
+
+
+def _compute_document(compute: Compute) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": compute.name,
+        "multiply": f"{compute.multiply_bits} bit",
+        "accumulate": f"{compute.accumulate_bits} bit",
+        "pipeline": f"{compute.pipeline_cycles} cycles",
+    }
+    if compute.energy is not None:
+        if compute.energy.read_pj != compute.energy.write_pj:
+            raise ArraysmithError(f"{compute.name}: a MAC has one energy per operation")
+        document["energy"] = format_energy_pj(compute.energy.read_pj)
+    return document
