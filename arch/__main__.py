@@ -1,0 +1,7 @@
+"""``python -m arraysmith.arch`` is the command ``arraysmith``."""
+
+from __future__ import annotations
+
+from arraysmith.arch.main import main
+
+main()
