@@ -1,0 +1,150 @@
+"""Descriptions as text for people: aligned tables, and an architecture as a drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Systolic
+from arraysmith.arch.dataflow import Dataflow
+from arraysmith.arch.mapping import Loop, Mapping
+from arraysmith.arch.problem import DIMS, Network
+from arraysmith.arch.units import format_bits, format_clock
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an aligned table; columns of numbers are flush right, the others flush left."""
+    body = [list(row) for row in rows]
+    text = [[_cell(value) for value in row] for row in body]
+    widths = [max(len(row[i]) for row in [list(header), *text]) for i in range(len(header))]
+    right = [
+        bool(body) and all(isinstance(row[i], int | float) for row in body)
+        for i in range(len(header))
+    ]
+    lines = []
+    for row in [list(header), *text]:
+        cells = [
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return str(value)
+
+
+def describe_size(memory: Memory) -> str:
+    """Return size and shape of a memory: ``128 KiB (16384 x 64 bit)``."""
+    if memory.depth is None:
+        return f"unbounded ({memory.width_bits} bit)"
+    return f"{format_bits(memory.capacity_bits)} ({memory.depth} x {memory.width_bits} bit)"
+
+
+def describe_network(fanout: Fanout) -> str:
+    """Return the network of a fan-out in a few words."""
+    wires = fanout.network
+    if isinstance(wires, Systolic):
+        return f"systolic, drain {wires.drain}, partial folds {wires.partial_folds}"
+    words = [
+        f"X/Y bus, {_rate(wires.words_per_cycle)} words per cycle",
+        "multicast" if wires.multicast else "unicast",
+        *(["across diagonals"] if wires.multicast and wires.diagonal else []),
+        *(["reduction"] if wires.reduction else []),
+        *([f"latency {wires.latency_cycles}"] if wires.latency_cycles else []),
+    ]
+    return ", ".join(words)
+
+
+def _rate(words_per_cycle: Fraction | None) -> str:
+    if words_per_cycle is None:
+        return "any"
+    return f"{float(words_per_cycle):g}"
+
+
+def architecture_text(architecture: Architecture) -> str:
+    """Return an architecture as a summary line and a table of its levels, outermost first."""
+    kib = architecture.storage_bits / 8192
+    head = (
+        f"{architecture.name}: {architecture.pes:,} MACs at {format_clock(architecture.clock_hz)}, "
+        f"{kib:,.1f} KiB on chip, {architecture.technology}"
+    )
+    rows: list[Sequence[object]] = []
+    depth = 0
+    for level in architecture.levels:
+        copies = architecture.instances(level.name)
+        name = "  " * depth + level.name
+        if isinstance(level, Memory):
+            rates = " / ".join(
+                _rate(rate) for rate in (level.read_words_per_cycle, level.write_words_per_cycle)
+            )
+            holds = " ".join(level.holds)
+            size, word = describe_size(level), f"{level.word_bits} bit"
+            rows.append((name, copies, level.device, size, word, rates, holds))
+        else:
+            mesh = f"{level.mesh_x} columns x {level.mesh_y} rows"
+            rows.append((name, copies, "fan-out", mesh, "", "", describe_network(level)))
+            depth += 1
+    mac = architecture.compute
+    bits = f"{mac.multiply_bits} x {mac.multiply_bits} + {mac.accumulate_bits} bit"
+    rows.append(("  " * depth + mac.name, architecture.pes, "MAC", bits, "", "", ""))
+    header = ("level", "copies", "built of", "size", "word", "read / write per cycle", "holds")
+    return f"{head}\n\n{table(header, rows)}"
+
+
+def mapping_text(mapping: Mapping) -> str:
+    """Return a mapping as a table: per level the loops in time, over columns, over rows."""
+    rows = [
+        (
+            entry.level,
+            _loops(entry.temporal),
+            _loops(entry.x),
+            _loops(entry.y),
+            "all" if entry.keep is None else " ".join(entry.keep) or "nothing",
+        )
+        for entry in mapping.levels
+    ]
+    return table(("level", "in time", "over columns", "over rows", "keeps"), rows)
+
+
+def _loops(loops: Iterable[Loop]) -> str:
+    return " ".join(f"{loop.dim}:{loop.tile}" for loop in loops)
+
+
+def network_text(network: Network) -> str:
+    """Return a network as a summary line and a table of its layers."""
+    rows = [
+        (
+            layer.name,
+            layer.problem.operator,
+            *layer.problem.sizes,
+            layer.repeat,
+            layer.problem.macs * layer.repeat,
+        )
+        for layer in network.layers
+    ]
+    head = f"{network.name}: {len(network.layers)} layers, {network.macs:,} MACs"
+    return f"{head}\n\n{table(('layer', 'operator', *DIMS, 'repeat', 'MACs'), rows)}"
+
+
+def dataflow_text(dataflow: Dataflow) -> str:
+    """Return a dataflow as its note and a table of its rules; ``free`` where it says nothing."""
+    rows = [
+        (rule.level, _dims(rule.temporal), _dims(rule.x), _dims(rule.y), " ".join(rule.whole))
+        for rule in dataflow.rules
+    ]
+    header = ("level", "in time", "over columns", "over rows", "whole")
+    return f"{dataflow.name}: {dataflow.note}\n\n{table(header, rows)}"
+
+
+def _dims(dims: tuple[str, ...] | None) -> str:
+    if dims is None:
+        return "free"
+    return " ".join(dims) or "none"
