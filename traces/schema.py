@@ -1,0 +1,66 @@
+"""What a trace file looks like: names, types and units, in one place for writer and reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = "arraysmith-traces"
+"""Value of the root attribute ``format``."""
+
+VERSION = 1
+"""Value of the root attribute ``schema_version``; raised when an old reader would read wrongly."""
+
+CHUNK_RECORDS = 64 * 1024
+"""Records of one chunk of a column."""
+
+LAYERS = "layers"
+"""Group that holds a group per layer, in it memory, tensor, direction."""
+
+Columns = dict[str, NDArray[np.generic]]
+"""Equal-length arrays by column name, in the order of ``COLUMNS``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of every stream.
+
+    Attributes:
+        name: of the dataset.
+        dtype: numpy type as stored, little-endian.
+        unit: attribute ``unit`` of the dataset.
+        meaning: attribute ``meaning`` of the dataset.
+    """
+
+    name: str
+    dtype: np.dtype[np.generic]
+    unit: str
+    meaning: str
+
+
+COLUMNS = (
+    Column("request_cycle", np.dtype("<i8"), "cycle", "cycle in which the request is issued"),
+    Column("response_cycle", np.dtype("<i8"), "cycle", "cycle in which its last word has arrived"),
+    Column("address", np.dtype("<u8"), "byte", "byte address of the first word"),
+    Column("size", np.dtype("<u4"), "byte", "bytes of the request, at consecutive addresses"),
+    Column("tile", np.dtype("<u4"), "1", "number of the tile that asked, from 0 in each stream"),
+)
+"""The columns of every stream, in the order in which tables and CSV show them."""
+
+
+def part_path(path: Path) -> Path:
+    """Return where a file lives until it is complete."""
+    return path.with_name(path.name + ".part")
+
+
+def link_name(name: str) -> str:
+    """Return ``name`` as one component of an HDF5 path.
+
+    ``/`` and ``%`` are written ``%2F`` and ``%25``. The names ``.`` and ``..`` mean
+    something else in a path and get ``%2E`` for their dots.
+    """
+    quoted = name.replace("%", "%25").replace("/", "%2F")
+    return quoted.replace(".", "%2E") if set(quoted) == {"."} else quoted
