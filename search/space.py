@@ -1,0 +1,191 @@
+"""The design space: typed parameters of an architecture, and designs kept inside a budget.
+
+A genome is a tuple of small integers, one per parameter: the index of its choice. Everything else
+(values, architecture, budget) follows from it, so equal genomes are equal designs on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.errors import ArraysmithError
+
+Genome = tuple[int, ...]
+"""One index per parameter."""
+
+
+@dataclass(frozen=True)
+class IntegerChoice:
+    """One number of the architecture and the values it may take.
+
+    Attributes:
+        path: ``level.field``, for example ``glb.depth``.
+        values: rising, at least one.
+    """
+
+    path: str
+    values: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values or list(self.values) != sorted(set(self.values)):
+            raise ArraysmithError(f"{self.path}: values must rise, got {self.values}")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that a choice sets."""
+        return (self.path,)
+
+    @property
+    def choices(self) -> tuple[tuple[int, ...], ...]:
+        """Values of ``paths``, by index."""
+        return tuple((value,) for value in self.values)
+
+
+@dataclass(frozen=True)
+class FixedProduct:
+    """Several numbers whose product is given: all ordered factorisations.
+
+    Attributes:
+        paths: for example ``array.mesh_x``, ``array.mesh_y``; at least two.
+        product: at least 1.
+    """
+
+    paths: tuple[str, ...]
+    product: int
+
+    def __post_init__(self) -> None:
+        if len(self.paths) < 2 or self.product < 1:
+            raise ArraysmithError(f"a product needs two paths and a positive number: {self}")
+
+    @cached_property
+    def choices(self) -> tuple[tuple[int, ...], ...]:
+        """Values of ``paths``, by index: rising in the first, then the second, ..."""
+        return tuple(_factorisations(self.product, len(self.paths)))
+
+
+Parameter = IntegerChoice | FixedProduct
+
+
+def _factorisations(product: int, parts: int) -> list[tuple[int, ...]]:
+    if parts == 1:
+        return [(product,)]
+    return [
+        (first, *rest)
+        for first in range(1, product + 1)
+        if product % first == 0
+        for rest in _factorisations(product // first, parts - 1)
+    ]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A template, the parameters that a search may change, and what a design has to keep.
+
+    Attributes:
+        template: gives every number that is not a parameter.
+        parameters: in the order of the genome; no path twice.
+        inside: whether a design keeps the budget. It has to hold for smaller memories whenever it
+            holds for larger ones: ``repair`` relies on it.
+    """
+
+    template: Architecture
+    parameters: tuple[Parameter, ...]
+    inside: Callable[[Architecture], bool]
+
+    def __post_init__(self) -> None:
+        paths = [path for parameter in self.parameters for path in parameter.paths]
+        twice = sorted({path for path in paths if paths.count(path) > 1})
+        if twice:
+            raise ArraysmithError(f"in more than one parameter: {', '.join(twice)}")
+        for path in paths:
+            self.template.value(path)  # raises when there is no such number
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of choices of each parameter."""
+        return tuple(len(parameter.choices) for parameter in self.parameters)
+
+    @property
+    def genomes(self) -> int:
+        """Number of genomes, those outside the budget included."""
+        return prod(self.sizes)
+
+    def values(self, genome: Genome) -> dict[str, int]:
+        """Return the number at every path of the space."""
+        return {
+            path: value
+            for parameter, index in zip(self.parameters, genome, strict=True)
+            for path, value in zip(parameter.paths, parameter.choices[index], strict=True)
+        }
+
+    def architecture(self, genome: Genome) -> Architecture:
+        """Return the design, inside the budget or not."""
+        return self.template.with_values(self.values(genome))
+
+    def genome_of(self, architecture: Architecture) -> Genome | None:
+        """Return the genome whose values ``architecture`` has; None if a value is no choice."""
+        genome = []
+        for parameter in self.parameters:
+            values = tuple(architecture.value(path) for path in parameter.paths)
+            if values not in parameter.choices:
+                return None
+            genome.append(parameter.choices.index(values))
+        return tuple(genome)
+
+    def random(self, rng: np.random.Generator) -> Genome:
+        """Return a genome drawn uniformly, inside the budget or not."""
+        return tuple(int(rng.integers(size)) for size in self.sizes)
+
+    def fits(self, genome: Genome) -> bool:
+        """Return whether the design keeps the budget."""
+        return self.inside(self.architecture(genome))
+
+    def repair(self, genome: Genome) -> Genome:
+        """Return ``genome``, or a smaller design near it that keeps the budget.
+
+        The depth of the memory that takes most bits (all instances) goes down one choice at a
+        time; when no depth is left to shrink, widths do, then every other integer. Meshes of fixed
+        product stay. Ties go to the parameter declared first, so equal genomes give equal repairs.
+
+        Raises:
+            ArraysmithError: the smallest memories still break the budget, see ``smallest``.
+        """
+        while not self.fits(genome):
+            shrinkable = [
+                i
+                for i, parameter in enumerate(self.parameters)
+                if isinstance(parameter, IntegerChoice) and genome[i] > 0
+            ]
+            if not shrinkable:
+                raise ArraysmithError(f"no design meets the budget at {self.values(genome)}")
+            design = self.architecture(genome)
+            target = max(shrinkable, key=lambda i: (self._weight(i, design), -i))
+            genome = (*genome[:target], genome[target] - 1, *genome[target + 1 :])
+        return genome
+
+    def _weight(self, index: int, design: Architecture) -> tuple[int, int]:
+        """Return how soon parameter ``index`` is shrunk: (kind of field, bits of its memory)."""
+        name, _, field = self.parameters[index].paths[0].partition(".")
+        bits = sum(
+            memory.capacity_bits * design.instances(memory.name)
+            for memory in design.memories
+            if memory.name == name
+        )
+        return {"depth": 2, "width_bits": 1}.get(field, 0), bits
+
+    def smallest(self) -> tuple[Genome, ...]:
+        """Return the genomes with every integer at its least, one per choice of fixed products.
+
+        Every one of them keeps the budget if and only if ``repair`` always succeeds.
+        """
+        genomes: list[Genome] = [()]
+        for parameter in self.parameters:
+            indices = range(len(parameter.choices)) if isinstance(parameter, FixedProduct) else (0,)
+            genomes = [(*genome, index) for genome in genomes for index in indices]
+        return tuple(genomes)
