@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+from conformance import DOMAIN, OptimiserConformance, distance, history
+from pydantic import ValidationError
+
+from arraysmith.arch.registry import lookup, registered
+from arraysmith.search.optimisers.base import Domain
+from arraysmith.search.optimisers.genetic import Genetic, GeneticSettings
+from arraysmith.search.optimisers.random_search import RandomSearch, RandomSettings
+
+
+class TestGeneticKeepsTheProtocol(OptimiserConformance):
+    optimiser = Genetic
+    settings = GeneticSettings(population=6, parents=2, generations=5)
+
+
+class TestGeneticWithEveryGeneMutating(OptimiserConformance):
+    optimiser = Genetic
+    settings = GeneticSettings(population=5, parents=5, generations=4, sigma=1.0, local=0.0)
+
+
+class TestRandomSearchKeepsTheProtocol(OptimiserConformance):
+    optimiser = RandomSearch
+    settings = RandomSettings(population=6, generations=5)
+
+
+WIDE = Domain((50,) * 4, lambda genome: genome)
+
+
+def test_the_elite_is_kept_unchanged_and_the_best_loss_never_rises():
+    settings = GeneticSettings(population=8, parents=3, generations=12)
+    batches = history(Genetic(WIDE, np.random.default_rng(0), settings))
+    best = [min(batch, key=distance) for batch in batches]
+    for before, batch in zip(best, batches[1:], strict=False):
+        assert batch[0] == before
+    losses = [distance(genome) for genome in best]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]
+
+
+def test_apart_from_the_elite_no_genome_is_asked_twice_while_there_are_others():
+    settings = GeneticSettings(population=10, parents=3, generations=10)
+    batches = history(Genetic(WIDE, np.random.default_rng(1), settings))
+    fresh = [*batches[0], *(genome for batch in batches[1:] for genome in batch[1:])]
+    assert len(set(fresh)) == len(fresh) == 10 + 9 * 9
+
+
+def test_children_descend_from_the_best_k_only():
+    settings = GeneticSettings(population=40, parents=1, generations=2, sigma=0.01, local=1.0)
+    optimiser = Genetic(WIDE, np.random.default_rng(2), settings)
+    first = optimiser.ask()
+    optimiser.tell(first, [distance(genome) for genome in first])
+    parent = min(first, key=distance)
+    for child in optimiser.ask()[1:]:
+        steps = [abs(a - b) for a, b in zip(parent, child, strict=True)]
+        assert max(steps) <= 1
+        assert sum(steps) <= 2  # sigma is small: most children differ in one gene
+
+
+@pytest.mark.parametrize("local", [0.0, 1.0])
+def test_a_mutation_changes_its_gene_and_stays_within_its_choices(local):
+    settings = GeneticSettings(sigma=1.0, local=local)
+    optimiser = Genetic(DOMAIN, np.random.default_rng(3), settings)
+    for size in (1, 2, 5):
+        for gene in range(size):
+            found = {optimiser._mutated(gene, size) for _ in range(200)}
+            if size == 1:
+                assert found == {0}
+            elif local:
+                assert found == {gene - 1, gene + 1} & set(range(size))
+            else:
+                assert found == set(range(size)) - {gene}
+
+
+def test_a_space_smaller_than_the_population_is_searched_without_hanging():
+    domain = Domain((2, 2), lambda genome: genome)
+    for optimiser in (
+        Genetic(
+            domain,
+            np.random.default_rng(0),
+            GeneticSettings(population=10, parents=4, generations=3),
+        ),
+        RandomSearch(
+            domain, np.random.default_rng(0), RandomSettings(population=10, generations=3)
+        ),
+    ):
+        batches = history(optimiser, lambda genome: float(sum(genome)))
+        assert [len(batch) for batch in batches] == [10, 10, 10]
+        assert {genome for batch in batches for genome in batch} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_the_genetic_algorithm_beats_random_search_at_equal_effort():
+    def best(optimiser, settings, seed):
+        run = optimiser(WIDE, np.random.default_rng(seed), settings)
+        return min(distance(genome) for batch in history(run) for genome in batch)
+
+    genetic = [
+        best(Genetic, GeneticSettings(population=20, parents=5, generations=15), seed)
+        for seed in range(9)
+    ]
+    random = [
+        best(RandomSearch, RandomSettings(population=20, generations=15), seed) for seed in range(9)
+    ]
+    assert np.median(genetic) < np.median(random)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"population": 1},
+        {"parents": 0},
+        {"parents": 65},
+        {"generations": 0},
+        {"sigma": 0.0},
+        {"sigma": 1.5},
+        {"local": -0.1},
+    ],
+)
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(ValidationError, match=next(iter(settings))):
+        GeneticSettings(**settings)
+
+
+def test_the_optimisers_are_found_by_name():
+    assert {"genetic", "random"} <= set(registered("optimiser"))
+    assert lookup("optimiser", "genetic") is Genetic
+    assert lookup("optimiser", "random") is RandomSearch
