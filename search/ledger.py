@@ -1,0 +1,179 @@
+"""The ledger of evaluations: cache, checkpoint and record of a search in one file.
+
+JSON lines, only ever appended. The first line names the run by its digest, every other line is one
+evaluated design; each line carries a checksum of itself. A process killed while writing leaves a
+last line without its end: that line is cut off when the search resumes. Anything else that does not
+check is damage, and an error.
+
+A resumed search starts its optimiser anew and replays: designs found in the ledger are not
+evaluated again. So nothing else has to be saved, and the result is that of an uninterrupted run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BufferedRandom
+from pathlib import Path
+from typing import Any, Self
+
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.search.space import Genome
+
+SCHEMA = 1
+"""Version of the file format."""
+
+
+class LedgerError(ArraysmithError):
+    """A ledger that cannot be continued: of another run, or damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluated design.
+
+    Attributes:
+        genome: the design.
+        loss: of the run's objective; infinite when a layer has no legal mapping.
+        cycles: summed over the layers with their repeats; 0 when the loss is infinite.
+        energy_pj: likewise.
+    """
+
+    genome: Genome
+    loss: float
+    cycles: int
+    energy_pj: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data; an infinite loss is None."""
+        loss = None if math.isinf(self.loss) else self.loss
+        return {
+            "genome": list(self.genome),
+            "loss": loss,
+            "cycles": self.cycles,
+            "energy_pj": self.energy_pj,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Evaluation:
+        """Return what ``to_dict`` made ``plain`` of."""
+        loss = math.inf if plain["loss"] is None else float(plain["loss"])
+        genome = tuple(int(gene) for gene in plain["genome"])
+        return cls(genome, loss, int(plain["cycles"]), float(plain["energy_pj"]))
+
+
+class Ledger:
+    """An open ledger; close it, or use it in a ``with`` statement.
+
+    Attributes:
+        evaluations: by genome, in the order of the file.
+        dropped: bytes of a torn last line that were cut off when it was opened.
+    """
+
+    def __init__(self, file: BufferedRandom, evaluations: list[Evaluation], dropped: int) -> None:
+        self._file = file
+        self.evaluations = {evaluation.genome: evaluation for evaluation in evaluations}
+        self.dropped = dropped
+
+    @classmethod
+    def create(cls, path: Path, digest: str) -> Ledger:
+        """Start a ledger for the run with ``digest``; FileExistsError if ``path`` exists."""
+        file = path.open("x+b")
+        ledger = cls(file, [], 0)
+        ledger._write([{"ledger": SCHEMA, "run": digest}])
+        return ledger
+
+    @classmethod
+    def resume(cls, path: Path, digest: str) -> Ledger:
+        """Open the ledger of the run with ``digest`` again.
+
+        A file without a whole first line (killed at birth) starts anew.
+
+        Raises:
+            LedgerError: the ledger is of another run or format, or damaged.
+        """
+        file = path.open("r+b")
+        try:
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            evaluations = _parsed(content[:whole].splitlines(), digest, path)
+            file.truncate(whole)
+            file.seek(whole)
+        except BaseException:
+            file.close()
+            raise
+        ledger = cls(file, evaluations, len(content) - whole)
+        if not whole:
+            ledger._write([{"ledger": SCHEMA, "run": digest}])
+        return ledger
+
+    def append(self, evaluations: Iterable[Evaluation]) -> None:
+        """Record evaluations; on return they are on the disk."""
+        fresh = list(evaluations)
+        self._write([evaluation.to_dict() for evaluation in fresh])
+        self.evaluations.update((evaluation.genome, evaluation) for evaluation in fresh)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        self._file.write(b"".join(_line(row) for row in rows))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+_REMEDY = "start again in another folder"
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    text = json.dumps(row, separators=(",", ":"), allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _checked(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    crc, _, text = line.partition(b" ")
+    if crc != b"%08x" % zlib.crc32(text):
+        raise LedgerError(f"{path}:{number}: line is damaged (its checksum differs); {_REMEDY}")
+    row = json.loads(text)
+    if not isinstance(row, dict):
+        raise LedgerError(f"{path}:{number}: not a record of a ledger; {_REMEDY}")
+    return row
+
+
+def _check_header(row: dict[str, Any], digest: str, path: Path) -> None:
+    if row.get("ledger") != SCHEMA:
+        raise LedgerError(f"{path}:1: not a ledger of format {SCHEMA}; {_REMEDY}")
+    if row["run"] != digest:
+        raise LedgerError(
+            f"{path}:1: belongs to another run (run file, seed or program version differ): "
+            f"{row['run'][:12]}, not {digest[:12]}; resume with what it was started with, "
+            f"or {_REMEDY}"
+        )
+
+
+def _parsed(lines: list[bytes], digest: str, path: Path) -> list[Evaluation]:
+    rows = [_checked(line, path, number) for number, line in enumerate(lines, start=1)]
+    if rows:
+        _check_header(rows[0], digest, path)
+    evaluations = [_evaluation(row, path, number) for number, row in enumerate(rows[1:], start=2)]
+    if len({evaluation.genome for evaluation in evaluations}) != len(evaluations):
+        raise LedgerError(f"{path}: a design is recorded twice; {_REMEDY}")
+    return evaluations
+
+
+def _evaluation(row: dict[str, Any], path: Path, number: int) -> Evaluation:
+    try:
+        return Evaluation.from_dict(row)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LedgerError(f"{path}:{number}: not an evaluation ({error}); {_REMEDY}") from None
