@@ -1,0 +1,159 @@
+"""What a search minimises: one number from what a design costs, and what the baseline costs.
+
+The poster's loss is ``a1 cycles + a2 energy - a3 gflops - a4 utilization``. Its terms differ by
+orders of magnitude and its weights are not printed; every term is therefore divided by the
+baseline's value first, and the weights default to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from arraysmith.arch.errors import ArraysmithError, nearest
+
+
+class Cost(Protocol):
+    """What objectives read; a ``Report`` has it, and so has ``Figures``."""
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of the run."""
+        ...
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of the run."""
+        ...
+
+    @property
+    def gflops(self) -> float:
+        """10^9 operations per second."""
+        ...
+
+    @property
+    def utilization(self) -> float:
+        """MACs per cycle and MAC unit, 0 to 1."""
+        ...
+
+    @property
+    def edp_j_cycles(self) -> float:
+        """Energy in joules x cycles."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The cost of a candidate, without the detail of a Report; definitions as in ``Report``.
+
+    Attributes:
+        cycles: of all layers with their repeats.
+        energy_pj: likewise.
+        macs: likewise.
+        flops: likewise.
+        pes: MAC units of the design.
+        clock_hz: array clock.
+    """
+
+    cycles: int
+    energy_pj: float
+    macs: int
+    flops: int
+    pes: int
+    clock_hz: int
+
+    @property
+    def utilization(self) -> float:
+        """See ``Report.utilization``."""
+        return self.macs / (self.cycles * self.pes)
+
+    @property
+    def gflops(self) -> float:
+        """See ``Report.gflops``."""
+        return self.flops / self.cycles * self.clock_hz / 1e9
+
+    @property
+    def edp_j_cycles(self) -> float:
+        """See ``Report.edp_j_cycles``."""
+        return self.energy_pj * 1e-12 * self.cycles
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the poster's loss, each at least 0."""
+
+    cycles: float = 1.0
+    energy: float = 1.0
+    gflops: float = 1.0
+    utilization: float = 1.0
+
+
+def _poster(cost: Cost, baseline: Cost, weights: Weights) -> float:
+    return (
+        weights.cycles * cost.cycles / baseline.cycles
+        + weights.energy * cost.energy_pj / baseline.energy_pj
+        - weights.gflops * cost.gflops / baseline.gflops
+        - weights.utilization * cost.utilization / baseline.utilization
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One objective.
+
+    Attributes:
+        loss: (candidate, baseline, weights) to the number to minimise.
+        inner: what the mapper minimises for every layer, so that both pull the same way.
+        unit: of the loss, for people.
+    """
+
+    loss: Callable[[Cost, Cost, Weights], float]
+    inner: str
+    unit: str
+
+
+_KINDS = {
+    "edp": _Kind(lambda cost, _, __: cost.edp_j_cycles, "edp", "J x cycle"),
+    "energy": _Kind(lambda cost, _, __: cost.energy_pj, "energy", "pJ"),
+    "latency": _Kind(lambda cost, _, __: float(cost.cycles), "latency", "cycles"),
+    "poster": _Kind(_poster, "edp", "relative to the baseline"),
+}
+
+OBJECTIVES = tuple(_KINDS)
+"""Names of the objectives."""
+
+MAPPING_OBJECTIVES = ("edp", "energy", "latency")
+"""What a mapping can be chosen by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A named objective.
+
+    Attributes:
+        name: one of ``OBJECTIVES``.
+        weights: of the poster's loss; the other objectives have none.
+    """
+
+    name: str = "edp"
+    weights: Weights = Weights()
+
+    def __post_init__(self) -> None:
+        if self.name not in _KINDS:
+            hint = nearest(self.name, OBJECTIVES)
+            raise ArraysmithError(f"unknown objective {self.name!r}: {hint}")
+
+    @property
+    def mapping_objective(self) -> str:
+        """What the mapping of every layer is chosen by, one of ``MAPPING_OBJECTIVES``."""
+        return _KINDS[self.name].inner
+
+    @property
+    def unit(self) -> str:
+        """Unit of the loss, for people."""
+        return _KINDS[self.name].unit
+
+    def loss(self, cost: Cost, baseline: Cost) -> float:
+        """Return the number to minimise."""
+        return _KINDS[self.name].loss(cost, baseline, self.weights)
