@@ -1,0 +1,334 @@
+"""The best mapping of a problem on any hardware of one shape, out of one fixed set of mappings.
+
+A table holds, for every mapping of a dataflow's space (or a seeded sample of it), what does not
+depend on buffer sizes: access counts, tiles, extents, steps. Scoring a hardware candidate is then
+one pass over the table, and every candidate chooses from the same mappings: a hardware gain is
+never mapper noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from arraysmith.arch.architecture import Architecture, Fanout
+from arraysmith.arch.dataflow import Dataflow
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.mapping import Mapping, from_factors
+from arraysmith.arch.problem import DIMS, Problem
+from arraysmith.search.mapping_space import MappingSpace, Meshes, Points
+from arraysmith.sim.analytical.counting import count
+from arraysmith.sim.analytical.encoding import AXIS_CODES, COLUMN, Int, ProblemArrays
+from arraysmith.sim.analytical.scoring import (
+    Entries,
+    Float,
+    Machine,
+    chain_of,
+    cycles_of,
+    energy_of,
+    fits,
+)
+
+OBJECTIVES = ("edp", "energy", "latency")
+"""What ``best`` minimises; ties go to the other one of cycles and energy, then to the first row."""
+
+CHUNK = 1 << 16
+"""Mappings counted at a time: bounds memory."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The best mapping of a table on one hardware, with its cycles and energy."""
+
+    mapping: Mapping
+    cycles: int
+    energy_pj: float
+
+
+@dataclass(frozen=True)
+class MappingTable:
+    """Mappings of one problem on architectures that differ only in numbers, with their counts.
+
+    Attributes:
+        space: the mappings' space.
+        setting: of the analytical model.
+        points: n mappings.
+        entries: which counts are kept.
+        words: int64 [n, E], words per entry over all instances.
+        instances: int64 [n, m + 1], used copies of each memory and of the MACs.
+        need: int64 [n, m], words of kept tiles per memory instance.
+        extent: int64 [n, f, 2], used columns and rows of each fan-out.
+        steps: int64 [n], cycles of computing.
+    """
+
+    space: MappingSpace
+    setting: str
+    points: Points
+    entries: Entries
+    words: Int
+    instances: Int
+    need: Int
+    extent: Int
+    steps: Int
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def take(self, rows: Int) -> MappingTable:
+        """Return the table of some of the rows."""
+        measured = (self.words, self.instances, self.need, self.extent, self.steps)
+        return MappingTable(
+            self.space,
+            self.setting,
+            self.points.take(rows),
+            self.entries,
+            *(np.ascontiguousarray(values[rows]) for values in measured),
+        )
+
+    def best(self, architecture: Architecture, objective: str) -> Candidate | None:
+        """Return the best mapping on ``architecture``; None when none of the table fits.
+
+        The best of the table, improved by single moves until none helps.
+
+        Args:
+            architecture: the table's, with other numbers.
+            objective: one of ``OBJECTIVES``.
+        """
+        machine = Machine.of(architecture, self.setting)
+        row, cycles, energy = _best(self, machine, objective)
+        if row < 0:
+            return None
+        point = self.points.take(slice(row, row + 1))
+        while True:
+            around = _counted(self.space, self.space.neighbours(point), self.setting)
+            row, near_cycles, near_energy = _best(around, machine, objective)
+            if row < 0 or not _better(objective, (near_cycles, near_energy), (cycles, energy)):
+                return Candidate(mapping_of(self.space, point), cycles, energy)
+            point = around.points.take(slice(row, row + 1))
+            cycles, energy = near_cycles, near_energy
+
+
+def build_table(
+    problem: Problem,
+    architecture: Architecture,
+    dataflow: Dataflow,
+    *,
+    setting: str,
+    meshes: Meshes,
+    seed: np.random.SeedSequence | int,
+    samples: int,
+) -> MappingTable:
+    """Return the table of a problem.
+
+    Args:
+        problem: the operator.
+        architecture: gives the levels; its own numbers do not matter.
+        dataflow: what mappings may look like.
+        setting: of the analytical model.
+        meshes: mesh shapes to cover.
+        seed: of the sample, when the space has more than ``samples`` mappings.
+        samples: most mappings to count.
+    """
+    if architecture.systolic:
+        raise ArraysmithError(f"{architecture.name}: a systolic array has no mappings to search")
+    space = MappingSpace.of(architecture, problem, dataflow, meshes)
+    points = space.points(np.random.default_rng(seed), samples)
+    parts = [
+        thinned(_counted(space, points.take(slice(start, start + CHUNK)), setting))
+        for start in range(0, len(points), CHUNK)
+    ]
+    return thinned(_joined(parts))
+
+
+def mapping_of(space: MappingSpace, point: Points) -> Mapping:
+    """Return one point of a space as loops per level."""
+    architecture = space.architecture
+    axes = {code: name for name, code in AXIS_CODES.items()}
+    loops = space.loops(point)
+    return from_factors(
+        architecture,
+        tuple(
+            (architecture.levels[level].name, axes[int(axis)], DIMS[dim], int(turns))
+            for level, axis, dim, turns in zip(
+                loops.level, loops.axis, loops.dim[0], loops.count[0], strict=True
+            )
+        ),
+    )
+
+
+def thinned(table: MappingTable) -> MappingTable:
+    """Return the table without mappings that another one beats on every architecture.
+
+    Among mappings with equal extents and equal tiles in the innermost memories, one is dropped when
+    another needs no more room, steps or words in any entry: cycles and energy never fall when words
+    grow, so the other is at least as good whatever the numbers of the hardware.
+    """
+    key = np.concatenate(
+        [table.extent.reshape(len(table), -1), table.need[:, 2:], table.instances], axis=1
+    )
+    _, group = np.unique(key, axis=0, return_inverse=True)
+    measures = np.concatenate([table.steps[:, None], table.need[:, :2], table.words], axis=1)
+    order = np.lexsort((measures.sum(axis=1), group.ravel()))
+    keep = _undominated(group.ravel()[order], np.ascontiguousarray(measures[order]))
+    return table.take(np.sort(order[keep]))
+
+
+def _counted(space: MappingSpace, points: Points, setting: str) -> MappingTable:
+    chain = chain_of(space.architecture)
+    entries = Entries.of(chain)
+    loops = space.loops(points)
+    counts = count(ProblemArrays.of(space.problem), chain, loops, setting)
+    fanouts = [i for i, x in enumerate(space.architecture.levels) if isinstance(x, Fanout)]
+    extent = np.ones((len(points), len(fanouts), 2), np.int64)
+    for slot, (level, axis, _) in enumerate(space.slots):
+        extent[:, fanouts.index(level), 0 if axis == COLUMN else 1] *= points.spatial[:, slot]
+    return MappingTable(
+        space=space,
+        setting=setting,
+        points=points,
+        entries=entries,
+        words=counts.words[:, entries.memory, entries.tensor, entries.direction],
+        instances=counts.instances,
+        need=(counts.tiles * chain.keeps).sum(axis=2),
+        extent=extent,
+        steps=counts.steps,
+    )
+
+
+def _joined(parts: list[MappingTable]) -> MappingTable:
+    points = [(x.points.temporal, x.points.order, x.points.spatial) for x in parts]
+    measured = [(x.words, x.instances, x.need, x.extent, x.steps) for x in parts]
+    return MappingTable(
+        parts[0].space,
+        parts[0].setting,
+        Points(*(np.concatenate(columns) for columns in zip(*points, strict=True))),
+        parts[0].entries,
+        *(np.concatenate(columns) for columns in zip(*measured, strict=True)),
+    )
+
+
+def _better(objective: str, one: tuple[int, float], other: tuple[int, float]) -> bool:
+    """Return whether (cycles, energy) ``one`` beats ``other``."""
+
+    def key(score: tuple[int, float]) -> tuple[float, float]:
+        cycles, energy = score
+        if objective == "latency":
+            return (float(cycles), energy)
+        return (energy, float(cycles)) if objective == "energy" else (cycles * energy, energy)
+
+    return key(one) < key(other)
+
+
+def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, int, float]:
+    """Return (row, cycles, picojoules) of the best legal row; row -1 when none is legal."""
+    row, cycles, energy = _best_row(
+        OBJECTIVES.index(objective),
+        table.words,
+        table.instances,
+        table.need,
+        table.extent,
+        table.steps,
+        table.entries.memory,
+        table.entries.direction,
+        table.entries.span,
+        machine.capacity,
+        machine.width,
+        machine.price,
+        machine.bandwidth,
+        machine.ports,
+        machine.bus,
+        machine.mesh,
+        machine.mac_pj * table.space.problem.macs,
+        machine.leakage_pj,
+    )
+    return int(row), int(cycles), float(energy)
+
+
+@njit(cache=True, nogil=True)
+def _undominated(group: Int, measures: Int) -> NDArray[np.bool_]:
+    """Mark the rows that no earlier kept row of their group beats or equals in every measure.
+
+    Rows are ordered by group and, inside, by the sum of measures: whatever beats a row comes first.
+    """
+    keep = np.zeros(len(group), np.bool_)
+    front = np.empty(len(group), np.int64)
+    size = 0
+    for i in range(len(group)):
+        if i and group[i] != group[i - 1]:
+            size = 0
+        beaten = False
+        for f in range(size):
+            other = front[f]
+            beaten = True
+            for k in range(measures.shape[1]):
+                if measures[other, k] > measures[i, k]:
+                    beaten = False
+                    break
+            if beaten:
+                # What beat this one will beat its neighbours: look at it first.
+                front[f], front[f // 2] = front[f // 2], front[f]
+                break
+        if not beaten:
+            keep[i] = True
+            front[size] = i
+            size += 1
+    return keep
+
+
+@njit(cache=True, nogil=True)
+def _best_row(
+    objective: int,
+    words: Int,
+    instances: Int,
+    need: Int,
+    extent: Int,
+    steps: Int,
+    entry_memory: Int,
+    entry_direction: Int,
+    entry_span: Int,
+    capacity: Int,
+    width: Int,
+    price: Float,
+    bandwidth: Int,
+    ports: Int,
+    bus: Int,
+    mesh: Int,
+    mac_pj: float,
+    leakage_pj: float,
+) -> tuple[int, int, float]:
+    """Return (row, cycles, picojoules) of the best legal row; row -1 when none is legal."""
+    best, best_cycles, best_energy = -1, 0, 0.0
+    best_loss, best_tie = np.inf, np.inf
+    for row in range(len(steps)):
+        if not fits(row, capacity, mesh, need, extent):
+            continue
+        cycles = cycles_of(
+            row,
+            steps,
+            words,
+            instances,
+            entry_memory,
+            entry_direction,
+            entry_span,
+            bandwidth,
+            ports,
+            bus,
+        )
+        energy = (
+            energy_of(row, words, instances, entry_memory, entry_direction, width, price)
+            + mac_pj
+            + leakage_pj * cycles
+        )
+        loss = cycles * energy
+        tie = energy
+        if objective == 1:
+            loss, tie = energy, float(cycles)
+        elif objective == 2:
+            loss = float(cycles)
+        if loss < best_loss or (loss == best_loss and tie < best_tie):
+            best, best_cycles, best_energy = row, cycles, energy
+            best_loss, best_tie = loss, tie
+    return best, best_cycles, best_energy

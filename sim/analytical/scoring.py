@@ -1,0 +1,203 @@
+"""Cycles and energy of a batch of counted mappings on one architecture, without Reports.
+
+The same arithmetic as ``latency.bounds`` and ``sim.pricing`` on arrays: a search asks for two
+numbers a million times, and for a Report once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from arraysmith.arch.architecture import Architecture, Memory, XyBus
+from arraysmith.arch.mapping import Mapping
+from arraysmith.sim.analytical.encoding import DRAIN, READ, UPDATE, ChainArrays, Int
+from arraysmith.sim.pricing import PriceList
+
+Float = NDArray[np.float64]
+
+UNLIMITED = -1
+"""Stands for a capacity or a bandwidth without limit."""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Which counts a table keeps: one entry per memory, tensor and direction that can be non-zero.
+
+    Attributes:
+        memory: int64 [E], memory index.
+        tensor: int64 [E], tensor index.
+        direction: int64 [E], direction code.
+        span: int64 [E, 2], levels (first, past the last) between the memory and the next keeper
+            below, whose networks the words cross; empty for words that do not.
+    """
+
+    memory: Int
+    tensor: Int
+    direction: Int
+    span: Int
+
+    @classmethod
+    def of(cls, chain: ChainArrays) -> Entries:
+        """Return the entries of a chain: every kept tensor in every direction."""
+        rows = []
+        for m in range(len(chain.memory_level)):
+            for t in range(3):
+                if not chain.keeps[m, t]:
+                    continue
+                below = [
+                    int(chain.memory_level[k])
+                    for k in range(m + 1, len(chain.memory_level))
+                    if chain.keeps[k, t]
+                ]
+                first, past = int(chain.memory_level[m]), below[0] if below else chain.levels
+                rows += [(m, t, d, first, past if d in (READ, UPDATE) else first) for d in range(4)]
+        table = np.array(rows, np.int64)
+        memory, tensor, direction = (np.ascontiguousarray(table[:, i]) for i in range(3))
+        return cls(memory, tensor, direction, np.ascontiguousarray(table[:, 3:]))
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The numbers of an architecture that turn counts into cycles and energy.
+
+    Attributes:
+        capacity: int64 [m], words of each memory; UNLIMITED for none.
+        width: int64 [m], words per access.
+        price: float64 [m, 2], picojoules per (read, write) access.
+        bandwidth: int64 [m, 2, 2], words per cycle (read, write) as numerator and denominator.
+        ports: int64 [m].
+        bus: int64 [levels, 2], words per cycle of each fan-out's buses, as a fraction.
+        mesh: int64 [f, 2], columns and rows of each fan-out.
+        mac_pj: energy of one MAC.
+        leakage_pj: leakage per cycle.
+    """
+
+    capacity: Int
+    width: Int
+    price: Float
+    bandwidth: Int
+    ports: Int
+    bus: Int
+    mesh: Int
+    mac_pj: float
+    leakage_pj: float
+
+    @classmethod
+    def of(cls, architecture: Architecture, setting: str) -> Machine:
+        """Return the numbers of ``architecture``; the setting decides whether leakage counts."""
+        prices = PriceList.of(architecture)
+        memories = architecture.memories
+        bandwidth = np.full((len(memories), 2, 2), UNLIMITED, np.int64)
+        for m, memory in enumerate(memories):
+            for d, rate in enumerate((memory.read_words_per_cycle, memory.write_words_per_cycle)):
+                if rate is not None:
+                    bandwidth[m, d] = (rate.numerator, rate.denominator)
+        bus = np.full((len(architecture.levels), 2), UNLIMITED, np.int64)
+        for i, level in enumerate(architecture.levels):
+            if isinstance(level, Memory) or not isinstance(level.network, XyBus):
+                continue
+            if level.network.words_per_cycle is not None:
+                rate = level.network.words_per_cycle
+                bus[i] = (rate.numerator, rate.denominator)
+        costs = [prices.memories[memory.name] for memory in memories]
+        leakage_mw = prices.mac.leakage_mw * architecture.pes + sum(
+            cost.leakage_mw * architecture.instances(memory.name)
+            for cost, memory in zip(costs, memories, strict=True)
+        )
+        return cls(
+            np.array(
+                [UNLIMITED if x.capacity_words is None else x.capacity_words for x in memories],
+                np.int64,
+            ),
+            np.array([x.words_per_access for x in memories], np.int64),
+            np.array([(cost.read_pj, cost.write_pj) for cost in costs], np.float64),
+            bandwidth,
+            np.array([x.ports for x in memories], np.int64),
+            bus,
+            np.array([(x.mesh_x, x.mesh_y) for x in architecture.fanouts], np.int64),
+            prices.mac.read_pj,
+            0.0 if setting == "timeloop" else leakage_mw / architecture.clock_hz * 1e9,
+        )
+
+
+def chain_of(architecture: Architecture) -> ChainArrays:
+    """Return the chain of ``architecture`` when every memory keeps all that it may hold."""
+    return ChainArrays.of(architecture, Mapping(()))
+
+
+@njit(cache=True, nogil=True)
+def fits(row: int, capacity: Int, mesh: Int, need: Int, extent: Int) -> bool:
+    """Return whether mapping ``row`` is legal: kept tiles in capacity, extents in the mesh."""
+    for m in range(len(capacity)):
+        if capacity[m] >= 0 and need[row, m] > capacity[m]:
+            return False
+    for f in range(len(mesh)):
+        if extent[row, f, 0] > mesh[f, 0] or extent[row, f, 1] > mesh[f, 1]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _ceil_ratio(words: int, rate: Int) -> int:
+    """Return the cycles of ``words`` at rate[0] / rate[1] words per cycle; 0 when unlimited."""
+    return 0 if rate[0] < 0 else -(-words * rate[1] // rate[0])
+
+
+@njit(cache=True, nogil=True)
+def cycles_of(
+    row: int,
+    steps: Int,
+    words: Int,
+    instances: Int,
+    entry_memory: Int,
+    entry_direction: Int,
+    entry_span: Int,
+    bandwidth: Int,
+    ports: Int,
+    bus: Int,
+) -> int:
+    """Return the cycles of mapping ``row``: the slowest of computing, ports and buses."""
+    cycles: int = steps[row]
+    for m in range(len(ports)):
+        moved_in, moved_out = 0, 0
+        for e in range(len(entry_memory)):
+            if entry_memory[e] == m:
+                if entry_direction[e] in (READ, DRAIN):
+                    moved_out += words[row, e]
+                else:
+                    moved_in += words[row, e]
+        used = instances[row, m]
+        out_cycles = _ceil_ratio(-(-moved_out // used), bandwidth[m, 0])
+        in_cycles = _ceil_ratio(-(-moved_in // used), bandwidth[m, 1])
+        busy = out_cycles + in_cycles if ports[m] == 1 else max(out_cycles, in_cycles)
+        cycles = max(cycles, busy)
+    for e in range(len(entry_memory)):
+        for lev in range(entry_span[e, 0], entry_span[e, 1]):
+            cycles = max(cycles, _ceil_ratio(words[row, e], bus[lev]))
+    return cycles
+
+
+@njit(cache=True, nogil=True)
+def energy_of(
+    row: int,
+    words: Int,
+    instances: Int,
+    entry_memory: Int,
+    entry_direction: Int,
+    width: Int,
+    price: Float,
+) -> float:
+    """Return the picojoules of all accesses of mapping ``row``."""
+    energy = 0.0
+    for e in range(len(entry_memory)):
+        moved = words[row, e]
+        if moved:
+            m = entry_memory[e]
+            used = instances[row, m]
+            accesses = used * -(-moved // (used * width[m]))
+            energy += accesses * price[m, 0 if entry_direction[e] in (READ, DRAIN) else 1]
+    return energy
