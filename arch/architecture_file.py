@@ -18,14 +18,21 @@ from arraysmith.arch.architecture import (
 )
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
 from arraysmith.arch.problem import TENSORS
-from arraysmith.arch.spec_reader import is_path, parse_spec, read_spec, sort_faults
+from arraysmith.arch.spec_reader import collect, is_path, part, sort_faults
 from arraysmith.arch.specs import (
     ArchitectureSpec,
     FanoutSpec,
     MemorySpec,
 )
-from arraysmith.arch.units import format_clock, format_energy_pj, format_rate
-from arraysmith.arch.yaml_positions import Positions, child_path, dump_document
+from arraysmith.arch.units import format_clock, format_cycles, format_energy_pj, format_rate
+from arraysmith.arch.yaml_positions import (
+    Document,
+    Positions,
+    child_path,
+    dump_document,
+    parse_document,
+    read_document,
+)
 
 PRESETS = Path(__file__).parent / "presets"
 """Folder of the designs that ship with the project."""
@@ -61,17 +68,18 @@ def load_architecture(ref: str | Path) -> Architecture:
 
 def parse_architecture(text: str, file: str = "") -> Architecture:
     """Return the design in YAML ``text``; ``file`` is the name that faults carry."""
-    return _architecture(*parse_spec(text, ArchitectureSpec, file))
+    return _architecture(parse_document(text, file))
 
 
 def read_architecture(path: str | Path) -> Architecture:
     """Return the design in the YAML file at ``path``; see ``load_architecture``."""
-    return _architecture(*read_spec(path, ArchitectureSpec))
+    return _architecture(read_document(path))
 
 
-def _architecture(spec: ArchitectureSpec, positions: Positions) -> Architecture:
-    faults = list(_architecture_faults(spec, positions))
-    if faults:
+def _architecture(document: Document) -> Architecture:
+    spec, faults = collect(document, ArchitectureSpec)
+    faults += _chain_faults(document.data, document.positions)
+    if spec is None or faults:
         raise InputError(sort_faults(faults))
     levels = tuple(
         _memory(level, spec.clock) if isinstance(level, MemorySpec) else _fanout(level)
@@ -126,52 +134,49 @@ def _fanout(spec: FanoutSpec) -> Fanout:
     return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, wiring)
 
 
-def _architecture_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:
-    """Yield what the single fields cannot tell: how levels fit together, names known elsewhere."""
-    yield from _name_faults(spec, positions)
-    yield from _technology_faults(spec, positions)
-    first = spec.levels[0] if spec.levels else None
-    if not isinstance(first, MemorySpec):
-        rule = "the first level must be the off-chip memory"
-        yield positions.fault("levels[0]" if spec.levels else "levels", rule)
-    if not any(isinstance(level, FanoutSpec) for level in spec.levels):
+def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
+    """Yield what single fields cannot tell: how levels fit together.
+
+    Works on the plain data, so that levels with faults of their own do not hide those of others.
+    """
+    levels = data.get("levels")
+    if not isinstance(levels, tuple):
+        return
+    yield from _name_faults(levels, data.get("compute"), positions)
+    if levels and not _is_kind(levels[0], "memory"):
+        yield positions.fault("levels[0]", "the first level must be the off-chip memory")
+    if all(_is_kind(level, "memory") for level in levels):
         rule = "must have at least one fan-out"
         yield positions.fault("levels", rule, "a single MAC is a fan-out of mesh_x 1, mesh_y 1")
-    for index, level in enumerate(spec.levels):
+    for index, level in enumerate(levels):
         path = child_path("levels", index)
-        if isinstance(level, MemorySpec):
-            yield from _memory_faults(level, path, positions, off_chip=index == 0)
-        else:
-            last = index == len(spec.levels) - 1
-            yield from _network_faults(level, path, positions, last=last)
+        memory, fanout = part(level, MemorySpec), part(level, FanoutSpec)
+        if memory is not None:
+            yield from _memory_faults(memory, path, positions, off_chip=index == 0)
+        if fanout is not None:
+            yield from _network_faults(fanout, path, positions, last=index == len(levels) - 1)
 
 
-def _name_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:
+def _is_kind(level: Any, key: str) -> bool:
+    return isinstance(level, dict) and key in level
+
+
+def _name_faults(levels: tuple[Any, ...], compute: Any, positions: Positions) -> Iterator[Fault]:
     named = [
-        (level.memory, f"levels[{index}].memory")
-        if isinstance(level, MemorySpec)
-        else (level.fanout, f"levels[{index}].fanout")
-        for index, level in enumerate(spec.levels)
+        (level[key], f"levels[{index}].{key}")
+        for index, level in enumerate(levels)
+        for key in ("memory", "fanout")
+        if _is_kind(level, key)
     ]
-    named.append((spec.compute.name, "compute.name"))
+    mac = compute.get("name") if isinstance(compute, dict) else None
+    named.append((Compute().name if mac is None else mac, "compute.name"))
     first: dict[str, str] = {}
     for name, path in named:
+        if not isinstance(name, str):
+            continue
         if name in first:
             yield positions.fault(path, "name is used twice", f"{first[name]} has it too")
         first.setdefault(name, path)
-
-
-def _technology_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:
-    # Not at the top: the tables are read from files, and most of this module does without them.
-    from arraysmith.arch.technology.estimate import DEVICES, TECHNOLOGIES  # noqa: PLC0415
-
-    if spec.technology not in TECHNOLOGIES:
-        hint = nearest(spec.technology, TECHNOLOGIES)
-        yield positions.fault("technology", "unknown technology", hint)
-    for index, level in enumerate(spec.levels):
-        if isinstance(level, MemorySpec) and level.device not in DEVICES:
-            path = f"levels[{index}].device"
-            yield positions.fault(path, "unknown device", nearest(level.device, DEVICES))
 
 
 def _memory_faults(
@@ -206,7 +211,7 @@ def _network_faults(
     if len(given) != 1:
         rule = "must be exactly one of xy_bus and systolic"
         yield positions.fault(f"{path}.network", rule, "for example network: {xy_bus: {}}")
-    if "systolic" in given and not last:
+    elif given == ["systolic"] and not last:
         rule = "a systolic array must be the last level"
         yield positions.fault(f"{path}.network.systolic", rule, "its MACs store nothing but a word")
 
@@ -250,7 +255,7 @@ def _level_document(level: Level) -> dict[str, Any]:
             document[key] = format_rate(rate)
     document |= {"ports": level.ports, "double_buffered": level.double_buffered}
     if level.latency_cycles:
-        document["latency"] = f"{level.latency_cycles} cycles"
+        document["latency"] = format_cycles(level.latency_cycles)
     if level.energy is not None:
         read, write = level.energy.read_pj, level.energy.write_pj
         document["energy"] = {"read": format_energy_pj(read), "write": format_energy_pj(write)}
@@ -267,7 +272,7 @@ def _fanout_document(fanout: Fanout) -> dict[str, Any]:
         if wires.words_per_cycle is not None:
             bus["bandwidth"] = format_rate(wires.words_per_cycle)
         if wires.latency_cycles:
-            bus["latency"] = f"{wires.latency_cycles} cycles"
+            bus["latency"] = format_cycles(wires.latency_cycles)
         bus |= {
             "multicast": wires.multicast,
             "diagonal": wires.diagonal,
@@ -283,7 +288,7 @@ def _compute_document(compute: Compute) -> dict[str, Any]:
         "name": compute.name,
         "multiply": f"{compute.multiply_bits} bit",
         "accumulate": f"{compute.accumulate_bits} bit",
-        "pipeline": f"{compute.pipeline_cycles} cycles",
+        "pipeline": format_cycles(compute.pipeline_cycles),
     }
     if compute.energy is not None:
         if compute.energy.read_pj != compute.energy.write_pj:

@@ -10,9 +10,15 @@ from arraysmith.arch.architecture import Architecture, Fanout, Memory
 from arraysmith.arch.architecture_file import load_architecture
 from arraysmith.arch.errors import Fault, InputError, nearest
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
-from arraysmith.arch.spec_reader import is_path, parse_spec, read_spec, sort_faults
+from arraysmith.arch.spec_reader import collect, is_path, part, sort_faults
 from arraysmith.arch.specs import LevelLoopsSpec, MappingSpec
-from arraysmith.arch.yaml_positions import Positions, dump_document
+from arraysmith.arch.yaml_positions import (
+    Document,
+    Positions,
+    dump_document,
+    parse_document,
+    read_document,
+)
 
 
 def load_mapping(path: str | Path, architecture: Architecture | None = None) -> Mapping:
@@ -28,40 +34,49 @@ def load_mapping(path: str | Path, architecture: Architecture | None = None) -> 
     Raises:
         InputError: the file cannot be read, or has faults; carries all of them.
     """
-    return _mapping(*read_spec(path, MappingSpec), architecture)
+    return _mapping(read_document(path), architecture)
 
 
 def parse_mapping(text: str, architecture: Architecture | None = None, file: str = "") -> Mapping:
     """Return the mapping in YAML ``text``; see ``load_mapping``."""
-    return _mapping(*parse_spec(text, MappingSpec, file), architecture)
+    return _mapping(parse_document(text, file), architecture)
 
 
-def _mapping(spec: MappingSpec, positions: Positions, architecture: Architecture | None) -> Mapping:
-    faults: list[Fault] = []
-    if architecture is None and spec.architecture is not None:
-        architecture = _named_architecture(spec.architecture, positions)
-    elif architecture is not None and spec.architecture not in {None, architecture.name}:
+def _mapping(document: Document, architecture: Architecture | None) -> Mapping:
+    spec, faults = collect(document, MappingSpec)
+    positions = document.positions
+    named = document.data.get("architecture")
+    if isinstance(named, str) and architecture is None:
+        try:
+            architecture = load_architecture(named)
+        except InputError as error:
+            faults += _named_faults(named, error, positions)
+    elif isinstance(named, str) and architecture is not None and named != architecture.name:
         rule = f"mapping is for another design than {architecture.name}"
         faults.append(positions.fault("architecture", rule, "remove the key if it fits both"))
-    entries = [_level_mapping(name, loops) for name, loops in spec.levels.items()]
-    if architecture is None:
-        return Mapping(tuple(entries))
-    order = [*(level.name for level in architecture.levels), architecture.compute.name]
-    for entry in entries:
-        faults += _entry_faults(entry, architecture, order, positions)
-    if faults:
+    levels = document.data.get("levels")
+    if architecture is not None and isinstance(levels, dict):
+        # On the plain data, so that levels with faults of their own do not hide those of others.
+        for name, loops in levels.items():
+            faults += _level_faults(name, part(loops, LevelLoopsSpec), architecture, positions)
+    if spec is None or faults:
         raise InputError(sort_faults(faults))
-    return Mapping(tuple(sorted(entries, key=lambda entry: order.index(entry.level))))
+    entries = [_level_mapping(name, loops) for name, loops in spec.levels.items()]
+    if architecture is not None:
+        order = _level_names(architecture)
+        entries.sort(key=lambda entry: order.index(entry.level))
+    return Mapping(tuple(entries))
 
 
-def _named_architecture(ref: str, positions: Positions) -> Architecture:
-    try:
-        return load_architecture(ref)
-    except InputError as error:
-        if not is_path(ref):
-            faults = [positions.fault("architecture", x.rule, x.hint) for x in error.faults]
-            raise InputError(faults) from None
-        raise
+def _named_faults(ref: str, error: InputError, positions: Positions) -> list[Fault]:
+    """Return why the design that a mapping names cannot be had, at the place of that name."""
+    if is_path(ref):
+        return [*error.faults]  # they say where in that file
+    return [positions.fault("architecture", x.rule, x.hint) for x in error.faults]
+
+
+def _level_names(architecture: Architecture) -> list[str]:
+    return [*(level.name for level in architecture.levels), architecture.compute.name]
 
 
 def _level_mapping(name: str, loops: LevelLoopsSpec) -> LevelMapping:
@@ -72,30 +87,32 @@ def _level_mapping(name: str, loops: LevelLoopsSpec) -> LevelMapping:
     return LevelMapping(name, temporal, x, y, loops.keep)
 
 
-def _entry_faults(
-    entry: LevelMapping, architecture: Architecture, order: list[str], positions: Positions
+def _level_faults(
+    name: str, loops: LevelLoopsSpec | None, architecture: Architecture, positions: Positions
 ) -> Iterator[Fault]:
-    path = f"levels.{entry.level}"
-    if entry.level not in order:
+    path = f"levels.{name}"
+    order = _level_names(architecture)
+    if name not in order:
         rule = f"{architecture.name} has no such level"
-        yield positions.fault(path, rule, nearest(entry.level, order), at_key=True)
+        yield positions.fault(path, rule, nearest(name, order), at_key=True)
         return
-    levels = {level.name: level for level in architecture.levels}
-    level = levels.get(entry.level)
-    if isinstance(level, Fanout) and entry.temporal:
+    if loops is None:
+        return
+    level = {level.name: level for level in architecture.levels}.get(name)
+    if isinstance(level, Fanout) and loops.temporal:
         yield positions.fault(f"{path}.temporal", "a fan-out takes only x and y")
     if not isinstance(level, Fanout):
-        for axis, loops in (("x", entry.x), ("y", entry.y)):
-            if loops:
+        for axis, group in (("x", loops.x), ("y", loops.y)):
+            if group:
                 yield positions.fault(f"{path}.{axis}", "only fan-outs take x and y")
-    if entry.keep is None:
+    if loops.keep is None:
         return
     if not isinstance(level, Memory):
         yield positions.fault(f"{path}.keep", "only memories keep tensors", "remove keep")
         return
-    for index, tensor in enumerate(entry.keep):
+    for index, tensor in enumerate(loops.keep):
         if tensor not in level.holds:
-            rule = f"{entry.level} may hold only {', '.join(level.holds)}"
+            rule = f"{name} may hold only {', '.join(level.holds)}"
             yield positions.fault(f"{path}.keep[{index}]", rule)
 
 

@@ -78,18 +78,37 @@ def spec_of(document: Document, model: type[M]) -> tuple[M, Positions]:
     Raises:
         InputError: the document has faults of its own, or breaks any rule of the model.
     """
+    spec, faults = collect(document, model)
+    if spec is None or faults:
+        raise InputError(sort_faults(faults))
+    return spec, document.positions
+
+
+def collect(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]:
+    """Return the document as ``model``, or None, and its faults so far.
+
+    For file kinds with rules beyond the model: they add their own faults before raising, so that
+    the user sees all at once.
+
+    Raises:
+        InputError: the document is of another kind.
+    """
     wrong_kind = _kind_fault(document, model)
     if wrong_kind is not None:
         raise InputError([wrong_kind])
     faults = list(document.faults)
     try:
-        spec = model.model_validate(document.data)
+        return model.model_validate(document.data), faults
     except ValidationError as error:
-        faults += translate(error, document, model)
-        raise InputError(sort_faults(faults)) from None
-    if faults:
-        raise InputError(sort_faults(faults))
-    return spec, document.positions
+        return None, faults + translate(error, document, model)
+
+
+def part(data: Any, model: type[M]) -> M | None:
+    """Return a part of a document as ``model``; None when it has faults (reported elsewhere)."""
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
 
 
 def is_path(ref: str) -> bool:

@@ -55,6 +55,23 @@ def _once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _technology(name: str) -> str:
+    # The tables are files; only reading an architecture needs them.
+    from arraysmith.arch.technology.estimate import TECHNOLOGIES  # noqa: PLC0415
+
+    if name not in TECHNOLOGIES:
+        raise SpecError("unknown technology", nearest(name, TECHNOLOGIES))
+    return name
+
+
+def _device(name: str) -> str:
+    from arraysmith.arch.technology.estimate import DEVICES  # noqa: PLC0415
+
+    if name not in DEVICES:
+        raise SpecError("unknown device", nearest(name, DEVICES))
+    return name
+
+
 def _identifier(name: str) -> str:
     if not (name.isascii() and name.replace("_", "a").replace("-", "a").isalnum()):
         raise SpecError("must be a name of letters, digits, _ and -", "for example glb")
@@ -121,7 +138,9 @@ class MemorySpec(Spec):
     """One memory; exactly one of depth and capacity, none of them off-chip."""
 
     memory: Name = Field(description="name of the level")
-    device: Text = Field(description="what it is built of: lpddr4, sram, regfile ...")
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        description="what it is built of: lpddr4, sram, regfile ..."
+    )
     holds: Annotated[Tensors, Field(min_length=1)] = Field(description="tensors it may keep")
     width: Bits = Field(description="bits moved by one access")
     word: Bits = Field(description="bits of one word of any tensor here")
@@ -203,7 +222,9 @@ class ArchitectureSpec(Spec):
     name: Name
     source: Text = Field(description="where the numbers come from")
     clock: Clock
-    technology: Text = Field(description="name of the energy and area table, such as 65nm")
+    technology: Annotated[str, AfterValidator(_technology)] = Field(
+        description="name of the energy and area table, such as 65nm"
+    )
     levels: tuple[LevelSpec, ...] = Field(min_length=2)
     compute: ComputeSpec = ComputeSpec()
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 Written = str | int | float
 """What a file may hold in place of a quantity."""
 
-_NUMBER = r"[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][-+]?[0-9]{1,2})?|\.[0-9]{1,30}"
+_NUMBER = r"[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]{1,30}"
 _QUANTITY = re.compile(rf"([-+]?)({_NUMBER})(?:\s*/\s*([0-9]{{1,30}}))?\s*([^\s0-9].*)?")
 
 _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -100,14 +100,14 @@ def parse_cycles(value: Written) -> int:
 
 def parse_energy_pj(value: Written) -> float:
     """Return picojoules of ``0.39 pJ``, ``1.2 nJ``, ``380 fJ``; the nearest float."""
-    amount = _amount(value, "an energy", _PICOJOULES, bare=False, examples="0.39 pJ, 1.2 nJ")
-    return float(amount)
+    return _float(_amount(value, "an energy", _PICOJOULES, bare=False, examples="0.39 pJ, 1.2 nJ"))
 
 
 def parse_area_um2(value: Written) -> float:
     """Return square micrometres of ``2.5 mm2``, ``1200 um2``; the nearest float."""
-    amount = _amount(value, "an area", _SQUARE_MICROMETRES, bare=False, examples="2.5 mm2, 900 um2")
-    return float(amount)
+    return _float(
+        _amount(value, "an area", _SQUARE_MICROMETRES, bare=False, examples="2.5 mm2, 900 um2")
+    )
 
 
 def parse_rate(value: Written) -> Rate:
@@ -143,6 +143,11 @@ def format_clock(clock_hz: int) -> str:
         if clock_hz and clock_hz % _HERTZ[unit] == 0:
             return f"{clock_hz // _HERTZ[unit]} {unit}"
     return f"{clock_hz} Hz"
+
+
+def format_cycles(cycles: int) -> str:
+    """Return ``cycles`` with its unit: ``1 cycle``, ``100 cycles``."""
+    return "1 cycle" if cycles == 1 else f"{cycles} cycles"
 
 
 def format_rate(words_per_cycle: Fraction) -> str:
@@ -213,6 +218,13 @@ def _whole(value: Written, what: str, units: dict[str, int], *, bare: bool, exam
     if amount.denominator != 1:
         base = next(unit for unit, scale in units.items() if scale == 1)
         raise QuantityError(
-            f"must be a whole number of {base}", f"it is {float(amount):g} {base} as written"
+            f"must be a whole number of {base}", f"it is {_float(amount):g} {base} as written"
         )
     return int(amount)
+
+
+def _float(amount: Fraction) -> float:
+    try:
+        return float(amount)
+    except OverflowError:
+        raise QuantityError("is too large", "at most about 1e308") from None

@@ -208,7 +208,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    plain = isinstance(plain_value(text), str)
+    # isprintable: PyYAML writes some separators as they are and reads them as line breaks.
+    plain = text.isprintable() and isinstance(plain_value(text), str)
     return dumper.represent_scalar(_DEFAULT_TAGS[yaml.ScalarNode], text, None if plain else '"')
 
 
