@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import arraysmith.arch.technology.tables as tables
 from arraysmith.arch.architecture import Energy, Memory
 from arraysmith.arch.errors import InputError
+from arraysmith.arch.technology import tables
 from arraysmith.arch.technology.cost import ComponentCost
 from arraysmith.arch.technology.estimate import DEVICES, TECHNOLOGIES, memory_cost
 from arraysmith.arch.technology.node import node_of
@@ -111,7 +111,6 @@ def test_between_neighbours_of_the_table_an_sram_costs_something_in_between(
 
 
 def test_interpolation_is_a_straight_line_in_logarithms_of_depth_and_width():
-    # 65 nm reads at 256 and 1024 lines of 64 and 256 bits share two ends each with the mean.
     halfway = cost("sram", 16384, 181, "65nm").read_pj - address(16384, 65)
     weight = log2(181 / 128)
     assert halfway == pytest.approx(141.171 ** (1 - weight) * 312.153**weight, rel=1e-9)
