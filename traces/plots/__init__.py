@@ -1,1 +1,1 @@
-"""Pictures made of Reports and arrays."""
+"""Figures from Reports and plain values; no files, no page."""

@@ -1,0 +1,70 @@
+"""Parts of the report page that follow from an architecture and a mapping; no figures here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from arraysmith.arch.architecture import Architecture, Fanout
+from arraysmith.arch.mapping import Mapping, placed_loops
+from arraysmith.arch.problem import Problem
+from arraysmith.arch.units import format_bits
+from arraysmith.traces.page import PeUse, Table
+
+
+def pe_use(
+    label: str, architecture: Architecture, problem: Problem, mapping: Mapping, cycles: int
+) -> PeUse:
+    """Return how busy each PE is: its MACs / cycles.
+
+    The spatial loops of an axis form one index that is dealt out over the mesh; where it is longer
+    than the mesh (systolic arrays fold), a PE works once per fold that reaches it. Work is even
+    over that index. Nested fan-outs are laid out as one mesh, the outer one in blocks. The mean
+    over all PEs is the utilisation.
+
+    Args:
+        label: of the design.
+        architecture: gives the mesh.
+        problem: gives the work.
+        mapping: a legal one.
+        cycles: of the whole run.
+    """
+    columns, rows = [1], [1]
+    loops = placed_loops(architecture, problem.size, mapping)
+    for index, level in enumerate(architecture.levels):
+        if not isinstance(level, Fanout):
+            continue
+        extent = {"x": 1, "y": 1}
+        for loop in loops:
+            if loop.level == index:
+                extent[loop.axis] *= loop.count
+        columns = [a * b for a, b in product(columns, _turns(extent["x"], level.mesh_x))]
+        rows = [a * b for a, b in product(rows, _turns(extent["y"], level.mesh_y))]
+    each = problem.macs / (sum(columns) * sum(rows) * cycles)
+    return PeUse(label, tuple(tuple(round(each * x * y, 9) for x in columns) for y in rows))
+
+
+def hardware_table(designs: Sequence[tuple[str, Architecture]]) -> Table:
+    """Return the table of the hardware, a column per design and a row per component.
+
+    Args:
+        designs: (head of the column, architecture); all with levels of the same names.
+    """
+    first = designs[0][1]
+    rows: list[tuple[str, ...]] = []
+    for level in first.levels:
+        same = [design.level(level.name) for _, design in designs]
+        if isinstance(level, Fanout):
+            cells = [f"{x.mesh_x} x {x.mesh_y}" for x in same if isinstance(x, Fanout)]
+            rows.append((f"{level.name}, columns x rows", *cells))
+        elif level.depth is not None:
+            cells = [f"{x.depth} x {x.width_bits}" for x in same if not isinstance(x, Fanout)]
+            rows.append((f"{level.name}, depth x width in bits", *cells))
+    rows.append(("PEs", *(f"{design.pes:,}" for _, design in designs)))
+    rows.append(("storage on chip", *(format_bits(x.storage_bits) for _, x in designs)))
+    return Table(tuple(label for label, _ in designs), tuple(rows))
+
+
+def _turns(extent: int, mesh: int) -> list[int]:
+    """Return how often each of ``mesh`` positions has work when ``extent`` items are dealt out."""
+    return [-(-(extent - position) // mesh) if position < extent else 0 for position in range(mesh)]

@@ -1,0 +1,214 @@
+"""The report page: one self-contained HTML file, readable offline, light or dark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from arraysmith.traces.html_style import CSS, POLICY, SCRIPT
+from arraysmith.traces.html_tables import (
+    designs_table,
+    differences_table,
+    gain_table,
+    layers_table,
+    models_table,
+    plain_table,
+)
+from arraysmith.traces.page import ReportPage
+from arraysmith.traces.plots.convergence import convergence_figure
+from arraysmith.traces.plots.cycles import both_models, cycles_by_cause, layer_bars
+from arraysmith.traces.plots.energy import energy_by_level, energy_by_tensor
+from arraysmith.traces.plots.pe_map import pe_map
+from arraysmith.traces.schema import part_path
+
+
+def write_html(page: ReportPage, path: str | Path) -> None:
+    """Write the page to ``path``, replacing an older one; complete or not at all."""
+    target = Path(path)
+    aside = part_path(target)
+    aside.write_text(render_html(page), encoding="utf-8", newline="\n")
+    aside.replace(target)
+
+
+def render_html(page: ReportPage) -> str:
+    """Return the page as HTML; equal pages give equal text."""
+    figures = _Figures()
+    body = "\n".join(part for part in (section(page, figures) for section in SECTIONS) if part)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<title>{escape(page.title)}</title>
+<style>{CSS}</style>
+</head>
+<body>
+<h1>{escape(page.title)}</h1>
+<p class="summary">{escape(page.summary)}</p>
+{body}
+{figures.scripts()}
+</body>
+</html>
+"""
+
+
+class _Figures:
+    """Collects the figures of a page; their data goes to its end, behind the one library."""
+
+    def __init__(self) -> None:
+        self._specs: list[str] = []
+
+    def place(self, figure: go.Figure, name: str) -> str:
+        """Return the element that the figure will be drawn in; ``name`` is read to the blind."""
+        self._specs.append(figure.to_json())
+        spec = f"figure-{len(self._specs)}"
+        height = figure.layout.height
+        return (
+            f'<div class="figure" role="img" aria-label="{escape(name)}" data-spec="{spec}" '
+            f'style="min-height:{height}px"></div>'
+        )
+
+    def scripts(self) -> str:
+        if not self._specs:
+            return ""
+        # "</" would end the element early.
+        escaped = (spec.replace("</", r"<\/") for spec in self._specs)
+        data = "\n".join(
+            f'<script type="application/json" id="figure-{i}">{spec}</script>'
+            for i, spec in enumerate(escaped, 1)
+        )
+        return f"{data}\n<script>{get_plotlyjs()}</script>\n<script>{SCRIPT}</script>"
+
+
+def _section(title: str, *parts: str) -> str:
+    return "\n".join((f"<h2>{escape(title)}</h2>", *parts))
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def _before_after(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001  (one signature)
+    parts = []
+    if page.rows:
+        parts.append(designs_table(page.rows))
+    if page.comparison:
+        parts += [
+            "<h3>What the mapping gained, and what the hardware gained</h3>",
+            _note(
+                "By mapping: the original hardware with the best mapping found for it, against the "
+                "same hardware as mapped originally. By hardware: the best hardware with its best "
+                "mapping, against that."
+            ),
+            gain_table(page.comparison),
+        ]
+    return _section("Before and after", *parts) if parts else ""
+
+
+def _hardware(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001
+    return _section("Hardware", plain_table(page.hardware)) if page.hardware else ""
+
+
+def _convergence(page: ReportPage, figures: _Figures) -> str:
+    if not page.convergence:
+        return ""
+    drawn = convergence_figure(page.convergence)
+    return _section("Convergence of the search", figures.place(drawn, "loss per generation"))
+
+
+def _energy(page: ReportPage, figures: _Figures) -> str:
+    if not page.designs:
+        return ""
+    return _section(
+        "Where the energy goes",
+        figures.place(energy_by_level(page.designs), "energy by level"),
+        figures.place(energy_by_tensor(page.designs), "energy by tensor"),
+    )
+
+
+def _time(page: ReportPage, figures: _Figures) -> str:
+    if not page.designs:
+        return ""
+    drawn = cycles_by_cause(page.designs)
+    return _section("Where the time goes", figures.place(drawn, "cycles by cause"))
+
+
+def _pe_use(page: ReportPage, figures: _Figures) -> str:
+    if not page.pe_use:
+        return ""
+    maps = []
+    for use in page.pe_use:
+        cells = [busy for row in use.busy for busy in row]
+        active = sum(busy > 0 for busy in cells)
+        share = 100 * sum(cells) / len(cells)
+        note = f"{active:,} of {len(cells):,} PEs have work; {share:.2f} % busy on average."
+        map_ = figures.place(pe_map(use), f"PE use of {use.label}")
+        maps.append(f"<div><h3>{escape(use.label)}</h3>{_note(note)}{map_}</div>")
+    return _section("Use of the PEs", f'<div class="figures">{"".join(maps)}</div>')
+
+
+def _models(page: ReportPage, figures: _Figures) -> str:
+    if not page.top:
+        return ""
+    return _section(
+        "Closed form against simulation",
+        models_table(page.top),
+        figures.place(both_models(page.top), "cycles by cause in both models"),
+        "<h3>The difference by cause</h3>",
+        _note("Cycles that the simulation has more (+) or fewer (-) than the closed form."),
+        differences_table(page.top),
+    )
+
+
+def _layers(page: ReportPage, figures: _Figures) -> str:
+    if not page.layers:
+        return ""
+    return _section(
+        "Layers",
+        layers_table(page.layers),
+        "<h3>All runs of one inference</h3>",
+        figures.place(layer_bars(page.layers, "cycles"), "cycles per layer"),
+        figures.place(layer_bars(page.layers, "energy"), "energy per layer"),
+    )
+
+
+def _mappings(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001
+    many = len(page.mappings) > 4
+    blocks = []
+    for block in page.mappings:
+        label, text = escape(block.label), f"<pre>{escape(block.text)}</pre>"
+        folded = f"<details><summary>{label}</summary>{text}</details>"
+        blocks.append(folded if many else f"<h3>{label}</h3>{text}")
+    return _section("Mappings", *blocks) if blocks else ""
+
+
+def _files(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001
+    lines = "".join(
+        f'<li>{escape(what)}: <a href="{escape(path)}">{escape(path)}</a></li>'
+        for what, path in page.files
+    )
+    parts = [f"<ul>{lines}</ul>"] if lines else []
+    if page.provenance:
+        text = escape(json.dumps(page.provenance, indent=2))
+        parts.append(f"<details><summary>Provenance</summary><pre>{text}</pre></details>")
+    return _section("Files and provenance", *parts) if parts else ""
+
+
+SECTIONS: Sequence[Callable[[ReportPage, _Figures], str]] = (
+    _before_after,
+    _hardware,
+    _convergence,
+    _energy,
+    _time,
+    _pe_use,
+    _models,
+    _layers,
+    _mappings,
+    _files,
+)

@@ -1,0 +1,77 @@
+"""Where the time goes, and where the two models differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from arraysmith.sim.report import Report
+from arraysmith.traces.page import Design, LayerRow, Pair
+from arraysmith.traces.plots.style import COMPUTE_COLOUR, PALETTE, colours, figure, stacked_bars
+
+COMPUTE = "compute"
+
+
+def cycles_by_cause(designs: Sequence[Design]) -> go.Figure:
+    """Return a stacked bar per Report: computing cycles, then the stalls by cause."""
+    reports = [design.report for design in designs]
+    causes = stall_causes(reports)
+    parts: dict[str, list[float]] = {COMPUTE: [float(x.compute_cycles) for x in reports]}
+    for cause in causes:
+        parts[cause] = [float(x.stall_cycles.get(cause, 0)) for x in reports]
+    return stacked_bars(
+        [design.label for design in designs],
+        parts,
+        axis="cycles",
+        unit="cycles",
+        fills={COMPUTE: COMPUTE_COLOUR, **colours(causes)},
+    )
+
+
+def both_models(pairs: Sequence[Pair]) -> go.Figure:
+    """Return two stacked bars per design: closed form above simulation."""
+    designs = []
+    for pair in pairs:
+        designs.append(Design(f"{pair.label} analytical", pair.analytical))
+        designs.append(Design(f"{pair.label} simulated", pair.cycle))
+    return cycles_by_cause(designs)
+
+
+def stall_causes(reports: Sequence[Report]) -> list[str]:
+    """Return the causes that cost a cycle in any Report, in the models' order."""
+    causes = dict.fromkeys(cause for report in reports for cause, _ in report.stalls)
+    return [cause for cause in causes if any(x.stall_cycles.get(cause) for x in reports)]
+
+
+def layer_bars(layers: Sequence[LayerRow], quantity: str) -> go.Figure:
+    """Return bars per layer, original beside best, all runs of one inference counted.
+
+    Args:
+        layers: of a network.
+        quantity: ``cycles`` or ``energy``.
+    """
+    drawn = figure(380, barmode="group", bargap=0.25)
+    names = [layer.name for layer in layers]
+    sides = [("best", [layer.best for layer in layers], PALETTE[0])]
+    before = [layer.baseline for layer in layers if layer.baseline is not None]
+    if len(before) == len(layers):
+        sides.insert(0, ("original", before, PALETTE[1]))
+    for label, reports, colour in sides:
+        pairs = zip(layers, reports, strict=True)
+        values = [_amount(report, quantity) * layer.repeat for layer, report in pairs]
+        drawn.add_bar(
+            x=names,
+            y=values,
+            name=label,
+            marker={"color": colour},
+            hovertemplate=f"%{{x}}, {label}: %{{y:,.6~g}}<extra></extra>",
+        )
+    drawn.update_xaxes(type="category", tickangle=-45)
+    title = "cycles" if quantity == "cycles" else "energy (µJ)"
+    drawn.update_yaxes(title_text=title, tickformat="~s" if quantity == "cycles" else ",~g")
+    return drawn
+
+
+def _amount(report: Report, quantity: str) -> float:
+    return float(report.cycles) if quantity == "cycles" else report.energy_pj * 1e-6
