@@ -1,0 +1,86 @@
+"""Why a Report is what it is: loop nest, tiles, accesses, energy, and what bounds the time."""
+
+from __future__ import annotations
+
+from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.legality import tile_words
+from arraysmith.arch.mapping import Mapping, kept_tensors
+from arraysmith.arch.problem import TENSORS, Problem
+from arraysmith.sim.analytical.latency import bounds
+from arraysmith.sim.loop_nest import loop_nest, used_instances
+from arraysmith.sim.pricing import Count
+from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
+from arraysmith.sim.tables import text_table
+
+
+def explain(architecture: Architecture, problem: Problem, mapping: Mapping, report: Report) -> str:
+    """Return the explanation of one layer's Report as text.
+
+    Args:
+        architecture: that it ran on.
+        problem: the layer.
+        mapping: how it ran.
+        report: analytical Report of exactly these three.
+    """
+    sizes = " ".join(f"{dim}{size}" for dim, size in problem.size.items() if size > 1)
+    parts = (
+        f"{problem.name}: {problem.operator} {sizes}, {problem.macs:,} MACs",
+        loop_nest(architecture, problem, mapping),
+        _accesses(architecture, problem, mapping, report),
+        _time(architecture, problem, mapping, report),
+    )
+    return "\n\n".join(parts)
+
+
+def _accesses(
+    architecture: Architecture, problem: Problem, mapping: Mapping, report: Report
+) -> str:
+    rows = []
+    for index, level in enumerate(architecture.levels):
+        if not isinstance(level, Memory):
+            continue
+        tiles = tile_words(architecture, problem, mapping, index)
+        kept = kept_tensors(level, mapping.at(level.name))
+        for tensor in TENSORS:
+            mine = [x for x in report.accesses if (x.level, x.tensor) == (level.name, tensor)]
+            if tensor not in kept and not mine:
+                continue
+            words = [
+                sum(x.words for x in mine if x.direction == direction)
+                for direction in (READ, FILL, UPDATE, DRAIN)
+            ]
+            rows.append(
+                (
+                    level.name,
+                    tensor,
+                    f"{tiles[tensor]:,}",
+                    *(f"{count:,}" for count in words),
+                    f"{sum(x.accesses for x in mine):,}",
+                    f"{sum(x.energy_pj for x in mine) * 1e-6:,.3f}",
+                )
+            )
+    blank = ("", "", "", "", "")
+    mac = (f"{report.macs:,}", f"{report.mac_energy_pj * 1e-6:,.3f}")
+    rows.append((architecture.compute.name, "", *blank, *mac))
+    if report.leakage_energy_pj:
+        rows.append(("leakage", "", *blank, "", f"{report.leakage_energy_pj * 1e-6:,.3f}"))
+    rows.append(("total", "", *blank, "", f"{report.energy_pj * 1e-6:,.3f}"))
+    heads = ("level", "tensor", "tile words", "read words", "fill words", "update words")
+    return text_table((*heads, "drain words", "accesses", "energy uJ"), rows, labels=2)
+
+
+def _time(architecture: Architecture, problem: Problem, mapping: Mapping, report: Report) -> str:
+    rows = [("computing", f"{report.compute_cycles:,}", "")]
+    if not architecture.systolic:
+        counts = [
+            Count(x.level, x.tensor, x.direction, x.words, used)
+            for x in report.accesses
+            for used in (used_instances(architecture, problem, mapping, x.level),)
+        ]
+        need = bounds(architecture, counts, report.traffic)
+        rows += [(f"moving words, {name}", f"{cycles:,}", "") for name, cycles in need.items()]
+    slowest = max(rows, key=lambda row: int(row[1].replace(",", "")))
+    rows = [(what, cycles, "bounds the time" * (what == slowest[0])) for what, cycles, _ in rows]
+    rows += [(f"stalled, {cause}", f"+{cycles:,}", "") for cause, cycles in report.stalls]
+    rows.append(("all", f"{report.cycles:,}", ""))
+    return text_table(("time", "cycles", ""), rows)

@@ -1,0 +1,87 @@
+"""Evaluating the layers of a network in turn, and the one document both commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.legality import Violation
+from arraysmith.arch.problem import Layer, Network, Problem
+from arraysmith.sim.report import Report, total
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """The cost of one run of a layer.
+
+    Attributes:
+        layer: the layer; its ``repeat`` counts the runs in one inference.
+        report: of one run.
+    """
+
+    layer: Layer
+    report: Report
+
+
+def distinct_layers(network: Network) -> tuple[Layer, ...]:
+    """Return the first of each set of layers that are equal but for their names.
+
+    Its ``repeat`` is the sum over the set: how often this problem runs in one inference.
+    """
+    found: dict[Problem, Layer] = {}
+    for layer in network.layers:
+        key = layer.problem.renamed("")
+        first = found.get(key)
+        found[key] = (
+            layer
+            if first is None
+            else Layer(first.problem, first.repeat + layer.repeat, first.inputs)
+        )
+    return tuple(found.values())
+
+
+def evaluate_layers(
+    network: Network, evaluate: Callable[[Layer], Report], advance: Callable[[], None]
+) -> tuple[LayerReport, ...]:
+    """Return the Report of every layer of the network; equal layers are evaluated once.
+
+    Args:
+        network: at least one layer.
+        evaluate: Report of one run of a layer out of ``distinct_layers``.
+        advance: called after each distinct layer, for a progress bar.
+    """
+    known: dict[Problem, Report] = {}
+    for layer in distinct_layers(network):
+        known[layer.problem.renamed("")] = evaluate(layer)
+        advance()
+    return tuple(LayerReport(x, known[x.problem.renamed("")]) for x in network.layers)
+
+
+def total_of(layers: Sequence[LayerReport]) -> Report:
+    """Return the cost of one inference: every layer as often as it repeats."""
+    return total((x.report, x.layer.repeat) for x in layers)
+
+
+def result_document(
+    architecture: str, workload: str, layers: Sequence[LayerReport], provenance: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what ``--json`` prints: the Reports' field names, per layer and in total."""
+    return {
+        "architecture": architecture,
+        "workload": workload,
+        "layers": [
+            {"layer": x.layer.name, "repeat": x.layer.repeat, **x.report.to_dict()} for x in layers
+        ],
+        "total": total_of(layers).to_dict(),
+        "provenance": provenance,
+    }
+
+
+def mapping_error(file: str, layer: str, violations: Sequence[Violation]) -> InputError:
+    """Return the error of a mapping file that breaks rules on a layer: one fault per rule."""
+    return InputError(
+        Fault(x.where, x.value, f"{x.rule}: {x.limit}", f"on layer {layer}", file)
+        for x in violations
+    )

@@ -1,0 +1,79 @@
+"""Text tables of Reports for a terminal: numbers right-aligned, units in the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from arraysmith.sim.layers import LayerReport, total_of
+from arraysmith.sim.report import Report
+
+
+def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int = 1) -> str:
+    """Return a table of text.
+
+    Args:
+        heads: one per column.
+        rows: cells, as many as heads.
+        labels: the first columns, which hold words and are left-aligned; the others are numbers.
+    """
+    lines = [heads, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i < labels else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in (heads, rule, *rows)
+    )
+
+
+def report_cells(report: Report) -> tuple[str, ...]:
+    """Return cycles, utilisation, GFLOPs, energy and EDP as ``REPORT_HEADS`` names them."""
+    return (
+        f"{report.cycles:,}",
+        f"{100 * report.utilization:.2f}",
+        f"{report.gflops:,.2f}",
+        f"{report.energy_pj * 1e-6:,.2f}",
+        f"{report.edp_j_cycles:,.4g}" if report.edp_j_cycles < 1 else f"{report.edp_j_cycles:,.2f}",
+    )
+
+
+REPORT_HEADS = ("cycles", "utilisation %", "GFLOPs", "energy uJ", "EDP J x cycle")
+"""Heads of ``report_cells``."""
+
+
+def layers_table(layers: Sequence[LayerReport]) -> str:
+    """Return one line per layer, of one run each, and the total of one inference."""
+    rows = [(x.layer.name, f"{x.layer.repeat:,}", *report_cells(x.report)) for x in layers]
+    if len(layers) > 1 or layers[0].layer.repeat > 1:
+        runs = sum(x.layer.repeat for x in layers)
+        rows.append(("total", f"{runs:,}", *report_cells(total_of(layers))))
+    return text_table(("layer", "runs", *REPORT_HEADS), rows)
+
+
+def causes_table(layers: Sequence[LayerReport]) -> str:
+    """Return the cycles of each layer by cause; causes that nowhere cost a cycle are left out."""
+    causes = [
+        cause
+        for cause in dict.fromkeys(cause for x in layers for cause, _ in x.report.stalls)
+        if any(x.report.stall_cycles.get(cause) for x in layers)
+    ]
+    reports = [(x.layer.name, x.report) for x in layers]
+    if len(layers) > 1 or layers[0].layer.repeat > 1:
+        reports.append(("total", total_of(layers)))
+    rows = [
+        (
+            name,
+            f"{report.compute_cycles:,}",
+            *(f"{report.stall_cycles.get(cause, 0):,}" for cause in causes),
+            f"{report.cycles:,}",
+        )
+        for name, report in reports
+    ]
+    return text_table(("cycles by cause", "compute", *causes, "sum"), rows)
+
+
+def result_text(layers: Sequence[LayerReport]) -> str:
+    """Return both tables."""
+    return layers_table(layers) + "\n\n" + causes_table(layers)
