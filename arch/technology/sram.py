@@ -1,103 +1,122 @@
-"""SRAM of any depth and width, interpolated in a table made with CACTI 7.
+"""SRAM buffers of any depth and width, interpolated in a table made with CACTI 7.
 
-The table (``tables/sram_cacti7_lstp.csv``): CACTI 7 at commit 1ffd8dfb, low-standby-power cells,
-300 K, one bank, one read-write port, one word per access, optimised for leakage.
+The table has depths 64 to 32768 (powers of two; narrow rows start deeper) and widths 16 to 512
+bits. Energies, leakage and area are interpolated bilinearly in the logarithms of depth and width,
+first along the depths that each of the two neighbouring widths has. Outside the table:
 
-Between tabulated depths and widths the logarithm is linear in the logarithms of depth and width. A
-depth below the least tabulated one of a width costs (depth / least)^0.78 of it, a width below 16
-bits in proportion. Larger memories are built of tabulated ones: wider than 512 bits, of equal macros
-side by side that are all accessed; deeper than 32,768 lines, of equal banks of which one is accessed. The
-wiring between them is not priced.
+- shallower than a width's first depth: all quantities go with depth^0.78, the exponent with which
+  Accelergy 0.4 scales small memories;
+- narrower than 16 bits: all go linearly with width (the same rule);
+- wider than 512 bits: slices side by side, all go linearly with width;
+- deeper than 32768 lines: banks. Leakage and area go linearly with the number of banks; energy
+  with its square root, as the wires to a bank get longer with the side of the array (between 4096
+  and 32768 lines of 512 bits the table itself goes with a power of 0.4 to 0.6).
+
+Every rule meets the table at its edge without a step.
 """
 
 from __future__ import annotations
 
-import csv
-from functools import cache
-from importlib import resources
+from bisect import bisect_right
+from functools import cache, lru_cache
 from math import exp, log
 
-from arraysmith.arch.technology.address import address_pj
+from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.technology.arithmetic import address_pj
 from arraysmith.arch.technology.cost import ComponentCost
-from arraysmith.arch.technology.nodes import FEATURE_NM
+from arraysmith.arch.technology.node import Node
+from arraysmith.arch.technology.tables import rows
 
-SOURCE = "SRAM: CACTI 7, low-standby-power cells, one bank, interpolated in depth and width"
+DEPTH_EXPONENT = 0.78
+"""Power of depth below the table."""
 
-SMALL_DEPTH_EXPONENT = 0.78
-"""How energy, leakage and area shrink below the least tabulated depth (Accelergy v0.4's rule)."""
+BANK_ENERGY_EXPONENT = 0.5
+"""Power of the number of banks with which energy grows above the table."""
 
-Values = tuple[float, float, float, float]
-"""Read pJ, write pJ, leakage mW, area um2."""
+DEEPEST_LINES, WIDEST_BITS = 2**23, 2**15
+"""Largest shape that is extrapolated; what lies beyond is refused."""
+
+Quantities = tuple[float, float, float, float]
+"""Logarithms of read energy (pJ), write energy (pJ), leakage (mW) and area (um2)."""
+
+_ENERGIES = (True, True, False, False)
 
 
-def sram_cost(depth: int, width_bits: int, technology: str) -> ComponentCost:
-    """Return the cost of an SRAM of ``depth`` lines of ``width_bits``, address logic included."""
-    grid = _grid(FEATURE_NM[technology])
-    macros = -(-width_bits // max(grid))
-    banks = -(-depth // max(grid[max(grid)]))
-    read, write, leakage, area = _at(grid, depth / banks, width_bits / macros)
-    address = address_pj(depth, technology)
-    return ComponentCost(
-        read_pj=macros * read + address,
-        write_pj=macros * write + address,
-        leakage_mw=macros * banks * leakage,
-        area_um2=macros * banks * area,
-        source=SOURCE,
-    )
+@lru_cache(maxsize=65536)
+def sram(depth: int, width_bits: int, node: Node) -> ComponentCost:
+    """Return a single-port SRAM of ``depth`` lines that moves ``width_bits`` per access.
+
+    Address logic is added to both energies. A second port is not priced: the table has none.
+
+    Args:
+        depth: lines, 1 to 2^23.
+        width_bits: bits per line, 1 to 2^15.
+        node: the node asked for, one that the table has.
+
+    Raises:
+        InputError: a shape too far outside the table to be extrapolated.
+    """
+    faults = [
+        Fault(field, str(value), f"an SRAM estimate needs 1 to {most}", hint)
+        for field, value, most, hint in (
+            ("depth", depth, DEEPEST_LINES, "split the memory into smaller ones"),
+            ("width", width_bits, WIDEST_BITS, "split the memory into narrower ones"),
+        )
+        if not 1 <= value <= most
+    ]
+    if faults:
+        raise InputError(faults)
+    table = _table(node.nm)
+    widths = sorted(table)
+    inside = min(max(width_bits, widths[0]), widths[-1])
+    high = min(bisect_right(widths, inside), len(widths) - 1)
+    below, above = widths[high - 1], widths[high]
+    part = (log(inside) - log(below)) / (log(above) - log(below))
+    logs = _mix(_at_depth(table[below], depth), _at_depth(table[above], depth), part)
+    slices = width_bits / inside
+    read_pj, write_pj, leakage_mw, area_um2 = (slices * exp(value) for value in logs)
+    address = address_pj(depth, node)
+    source = f"CACTI 7 low-standby-power table at {node.nm} nm, interpolated in depth and width"
+    return ComponentCost(read_pj + address, write_pj + address, leakage_mw, area_um2, source)
 
 
 @cache
-def _grid(feature_nm: int) -> dict[int, dict[int, Values]]:
-    """Return width -> depth -> values of one node, both in rising order."""
-    grid: dict[int, dict[int, Values]] = {}
-    table = resources.files("arraysmith.arch.technology.tables") / "sram_cacti7_lstp.csv"
-    with table.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if int(row["tech_nm"]) == feature_nm and row["valid"] == "1":
-                values = (
-                    float(row["read_energy_pJ"]),
-                    float(row["write_energy_pJ"]),
-                    float(row["leakage_mW"]),
-                    float(row["area_um2"]),
-                )
-                grid.setdefault(int(row["width_bits"]), {})[int(row["depth"])] = values
-    return {width: dict(sorted(grid[width].items())) for width in sorted(grid)}
+def _table(nm: int) -> dict[int, tuple[tuple[int, Quantities], ...]]:
+    """Return (depth, quantities) in order of depth, by width, for one node."""
+    table: dict[int, list[tuple[int, Quantities]]] = {}
+    for row in rows("sram_cacti7_lstp"):
+        if int(row["tech_nm"]) == nm and row["valid"] == "1":
+            logs = (
+                log(float(row["read_energy_pJ"])),
+                log(float(row["write_energy_pJ"])),
+                log(float(row["leakage_mW"])),
+                log(float(row["area_um2"])),
+            )
+            table.setdefault(int(row["width_bits"]), []).append((int(row["depth"]), logs))
+    return {width: tuple(sorted(points)) for width, points in table.items()}
 
 
-def _at(grid: dict[int, dict[int, Values]], depth: float, width: float) -> Values:
-    """Return the values at any depth and width up to the largest tabulated ones."""
-    widths = list(grid)
-    if width <= widths[0]:
-        share = width / widths[0]
-        first = _in_column(grid[widths[0]], depth)
-        return (first[0] * share, first[1] * share, first[2] * share, first[3] * share)
-    upper = next(w for w in widths if w >= width)
-    if upper == width:
-        return _in_column(grid[upper], depth)
-    lower = widths[widths.index(upper) - 1]
-    return _between(
-        (lower, _in_column(grid[lower], depth)), (upper, _in_column(grid[upper], depth)), width
-    )
+def _at_depth(points: tuple[tuple[int, Quantities], ...], depth: int) -> Quantities:
+    """Return the quantities of one width at ``depth``, inside the table or beyond its ends."""
+    first, last = points[0], points[-1]
+    if depth <= first[0]:
+        shift = DEPTH_EXPONENT * log(depth / first[0])
+        return _shifted(first[1], (shift,) * 4)
+    if depth >= last[0]:
+        banks = log(depth / last[0])
+        return _shifted(
+            last[1], tuple(BANK_ENERGY_EXPONENT * banks if e else banks for e in _ENERGIES)
+        )
+    high = bisect_right(points, depth, key=lambda point: point[0])
+    (below, low), (above, up) = points[high - 1], points[high]
+    return _mix(low, up, log(depth / below) / log(above / below))
 
 
-def _in_column(column: dict[int, Values], depth: float) -> Values:
-    """Return the values at any depth up to the largest of one width."""
-    depths = list(column)
-    if depth <= depths[0]:
-        share = (depth / depths[0]) ** SMALL_DEPTH_EXPONENT
-        read, write, leakage, area = column[depths[0]]
-        return (read * share, write * share, leakage * share, area * share)
-    upper = next(d for d in depths if d >= depth)
-    if upper == depth:
-        return column[upper]
-    lower = depths[depths.index(upper) - 1]
-    return _between((lower, column[lower]), (upper, column[upper]), depth)
+def _mix(low: Quantities, high: Quantities, part: float) -> Quantities:
+    a, b, c, d = (x + part * (y - x) for x, y in zip(low, high, strict=True))
+    return a, b, c, d
 
 
-def _between(low: tuple[float, Values], high: tuple[float, Values], at: float) -> Values:
-    """Return what lies on the straight line in log-log between two points."""
-    share = log(at / low[0]) / log(high[0] / low[0])
-    a, b, c, d = (
-        exp(log(x) + share * (log(y) - log(x))) for x, y in zip(low[1], high[1], strict=True)
-    )
-    return (a, b, c, d)
+def _shifted(logs: Quantities, shifts: tuple[float, ...]) -> Quantities:
+    a, b, c, d = (x + y for x, y in zip(logs, shifts, strict=True))
+    return a, b, c, d
