@@ -78,7 +78,8 @@ def _time(architecture: Architecture, problem: Problem, mapping: Mapping, report
             for used in (used_instances(architecture, problem, mapping, x.level),)
         ]
         need = bounds(architecture, counts, report.traffic)
-        rows += [(f"moving words, {name}", f"{cycles:,}", "") for name, cycles in need.items()]
+        # What has no limit needs no time, and is no bound.
+        rows += [(f"moving words, {x}", f"{cycles:,}", "") for x, cycles in need.items() if cycles]
     slowest = max(rows, key=lambda row: int(row[1].replace(",", "")))
     rows = [(what, cycles, "bounds the time" * (what == slowest[0])) for what, cycles, _ in rows]
     rows += [(f"stalled, {cause}", f"+{cycles:,}", "") for cause, cycles in report.stalls]

@@ -1,0 +1,241 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from arraysmith.arch.dataflow import Dataflow, LevelRule
+from arraysmith.arch.errors import InputError
+from arraysmith.arch.legality import check_mapping
+from arraysmith.arch.loader import load_architecture
+from arraysmith.arch.mapping import LevelMapping, Loop, from_factors
+from arraysmith.arch.problem import Layer, Network, conv, matmul
+from arraysmith.sim.analytical.model import AnalyticalModel
+from arraysmith.sim.explain import explain
+from arraysmith.sim.fixed_mapping import fixed_mapping
+from arraysmith.sim.layers import (
+    LayerReport,
+    distinct_layers,
+    evaluate_layers,
+    mapping_error,
+    result_document,
+    total_of,
+)
+from arraysmith.sim.loop_nest import loop_nest, used_instances
+from arraysmith.sim.provenance import git_state, problem_document, provenance
+from arraysmith.sim.report import Report
+from arraysmith.sim.tables import causes_table, layers_table, result_text, text_table
+
+DESIGN = load_architecture("eyeriss-poster-original")
+SYSTOLIC = load_architecture("scalesim-default")
+LAYER = conv("conv1_1", height=226, width=226, in_channels=3, out_channels=64, window=(3, 3))
+MAPPING = from_factors(
+    DESIGN,
+    (
+        ("dram", "t", "P", 8),
+        ("dram", "t", "Q", 2),
+        ("dram", "t", "K", 4),
+        ("dram", "t", "R", 3),
+        ("glb", "t", "P", 28),
+        ("glb", "t", "Q", 28),
+        ("array", "x", "K", 2),
+        ("array", "x", "Q", 4),
+        ("array", "y", "K", 4),
+        ("array", "y", "S", 3),
+        ("weight_spad", "t", "C", 3),
+        ("psum_spad", "t", "K", 2),
+    ),
+)
+OUTPUT_STATIONARY = Dataflow(
+    "os",
+    "rows are pixels, columns are filters",
+    (
+        LevelRule("array", x=("K",), y=("N", "P", "Q")),
+        LevelRule("mac", temporal=("C", "R", "S")),
+    ),
+)
+
+
+def made_up(cycles: int) -> Report:
+    return Report(
+        fidelity="cycle",
+        setting="default",
+        macs=8 * cycles,
+        flops=16 * cycles,
+        pes=16,
+        clock_hz=10**9,
+        compute_cycles=cycles - 30,
+        stalls=(("fill", 10), ("glb_ifmap", 0), ("drain", 20)),
+        active_pes=16,
+        accesses=(),
+        traffic=(),
+        mac_energy_pj=1e6,
+        leakage_energy_pj=0.0,
+    )
+
+
+def network() -> Network:
+    one = matmul("one", m=4, n=4, k=4)
+    return Network(
+        "net",
+        (Layer(one, 2), Layer(matmul("two", m=8, n=4, k=4)), Layer(one.renamed("three"), 3)),
+    )
+
+
+def test_equal_layers_are_evaluated_once_and_counted_as_often_as_they_run():
+    asked, steps = [], []
+
+    def evaluate(layer):
+        asked.append((layer.name, layer.repeat))
+        return made_up(100 if layer.name == "one" else 1000)
+
+    layers = evaluate_layers(network(), evaluate, lambda: steps.append(1))
+    assert asked == [("one", 5), ("two", 1)]
+    assert len(steps) == len(distinct_layers(network())) == 2
+    assert [(x.layer.name, x.report.cycles) for x in layers] == [
+        ("one", 100),
+        ("two", 1000),
+        ("three", 100),
+    ]
+    assert total_of(layers).cycles == 5 * 100 + 1000
+
+
+def test_the_document_names_layers_and_sums_them():
+    layers = evaluate_layers(network(), lambda _: made_up(100), lambda: None)
+    document = json.loads(json.dumps(result_document("arch", "net", layers, {"seed": None})))
+    assert list(document) == ["architecture", "workload", "layers", "total", "provenance"]
+    assert [(x["layer"], x["repeat"]) for x in document["layers"]] == [
+        ("one", 2),
+        ("two", 1),
+        ("three", 3),
+    ]
+    assert document["layers"][0]["stall_cycles"] == {"fill": 10, "glb_ifmap": 0, "drain": 20}
+    assert document["total"]["cycles"] == 600
+    assert Report.from_dict(document["layers"][0]) == layers[0].report
+
+
+def test_numbers_are_right_aligned_under_their_heads():
+    text = text_table(("name", "a", "long head"), [("x", "1,000", "2"), ("longer", "3", "44")])
+    assert text.splitlines() == [
+        "name        a  long head",
+        "------  -----  ---------",
+        "x       1,000          2",
+        "longer      3         44",
+    ]
+
+
+def test_causes_are_shown_when_they_cost_cycles_and_add_up():
+    layers = evaluate_layers(network(), lambda _: made_up(1234), lambda: None)
+    lines = causes_table(layers).splitlines()
+    assert lines[0].split() == ["cycles", "by", "cause", "compute", "fill", "drain", "sum"]
+    for line in lines[2:]:
+        numbers = [int(x.replace(",", "")) for x in line.split()[1:]]
+        assert sum(numbers[:-1]) == numbers[-1]
+    assert lines[-1].split() == ["total", "7,224", "60", "120", "7,404"]
+
+
+def test_a_single_run_of_one_layer_has_no_total():
+    layers = [LayerReport(Layer(LAYER), made_up(100))]
+    assert "total" not in result_text(layers)
+    assert "total" in layers_table([LayerReport(Layer(LAYER, 2), made_up(100))])
+
+
+def test_a_loop_nest_shows_every_loop_that_turns():
+    lines = loop_nest(DESIGN, LAYER, MAPPING).splitlines()
+    assert lines[0].split() == [
+        "dram",
+        "keeps",
+        "ifmap",
+        "153,228,",
+        "weight",
+        "1,728,",
+        "ofmap",
+        "3,211,264",
+        "words",
+    ]
+    assert lines[1].split() == ["for", "P", "in", "8", "tile", "28"]
+    assert ["spread", "Q", "over", "x,", "4", "tile", "1"] in [line.split() for line in lines]
+    assert sum(line.startswith("  ") for line in lines) == 12
+    assert lines[-1] == "mac"
+
+
+def test_used_instances_are_the_spatial_turns_above():
+    assert used_instances(DESIGN, LAYER, MAPPING, "glb") == 1
+    assert used_instances(DESIGN, LAYER, MAPPING, "psum_spad") == 2 * 4 * 4 * 3
+
+
+def test_an_explanation_adds_up_to_the_report():
+    for setting, bound in (("default", "moving words, glb"), ("timeloop", "computing")):
+        report = AnalyticalModel(setting).evaluate(DESIGN, LAYER, MAPPING)
+        text = explain(DESIGN, LAYER, MAPPING, report)
+        lines = text.splitlines()
+        total = next(line for line in lines if line.startswith("total"))
+        assert float(total.split()[1]) == pytest.approx(report.energy_pj * 1e-6, abs=1e-3)
+        bounding = [line for line in lines if line.endswith("bounds the time")]
+        assert [line.startswith(bound) for line in bounding] == [True]
+        assert f"{report.cycles:,}" in bounding[0]
+        assert lines[-1].split() == ["all", f"{report.cycles:,}"]
+
+
+def test_a_systolic_dataflow_leaves_one_legal_mapping():
+    layer = conv(
+        "l", height=8, width=8, in_channels=4, out_channels=6, window=(3, 3), groups=2, batch=2
+    )
+    mapping = fixed_mapping(SYSTOLIC, layer, OUTPUT_STATIONARY)
+    assert mapping.levels == (
+        LevelMapping("dram", temporal=(Loop("G", 1),)),
+        LevelMapping("array", x=(Loop("K", 1),), y=(Loop("N", 1), Loop("P", 1), Loop("Q", 1))),
+        LevelMapping("mac", temporal=(Loop("C", 1), Loop("R", 1), Loop("S", 1))),
+    )
+    assert check_mapping(SYSTOLIC, layer, mapping) == ()
+
+
+def test_a_dataflow_that_leaves_a_choice_is_refused():
+    with pytest.raises(InputError, match=r"not systolic.*--mapping FILE"):
+        fixed_mapping(DESIGN, LAYER, OUTPUT_STATIONARY)
+    lame = replace(OUTPUT_STATIONARY, rules=OUTPUT_STATIONARY.rules[:1])
+    with pytest.raises(InputError, match="dim C of layer conv1_1 must have one place") as error:
+        fixed_mapping(SYSTOLIC, LAYER, lame)
+    assert len(error.value.faults) == 3
+    twice = replace(
+        OUTPUT_STATIONARY, rules=(LevelRule("array", x=("K",), y=("K", "P", "Q")), lame.rules[0])
+    )
+    with pytest.raises(InputError, match="stands at columns and rows"):
+        fixed_mapping(SYSTOLIC, LAYER, twice)
+
+
+def test_a_broken_mapping_file_gives_a_fault_per_rule():
+    small = conv("small", height=6, width=6, in_channels=3, out_channels=2, window=(3, 3))
+    violations = check_mapping(DESIGN, small, MAPPING)
+    error = mapping_error("my.yaml", "small", violations)
+    assert len(error.faults) == len(violations) > 1
+    assert "my.yaml: dram.P: tile 28: tile: 1 to 4: on layer small" in str(error)
+
+
+def test_provenance_is_plain_equal_and_without_time_or_path():
+    first = provenance(DESIGN, model="cycle", setting="default", seed=3, extra=[1])
+    assert first == provenance(DESIGN, model="cycle", setting="default", seed=3, extra=[1])
+    text = json.dumps(first)
+    assert first["seed"] == 3
+    assert first["extra"] == [1]
+    assert first["architecture"]["name"] == DESIGN.name
+    assert "/" not in (first["git"] or "")
+    assert first["git"] == git_state()
+    assert str(Path(__file__).parents[2]) not in text
+
+
+def test_outside_a_checkout_there_is_no_git_state(monkeypatch, tmp_path):
+    monkeypatch.setattr("arraysmith.sim.provenance.CHECKOUT", tmp_path)
+    assert git_state() is None
+
+
+def test_a_problem_as_plain_data_has_its_axes():
+    plain = problem_document(
+        conv("l", height=8, width=9, in_channels=2, out_channels=3, window=(3, 1), padding=(1, 0))
+    )
+    assert plain["sizes"]["P"] == 8
+    assert plain["tensors"]["ifmap"]["axes"][3] == {
+        "index": [["P", 1], ["R", 1]],
+        "extent": 8,
+        "offset": -1,
+    }
