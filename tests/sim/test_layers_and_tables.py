@@ -1,18 +1,14 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from arraysmith.arch.dataflow import Dataflow, LevelRule
-from arraysmith.arch.errors import InputError
 from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.loader import load_architecture
-from arraysmith.arch.mapping import LevelMapping, Loop, from_factors
+from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import Layer, Network, conv, matmul
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.explain import explain
-from arraysmith.sim.fixed_mapping import fixed_mapping
 from arraysmith.sim.layers import (
     LayerReport,
     distinct_layers,
@@ -27,7 +23,6 @@ from arraysmith.sim.report import Report
 from arraysmith.sim.tables import causes_table, layers_table, result_text, text_table
 
 DESIGN = load_architecture("eyeriss-poster-original")
-SYSTOLIC = load_architecture("scalesim-default")
 LAYER = conv("conv1_1", height=226, width=226, in_channels=3, out_channels=64, window=(3, 3))
 MAPPING = from_factors(
     DESIGN,
@@ -44,14 +39,6 @@ MAPPING = from_factors(
         ("array", "y", "S", 3),
         ("weight_spad", "t", "C", 3),
         ("psum_spad", "t", "K", 2),
-    ),
-)
-OUTPUT_STATIONARY = Dataflow(
-    "os",
-    "rows are pixels, columns are filters",
-    (
-        LevelRule("array", x=("K",), y=("N", "P", "Q")),
-        LevelRule("mac", temporal=("C", "R", "S")),
     ),
 )
 
@@ -175,33 +162,6 @@ def test_an_explanation_adds_up_to_the_report():
         assert [line.startswith(bound) for line in bounding] == [True]
         assert f"{report.cycles:,}" in bounding[0]
         assert lines[-1].split() == ["all", f"{report.cycles:,}"]
-
-
-def test_a_systolic_dataflow_leaves_one_legal_mapping():
-    layer = conv(
-        "l", height=8, width=8, in_channels=4, out_channels=6, window=(3, 3), groups=2, batch=2
-    )
-    mapping = fixed_mapping(SYSTOLIC, layer, OUTPUT_STATIONARY)
-    assert mapping.levels == (
-        LevelMapping("dram", temporal=(Loop("G", 1),)),
-        LevelMapping("array", x=(Loop("K", 1),), y=(Loop("N", 1), Loop("P", 1), Loop("Q", 1))),
-        LevelMapping("mac", temporal=(Loop("C", 1), Loop("R", 1), Loop("S", 1))),
-    )
-    assert check_mapping(SYSTOLIC, layer, mapping) == ()
-
-
-def test_a_dataflow_that_leaves_a_choice_is_refused():
-    with pytest.raises(InputError, match=r"not systolic.*--mapping FILE"):
-        fixed_mapping(DESIGN, LAYER, OUTPUT_STATIONARY)
-    lame = replace(OUTPUT_STATIONARY, rules=OUTPUT_STATIONARY.rules[:1])
-    with pytest.raises(InputError, match="dim C of layer conv1_1 must have one place") as error:
-        fixed_mapping(SYSTOLIC, LAYER, lame)
-    assert len(error.value.faults) == 3
-    twice = replace(
-        OUTPUT_STATIONARY, rules=(LevelRule("array", x=("K",), y=("K", "P", "Q")), lame.rules[0])
-    )
-    with pytest.raises(InputError, match="stands at columns and rows"):
-        fixed_mapping(SYSTOLIC, LAYER, twice)
 
 
 def test_a_broken_mapping_file_gives_a_fault_per_rule():
