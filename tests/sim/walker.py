@@ -34,7 +34,7 @@ def walk(architecture: Architecture, problem: Problem, mapping: Mapping) -> Coun
             if isinstance(level, Memory) and name in kept_tensors(level, mapping.at(level.name))
         ]
         epochs: list[dict[Indices, bool]] = []
-        for parent, child in pairwise([*keepers, len(architecture.levels)]):
+        for parent, child in pairwise([*keepers, len(architecture.levels) + 1]):
             crossing = _Crossing(
                 architecture, problem, mapping, problem.tensor(name), parent, child
             )
@@ -60,7 +60,7 @@ class _Crossing:
         self.architecture = architecture
         self.tensor = tensor
         self.parent, self.child = parent, child
-        self.at_macs = child == len(architecture.levels)
+        self.at_macs = child > len(architecture.levels)  # inside the loops at the MACs too
         self.loops = placed_loops(architecture, problem.size, mapping)
         self.sizes = {
             level: tile_sizes(architecture, problem, mapping, level) for level in (parent, child)
@@ -104,7 +104,7 @@ class _Crossing:
     def network_key(self, instance: dict[int, int], *, upwards: bool) -> tuple[object, ...]:
         """What tells one transfer from another between parent and child."""
         key: list[object] = []
-        for level in range(self.parent, self.child):
+        for level in range(self.parent, min(self.child, len(self.architecture.levels))):
             fanout = self.architecture.levels[level]
             if not isinstance(fanout, Fanout):
                 continue
