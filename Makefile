@@ -1,0 +1,43 @@
+# Every target makes what it needs in .venv; nothing else has to be installed but Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+
+.PHONY: demo test check wheel bench validate clean
+.DELETE_ON_ERROR:
+
+# The stamp is written last: an installation that was interrupted is done again.
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "arraysmith needs Python 3.11 or newer; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed
+	rm -rf out/demo
+	$(BIN)/arraysmith search poster --out out/demo/poster --workers $(WORKERS)
+	$(BIN)/arraysmith search vgg16 --out out/demo/vgg16 --workers $(WORKERS)
+	@echo
+	@echo 'Reports: out/demo/poster/report.html and out/demo/vgg16/report.html'
+
+test: check wheel
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# One top-level name, installs and runs from an empty environment.
+wheel: .venv/installed
+	$(BIN)/python validation/check_wheel.py
+
+bench: .venv/installed
+	$(BIN)/python validation/bench_counting.py
+
+validate: .venv/installed
+	$(BIN)/arraysmith validate timeloop
+
+clean:
+	rm -rf .venv build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,64 @@
+"""The command ``validate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.arch.registry import declare_kind, lookup, registered
+from arraysmith.validation.comparison import Outcome, summary
+
+EXIT_BEYOND = 3
+
+declare_kind("suite", "arraysmith.validation.suites")
+
+
+@click.command()
+@click.argument("suite")
+@click.option(
+    "--cases",
+    type=click.Path(path_type=Path),
+    help="Folder laid out like the suite's own under validation/reference.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def validate(ctx: click.Context, suite: str, cases: Path | None, *, as_json: bool) -> None:
+    """Compare the models with the reference numbers of SUITE; exit code 3 out of tolerance."""
+    names = registered("suite")
+    if suite not in names:
+        raise InputError([Fault("SUITE", suite, "no such suite", nearest(suite, names))])
+    if cases is not None and not cases.is_dir():
+        raise InputError([Fault("--cases", str(cases), "must be a folder that exists")])
+    outcome: Outcome = lookup("suite", suite)(cases)
+    click.echo(json.dumps(outcome.to_dict(), indent=2) if as_json else text(outcome))
+    if outcome.beyond:
+        ctx.exit(EXIT_BEYOND)
+
+
+def text(outcome: Outcome) -> str:
+    """Return the outcome for people: a line per quantity, then the worst cases by name."""
+    lines = [
+        " ".join(
+            (
+                f"{'quantity':14} {'cases':>7} {'exact':>7}",
+                f"{'mean error %':>13} {'worst error %':>14} {'allowed %':>10}",
+            )
+        )
+    ]
+    for name, group in outcome.quantities.items():
+        sums = summary(group)
+        lines.append(
+            f"{name:14} {sums['cases']:7,} {sums['exact']:7,} {sums['mean_abs_error_pct']:13.4f}"
+            f" {sums['max_abs_error_pct']:14.4f} {outcome.tolerance_pct.get(name, 0.0):10.4g}"
+        )
+    lines += [f"left out: {case}: {why}" for case, why in outcome.skipped.items()]
+    for item in summary(outcome.comparisons)["worst"]:
+        lines.append(
+            f"differs: {item['case']}: {item['quantity']}: expected {item['expected']:,.10g},"
+            f" got {item['got']:,.10g}"
+        )
+    verdict = f"{len(outcome.beyond)} out of tolerance" if outcome.beyond else "within tolerance"
+    return "\n".join([*lines, f"{outcome.suite}: {verdict}"])

@@ -1,0 +1,237 @@
+"""The ``timeloop`` setting against access counts, cycles and energies measured with that tool."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from arraysmith.arch.architecture import (
+    Architecture,
+    Compute,
+    Energy,
+    Fanout,
+    Level,
+    Memory,
+    XyBus,
+)
+from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.mapping import Mapping, from_factors
+from arraysmith.arch.notation.timeloop import parse_factors
+from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem, conv
+from arraysmith.arch.registry import register
+from arraysmith.sim.analytical.model import AnalyticalModel
+from arraysmith.sim.report import FILL, READ, UPDATE, Report
+from arraysmith.validation.comparison import Comparison, Outcome
+
+REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "timeloop"
+
+TENSOR = {"Inputs": IFMAP, "Weights": WEIGHT, "Outputs": OFMAP, "I": IFMAP, "W": WEIGHT, "O": OFMAP}
+
+TOLERANCE_PCT = {"words": 0.2, "energy_uJ": 0.1, "utilisation": 0.1, "GFLOPs": 0.01}
+"""Largest error allowed: the tool prints average rates, from which whole words follow to 0.2 %."""
+
+NEIGHBOURS = "the tool found neighbour-to-neighbour transfers, which the setting does not model"
+
+
+@register("suite", "timeloop")
+def timeloop(cases: Path | None = None) -> Outcome:
+    """Compare every fixed mapping, and the two designs of the poster if the folder has them."""
+    folder = cases or REFERENCE
+    architectures = _yaml(folder / "architectures.yaml")["architectures"]
+    layers = _yaml(folder / "layers.yaml")["layers"]
+    counts: dict[str, list[dict[str, str]]] = {}
+    for row in _rows(folder / "fixed_levels.csv"):
+        counts.setdefault(row["case"], []).append(row)
+    found: list[Comparison] = []
+    skipped: dict[str, str] = {}
+    for row in _rows(folder / "fixed_summary.csv"):
+        case = row["case"]
+        if int(row["link_transfers"]):
+            skipped[case] = NEIGHBOURS
+            continue
+        problem = problem_of(row["layer"], layers[row["layer"]])
+        architecture = architecture_of(row["arch"], architectures[row["arch"]], row["keep"])
+        mapping = mapping_of(row["mapping"], architecture, layers[row["layer"]])
+        report = AnalyticalModel("timeloop").evaluate(architecture, problem, mapping)
+        found.append(Comparison(case, "cycles", float(row["cycles"]), report.cycles))
+        found.append(
+            Comparison(case, "energy_uJ", float(row["energy_uJ"]), report.energy_pj * 1e-6)
+        )
+        found += _words(case, counts.get(case, []), report)
+    if (folder / "poster_reproduction.yaml").exists():
+        found += _poster(_yaml(folder / "poster_reproduction.yaml"))
+    return Outcome("timeloop", tuple(found), skipped, TOLERANCE_PCT)
+
+
+def problem_of(name: str, layer: dict[str, Any]) -> Problem:
+    """Return the problem of a row of layers.yaml: no padding, extents follow from P and Q."""
+    dims, stride = layer["dims"], layer["stride"]
+    channels = dims["C"]
+    return conv(
+        name,
+        height=(dims["P"] - 1) * stride + dims["R"],
+        width=(dims["Q"] - 1) * stride + dims["S"],
+        in_channels=channels,
+        out_channels=channels if layer["depthwise"] else dims["M"],
+        groups=channels if layer["depthwise"] else 1,
+        window=(dims["R"], dims["S"]),
+        stride=(stride, stride),
+        batch=dims["N"],
+    )
+
+
+def architecture_of(name: str, spec: dict[str, Any], keep: str) -> Architecture:
+    """Return an architecture of architectures.yaml; ``keep`` says what each level stores."""
+    kept = {
+        level: tuple(TENSOR[x] for x in letters.split("+") if x != "-")
+        for level, letters in (entry.split(":") for entry in keep.split(";"))
+    }
+    prices = spec["energy_pJ_per_vector_access"]
+    at_x = spec["spatial_X_at"].split(" ")[0]
+    at_y = spec["spatial_Y_at"].split(" ")[0]
+    levels: list[Level] = []
+    for number, level in enumerate(spec["levels_outer_to_inner"]):
+        title = level["name"]
+        if "words_per_vector" in level or "depth" in level:
+            read, write = (
+                level.get(f"{way}_bw", level.get("bandwidth_words_per_cycle"))
+                for way in ("read", "write")
+            )
+            price = prices[title]
+            words = level["words_per_vector"]
+            bits = spec["word_bits"]
+            levels.append(
+                Memory(
+                    name=title,
+                    device=level["kind"],
+                    holds=TENSORS if number == 0 else kept[title],
+                    width_bits=words * bits,
+                    word_bits=bits,
+                    depth=level["capacity_words"] // words if level["capacity_words"] else None,
+                    read_words_per_cycle=Fraction(read) if read else None,
+                    write_words_per_cycle=Fraction(write) if write else None,
+                    energy=Energy(price["read"], price["write_fill_update"]),
+                )
+            )
+        if title == at_x:
+            levels.append(Fanout(_fanout(title, "X"), spec["mesh"]["X"], 1, XyBus()))
+        if title == at_y:
+            levels.append(Fanout(_fanout(title, "Y"), 1, spec["mesh"]["Y"], XyBus()))
+    mac_pj = prices["mac"]["compute"]
+    return Architecture(name, 10**9, "45nm", tuple(levels), Compute(energy=Energy(mac_pj, mac_pj)))
+
+
+def mapping_of(text: str, architecture: Architecture, layer: dict[str, Any]) -> Mapping:
+    """Return the mapping of a mapping string; a depthwise layer's channels are our groups."""
+    factors = []
+    for level, axis, dim, turns in parse_factors(text):
+        ours = "G" if dim == "C" and layer["depthwise"] else dim
+        place = level if axis == "t" else _fanout(level, axis.upper())
+        factors.append((place, axis, ours, turns))
+    return from_factors(architecture, tuple(factors))
+
+
+def _fanout(level: str, axis: str) -> str:
+    return f"{level}_{axis}"
+
+
+def _words(case: str, rows: list[dict[str, str]], report: Report) -> Iterator[Comparison]:
+    for row in rows:
+        instances = round(float(row["instances_used"]))
+        for direction, column in ((READ, "reads"), (FILL, "fills"), (UPDATE, "updates")):
+            if row["level"] == "DRAM" and direction == FILL:
+                continue  # the tool lists what nobody fills
+            expected = float(row[f"{column}_per_inst"]) * instances
+            got = report.words(row["level"], TENSOR[row["tensor"]], direction)
+            name = f"{case} {row['level']} {row['tensor']} {direction}"
+            yield Comparison(name, "words", expected, got, grain=instances)
+
+
+def _poster(text: dict[str, Any]) -> Iterator[Comparison]:
+    """Compare the poster's two designs under the mappings and the 65 nm energies of the file."""
+    prices = text["energy_pJ_per_vector_access_65nm"]
+    layer = {"dims": {"N": 1, **{d: text["workload"][d] for d in "CMPQRS"}}, "depthwise": False}
+    layer["stride"] = text["workload"]["stride"]
+    problem = problem_of("poster", layer)
+    for name, measured in text["measured_with_mapper_defaults_65nm"].items():
+        if "mapping" not in measured:
+            continue
+        design, mesh = name.split("_")
+        architecture = _poster_design(design, mesh, text, prices[design])
+        factors = tuple(
+            ("array" if axis != "t" else level, axis, dim, turns)
+            for level, axis, dim, turns in parse_factors(measured["mapping"])
+        )
+        report = AnalyticalModel("timeloop").evaluate(
+            architecture, problem, from_factors(architecture, factors)
+        )
+        case = f"poster {name}"
+        yield Comparison(case, "cycles", measured["cycles"], report.cycles)
+        # The file states four and two decimals.
+        yield Comparison(case, "utilisation", measured["utilisation"], report.utilization, 5e-5)
+        yield Comparison(case, "GFLOPs", measured["gflops"], report.gflops, 6e-3)
+        yield Comparison(case, "energy_uJ", measured["energy_uJ"], report.energy_pj * 1e-6, 5e-3)
+
+
+def _poster_design(
+    design: str, mesh: str, text: dict[str, Any], prices: dict[str, Any]
+) -> Architecture:
+    """Return the poster's design from its buffers' shapes, written as ``name DEPTHxWIDTH``."""
+    shapes = {}
+    for title, price in prices.items():
+        match = re.fullmatch(r"(\w+) (\d+)x(\d+)", title)
+        if match:
+            shapes[match[1]] = (int(match[2]), int(match[3]), price)
+    rates = text["architecture"]["bandwidth_words_per_cycle"]
+    holds = {
+        "shared_glb": (IFMAP, OFMAP),
+        "ifmap_spad": (IFMAP,),
+        "weights_spad": (WEIGHT,),
+        "psum_spad": (OFMAP,),
+    }
+    memories = []
+    for title, tensors in holds.items():
+        depth, width, price = shapes[title]
+        rate = rates[title] if title in rates else rates["each spad"]
+        memories.append(
+            Memory(
+                title,
+                "sram",
+                tensors,
+                width,
+                16 if title == "psum_spad" else 8,
+                depth,
+                Fraction(rate["read"]),
+                Fraction(rate["write"]),
+                energy=Energy(price["read"], price["write"]),
+            )
+        )
+    dram = Memory("DRAM", "lpddr4", TENSORS, 64, 8, energy=Energy(prices["DRAM"], prices["DRAM"]))
+    mesh_x, mesh_y = (int(x) for x in mesh.split("x"))
+    return Architecture(
+        f"poster-{design}",
+        10**9,
+        "65nm",
+        (dram, memories[0], Fanout("array", mesh_x, mesh_y, XyBus(diagonal=False)), *memories[1:]),
+        Compute(energy=Energy(prices["mac"], prices["mac"])),
+    )
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    if not path.is_file():
+        raise InputError([Fault("", "", "file of the suite is missing", "", str(path))])
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError([Fault("", "", "file of the suite is missing", "", str(path))])
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return loaded
