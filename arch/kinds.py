@@ -1,32 +1,46 @@
-"""Kinds of input file, by the ``kind:`` key that every file starts with.
+"""Kinds of input file, and what ships with the project: found by entry points.
 
-A kind is an entry point of the group ``arraysmith.kinds``: a function from a path to the value in
-the file, which raises ``InputError`` with every fault. Its model, for the JSON schema, is an entry
-point of the same name in the group ``arraysmith.schemas``. Upper layers and other distributions
-add kinds in this way; this module knows none of them.
+Three groups, each from a name to something in a module of any layer or distribution, so that this
+module knows no upper layer:
+
+- ``arraysmith.kinds``: the value of a file's key ``kind`` -> a function from a path to the value
+  in the file, which raises ``InputError`` with every fault;
+- ``arraysmith.schemas``: the same value -> the pydantic model of the file;
+- ``arraysmith.names``: a plural (``workloads``) -> the names that ship, or a
+  function that returns them.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from arraysmith.arch.errors import InputError, nearest
-from arraysmith.arch.spec_reader import kind_of
-from arraysmith.arch.yaml_positions import read_document
+from arraysmith.arch.spec_reader import is_path, kind_of
+from arraysmith.arch.yaml_positions import read_document, read_text
 
 LOADER_GROUP = "arraysmith.kinds"
 SCHEMA_GROUP = "arraysmith.schemas"
+NAMES_GROUP = "arraysmith.names"
 
 
-def kind_names() -> tuple[str, ...]:
-    """Return the kinds of file that can be read, sorted."""
-    return tuple(sorted(_points(LOADER_GROUP)))
+def file_kind(path: str) -> str:
+    """Return the kind of a file: what its key ``kind`` says; a CSV file is a network.
 
-
-def schema_names() -> tuple[str, ...]:
-    """Return the kinds of file that have a schema, sorted."""
-    return tuple(sorted(_points(SCHEMA_GROUP)))
+    Raises:
+        InputError: the file cannot be read, or names no known kind.
+    """
+    if Path(path).suffix.lower() == ".csv":
+        read_text(path)
+        return "network"
+    document = read_document(path)
+    kind = kind_of(document)
+    loaders = _points(LOADER_GROUP)
+    if kind not in loaders:
+        fault = document.positions.fault("kind", "unknown kind of file", nearest(kind, loaders))
+        raise InputError([fault])
+    return kind
 
 
 def load_file(path: str) -> tuple[str, Any]:
@@ -35,20 +49,38 @@ def load_file(path: str) -> tuple[str, Any]:
     Raises:
         InputError: the file cannot be read, names no known kind, or has faults; carries all.
     """
-    document = read_document(path)
-    kind = kind_of(document)
-    loaders = _points(LOADER_GROUP)
-    if kind not in loaders:
-        fault = document.positions.fault("kind", "unknown kind of file", nearest(kind, loaders))
-        raise InputError([fault])
-    return kind, loaders[kind].load()(path)
+    kind = file_kind(path)
+    # A bare word could also be a name that ships; a Path never is. Otherwise faults shall carry
+    # the path as it was given.
+    ref = path if is_path(path) else Path(path)
+    return kind, load_ref(kind, ref)
+
+
+def load_ref(kind: str, ref: str | Path) -> Any:
+    """Return what ``ref`` means to the loader of ``kind``: a file, or a name that ships."""
+    return _points(LOADER_GROUP)[kind].load()(ref)
+
+
+def schema_names() -> tuple[str, ...]:
+    """Return the kinds of file that have a schema, sorted."""
+    return tuple(sorted(_points(SCHEMA_GROUP)))
 
 
 def schema_of(kind: str) -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of a kind of file, one of ``schema_names()``."""
-    model = _points(SCHEMA_GROUP)[kind].load()
-    schema: dict[str, Any] = model.model_json_schema()
+    schema: dict[str, Any] = _points(SCHEMA_GROUP)[kind].load().model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def listed_kinds() -> tuple[str, ...]:
+    """Return the plurals whose names can be listed, sorted."""
+    return tuple(sorted(_points(NAMES_GROUP)))
+
+
+def listed_names(plural: str) -> tuple[str, ...]:
+    """Return the names that ship under ``plural``, one of ``listed_kinds()``."""
+    names = _points(NAMES_GROUP)[plural].load()
+    return tuple(names() if callable(names) else names)
 
 
 def _points(group: str) -> dict[str, EntryPoint]:

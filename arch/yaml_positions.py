@@ -29,7 +29,7 @@ _DEFAULT_TAGS = {
     yaml.SequenceNode: "tag:yaml.org,2002:seq",
     yaml.MappingNode: "tag:yaml.org,2002:map",
 }
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 200_000
 _LONGEST_SHOWN = 60
 
 
