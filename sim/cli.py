@@ -1,0 +1,151 @@
+"""The command ``estimate``, and what it shares with ``simulate``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.dataflows import load_dataflow, systolic_mapping
+from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.legality import check_mapping
+from arraysmith.arch.loader import load_architecture, load_mapping, mapping_document
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.networks import load_network
+from arraysmith.arch.problem import Layer, Problem
+from arraysmith.sim.layers import (
+    LayerReport,
+    distinct_layers,
+    evaluate_layers,
+    mapping_error,
+    result_document,
+)
+from arraysmith.sim.provenance import provenance
+from arraysmith.sim.report import Report
+from arraysmith.sim.tables import result_text
+
+SETTINGS = ("default", "timeloop")
+"""Rule sets of the analytical model."""
+
+
+@click.command()
+@click.argument("architecture_ref", metavar="ARCH")
+@click.argument("workload_ref", metavar="WORKLOAD")
+@click.option("--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML.")
+@click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow of a systolic array.")
+@click.option(
+    "--setting",
+    type=click.Choice(SETTINGS),
+    default="default",
+    show_default=True,
+    help="Rules to count by.",
+)
+@click.option("--explain", "explained", is_flag=True, help="Loop nest, tiles, bounds per layer.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def estimate(
+    *,
+    architecture_ref: str,
+    workload_ref: str,
+    mapping_path: str | None,
+    dataflow_ref: str | None,
+    setting: str,
+    explained: bool,
+    as_json: bool,
+) -> None:
+    """Estimate cycles and energy of WORKLOAD on ARCH in closed form.
+
+    ARCH is a preset or a YAML file. WORKLOAD is a network (resnet50), one layer of it
+    (vgg16:conv1_1), a YAML file or a topology CSV.
+    """
+    # Not at the top: the kernels bring numba, which --help does not need.
+    from arraysmith.sim.analytical.model import AnalyticalModel  # noqa: PLC0415
+
+    if explained and as_json:
+        raise click.UsageError("--explain prints text; leave out --json")
+    architecture = load_architecture(architecture_ref)
+    network = load_network(workload_ref)
+    mappings = Mappings(architecture, mapping_path, dataflow_ref)
+    model = AnalyticalModel(setting)
+
+    def run(layer: Layer) -> Report:
+        return model.evaluate(architecture, layer.problem, mappings.of(layer.problem))
+
+    layers = evaluate_layers(network, run, lambda: None)
+    if as_json:
+        source = provenance(
+            architecture, model="analytical", setting=setting, mapping=mappings.source
+        )
+        print_json(result_document(architecture.name, workload_ref, layers, source))
+        return
+    if explained:
+        for layer in distinct_layers(network):
+            click.echo(explanation(architecture, layer, mappings, layers) + "\n")
+    click.echo(result_text(layers))
+
+
+def explanation(
+    architecture: Architecture, layer: Layer, mappings: Mappings, layers: tuple[LayerReport, ...]
+) -> str:
+    """Return the explanation of one layer out of evaluated ``layers``."""
+    # Not at the top, for the same reason.
+    from arraysmith.sim.explain import explain  # noqa: PLC0415
+
+    report = next(x.report for x in layers if x.layer.name == layer.name)
+    return explain(architecture, layer.problem, mappings.of(layer.problem), report)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(document, indent=2))
+
+
+class Mappings:
+    """Where the mapping of a layer comes from: a file, or a dataflow that leaves no choice.
+
+    Attributes:
+        source: the same in plain data, for provenance.
+    """
+
+    def __init__(
+        self, architecture: Architecture, mapping_path: str | None, dataflow_ref: str | None
+    ) -> None:
+        """Take the two options of a command.
+
+        Raises:
+            click.UsageError: both given, or none.
+            InputError: a file or name that is wrong, or a dataflow where a search is needed.
+        """
+        if mapping_path is not None and dataflow_ref is not None:
+            raise click.UsageError("give --mapping or --dataflow, not both")
+        self._architecture = architecture
+        self._path = mapping_path
+        self.source: dict[str, Any]
+        if mapping_path is not None:
+            self._mapping = load_mapping(mapping_path, architecture)
+            self.source = mapping_document(self._mapping, architecture.name)
+        elif architecture.systolic is None:
+            rule = f"{architecture.name} is not systolic: it needs a mapping per layer"
+            hint = "give one with --mapping FILE, or find the best with arraysmith search"
+            raise InputError([Fault("mapping", dataflow_ref or "", rule, hint)])
+        elif dataflow_ref is None:
+            rule = f"{architecture.name} is systolic and needs a dataflow or a mapping"
+            hint = "for example --dataflow output_stationary; see arraysmith list dataflows"
+            raise InputError([Fault("dataflow", "", rule, hint)])
+        else:
+            self._dataflow = load_dataflow(dataflow_ref)
+            self.source = {"dataflow": self._dataflow.name}
+
+    def of(self, problem: Problem) -> Mapping:
+        """Return the mapping of a layer.
+
+        Raises:
+            InputError: the mapping in the file is illegal on this layer; a fault per broken rule.
+        """
+        if self._path is None:
+            return systolic_mapping(self._dataflow, self._architecture, problem)
+        violations = check_mapping(self._architecture, problem, self._mapping)
+        if violations:
+            raise mapping_error(self._path, problem.name, violations)
+        return self._mapping

@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from arraysmith.arch.loader import dump_mapping, load_architecture
+from arraysmith.arch.main import run
+from arraysmith.arch.mapping import Mapping, from_factors
+from arraysmith.sim.analytical.counting import SETTINGS as MODEL_SETTINGS
+from arraysmith.sim.cli import SETTINGS
+
+DESIGN = load_architecture("eyeriss-poster-original")
+FACTORS = (
+    ("dram", "t", "P", 8),
+    ("dram", "t", "Q", 2),
+    ("dram", "t", "K", 4),
+    ("dram", "t", "R", 3),
+    ("glb", "t", "P", 28),
+    ("glb", "t", "Q", 28),
+    ("array", "x", "K", 2),
+    ("array", "x", "Q", 4),
+    ("array", "y", "K", 4),
+    ("array", "y", "S", 3),
+    ("weight_spad", "t", "C", 3),
+    ("psum_spad", "t", "K", 2),
+)
+SPATIAL = ("estimate", "eyeriss-poster-original", "vgg16:conv1_1")
+SYSTOLIC = ("estimate", "scalesim-default", "alexnet", "--dataflow", "output_stationary")
+
+
+@pytest.fixture
+def mapping_file(tmp_path):
+    path = tmp_path / "mapping.yaml"
+    path.write_text(dump_mapping(from_factors(DESIGN, FACTORS), DESIGN.name))
+    return str(path)
+
+
+def test_an_estimate_is_a_table_on_stdout(mapping_file, capsys):
+    assert run([*SPATIAL, "--mapping", mapping_file, "--setting", "timeloop"]) == 0
+    captured = capsys.readouterr()
+    row = captured.out.splitlines()[2].split()
+    assert row[0] == "conv1_1"
+    assert "724.12" in row or "903,168" in row
+    assert captured.err == ""
+
+
+def test_json_is_one_document_with_the_names_of_the_report(mapping_file, capsys):
+    assert run([*SPATIAL, "--mapping", mapping_file, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["architecture"] == "eyeriss-poster-original"
+    assert document["workload"] == "vgg16:conv1_1"
+    (layer,) = document["layers"]
+    for key in ("cycles", "energy_pj", "utilization", "gflops", "edp_j_cycles", "stall_cycles"):
+        assert layer[key] == document["total"][key]
+    assert layer["fidelity"] == "analytical"
+    assert document["provenance"]["mapping"]["kind"] == "mapping"
+    assert document["provenance"]["setting"] == "default"
+
+
+def test_equal_commands_print_equal_bytes(mapping_file, capsys):
+    outputs = []
+    for _ in range(2):
+        assert run([*SPATIAL, "--mapping", mapping_file, "--json"]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+
+
+def test_explain_shows_nest_accesses_and_bounds(mapping_file, capsys):
+    assert run([*SPATIAL, "--mapping", mapping_file, "--explain"]) == 0
+    out = capsys.readouterr().out
+    for text in ("spread K over x", "tile words", "bounds the time", "energy uJ"):
+        assert text in out
+
+
+def test_a_network_on_a_systolic_array_is_summed(capsys):
+    assert run([*SYSTOLIC, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["layers"]) > 1
+    for key in ("cycles", "macs"):
+        total = sum(layer[key] * layer["repeat"] for layer in document["layers"])
+        assert total == document["total"][key]
+
+
+def test_the_settings_are_those_of_the_model():
+    assert set(SETTINGS) == set(MODEL_SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["estimate", "eyeris", "vgg16:conv1_1", "--mapping", "m.yaml"], "did you mean eyeriss"),
+        (["estimate", "eyeriss", "vgg16:conv9_9", "--mapping", "m.yaml"], "conv9_9"),
+        (["estimate", "eyeriss", "nonet", "--mapping", "m.yaml"], "nonet"),
+        ([*SPATIAL, "--mapping", "none.yaml"], "none.yaml"),
+        ([*SPATIAL], "arraysmith search"),
+        ([*SPATIAL, "--dataflow", "row_stationary"], "arraysmith search"),
+        (["estimate", "scalesim-default", "alexnet"], "needs a dataflow or a mapping"),
+        ([*SYSTOLIC[:4], "output_stationery"], "output_stationary"),
+        ([*SYSTOLIC[:4], "row_stationary"], "row_stationary"),
+        ([*SYSTOLIC, "--mapping", "m.yaml"], "not both"),
+        ([*SPATIAL, "--setting", "nonsense"], "nonsense"),
+        ([*SPATIAL, "--explain", "--json"], "--explain prints text"),
+        (["estimate", "eyeriss"], "Missing argument"),
+    ],
+)
+def test_nonsense_is_named_and_exits_with_2(arguments, message, capsys):
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+
+
+def test_a_mapping_that_does_not_fit_the_layer_names_every_rule(tmp_path, capsys):
+    path = tmp_path / "mapping.yaml"
+    path.write_text(dump_mapping(Mapping(from_factors(DESIGN, FACTORS).levels[:2])))
+    assert run([*SPATIAL, "--mapping", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert "coverage" in err
+    assert str(path) in err
+    assert len(err.splitlines()) > 1
+
+
+def test_the_installed_command_estimates(mapping_file):
+    done = subprocess.run(
+        [sys.executable, "-m", "arraysmith.arch", *SPATIAL, "--mapping", mapping_file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "conv1_1" in done.stdout
