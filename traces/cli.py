@@ -1,0 +1,240 @@
+"""The commands ``simulate``, ``trace`` and ``report``."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError
+from arraysmith.arch.loader import load_architecture
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.networks import load_network
+from arraysmith.arch.problem import Layer, Problem
+from arraysmith.sim.cli import Mappings, print_json
+from arraysmith.sim.layers import distinct_layers, evaluate_layers, result_document
+from arraysmith.sim.provenance import provenance
+from arraysmith.sim.report import Report
+from arraysmith.sim.tables import result_text, text_table
+from arraysmith.traces.page import ReportPage
+
+if TYPE_CHECKING:
+    from arraysmith.traces.reader import StreamSummary, TraceFile
+    from arraysmith.traces.recorder import TraceWriter
+
+# Modules that bring numba, simpy, h5py, plotly or tqdm are imported by the commands that need them:
+# a command's --help does not.
+
+
+@click.command()
+@click.argument("architecture_ref", metavar="ARCH")
+@click.argument("workload_ref", metavar="WORKLOAD")
+@click.option("--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML.")
+@click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow of a systolic array.")
+@click.option("--traces", "traces_path", metavar="FILE.h5", help="Write every request here.")
+@click.option("--values", "check_values", is_flag=True, help="Carry values; check the results.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def simulate(
+    *,
+    architecture_ref: str,
+    workload_ref: str,
+    mapping_path: str | None,
+    dataflow_ref: str | None,
+    traces_path: str | None,
+    check_values: bool,
+    as_json: bool,
+) -> None:
+    """Simulate WORKLOAD on ARCH cycle by cycle.
+
+    ARCH is a preset or a YAML file. WORKLOAD is a network (resnet50), one layer of it
+    (vgg16:conv1_1), a YAML file or a topology CSV. Exit code 1 if values differ.
+    """
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from arraysmith.traces.recording import simulate_layer  # noqa: PLC0415
+
+    architecture = load_architecture(architecture_ref)
+    network = load_network(workload_ref)
+    mappings = Mappings(architecture, mapping_path, dataflow_ref)
+    # All layers before the first: a mapping that is wrong for the last shall not cost an hour.
+    distinct = {layer.name: mappings.of(layer.problem) for layer in distinct_layers(network)}
+    source = provenance(
+        architecture,
+        model="cycle",
+        setting="default",
+        workload=workload_ref,
+        mapping=mappings.source,
+    )
+    with ExitStack() as stack:
+        writer = stack.enter_context(_writer(traces_path, source)) if traces_path else None
+        bar = stack.enter_context(
+            # On a terminal only, and only where there is something to wait for.
+            tqdm(total=len(distinct), unit="layer", disable=None if len(distinct) > 1 else True)
+        )
+
+        def run(layer: Layer) -> Report:
+            bar.set_description(layer.name)
+            mapping = distinct[layer.name]
+            if check_values:
+                _verify_values(architecture, layer.problem, mapping)
+            return simulate_layer(architecture, layer, mapping, writer)
+
+        layers = evaluate_layers(network, run, bar.update)
+    if as_json:
+        print_json(result_document(architecture.name, workload_ref, layers, source))
+        return
+    click.echo(result_text(layers))
+    if check_values:
+        click.echo(f"\nvalues: {len(distinct)} layer(s) equal the reference bit for bit")
+    if traces_path:
+        click.echo(f"\ntraces: {traces_path}")
+
+
+def _verify_values(architecture: Architecture, problem: Problem, mapping: Mapping) -> None:
+    from arraysmith.sim.cycle.values import verify_values  # noqa: PLC0415
+
+    verify_values(architecture, problem, mapping)
+
+
+def _writer(path: str, source: dict[str, Any]) -> TraceWriter:
+    from arraysmith.traces.recorder import TraceWriter  # noqa: PLC0415
+
+    if not Path(path).parent.is_dir():
+        rule = "its folder does not exist"
+        raise InputError([Fault("traces", path, rule, f"make {Path(path).parent} first")])
+    if Path(path).is_dir():
+        raise InputError([Fault("traces", path, "is a folder", "give a file name")])
+    return TraceWriter(path, source)
+
+
+@click.group()
+def trace() -> None:
+    """Look into trace files and convert them."""
+
+
+@trace.command()
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def info(*, file: str, as_json: bool) -> None:
+    """Print what FILE holds: layers, streams, requests, bytes, cycles."""
+    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
+
+    with TraceFile(file) as traces:
+        found = [[(x.name, x.summary()) for x in layer.streams] for layer in traces.layers]
+        if as_json:
+            print_json(_info_document(traces, found))
+        else:
+            click.echo(_info_text(traces, found))
+
+
+_Summaries = list[list[tuple[str, "StreamSummary"]]]
+
+
+def _info_document(traces: TraceFile, found: _Summaries) -> dict[str, Any]:
+    return {
+        "file": traces.path,
+        "schema_version": traces.schema_version,
+        "tool_version": traces.tool_version,
+        "seed": traces.seed,
+        "layers": [
+            {
+                "layer": layer.name,
+                "repeat": layer.repeat,
+                "clock_hz": layer.clock_hz,
+                "streams": [{"stream": name, **asdict(x)} for name, x in streams],
+            }
+            for layer, streams in zip(traces.layers, found, strict=True)
+        ],
+        "provenance": traces.provenance,
+    }
+
+
+def _info_text(traces: TraceFile, found: _Summaries) -> str:
+    version = f"schema {traces.schema_version}, written by arraysmith {traces.tool_version}"
+    parts = [f"{traces.path}: {version}, {len(traces.layers)} layer(s)"]
+    heads = ("stream", "requests", "bytes", "tiles", "first cycle", "last cycle")
+    for layer, streams in zip(traces.layers, found, strict=True):
+        clock = f"{layer.clock_hz / 1e6:,g} MHz"
+        rows = [
+            (
+                name,
+                f"{x.requests:,}",
+                f"{x.total_bytes:,}",
+                f"{x.tiles:,}",
+                "-" if x.first_cycle is None else f"{x.first_cycle:,}",
+                "-" if x.last_cycle is None else f"{x.last_cycle:,}",
+            )
+            for name, x in streams
+        ]
+        title = f"{layer.name}, {layer.repeat} run(s) per inference, {clock}"
+        parts.append(f"{title}\n{text_table(heads, rows)}")
+    return "\n\n".join(parts)
+
+
+@trace.command()
+@click.argument("file")
+@click.option("--format", "format_", type=click.Choice(["csv"]), required=True)
+@click.option("--out", required=True, metavar="DIR", help="Folder for the files; made if needed.")
+@click.option("--layer", metavar="NAME", help="This layer only.")
+@click.option("--stream", metavar="NAME", help="This stream only, for example dram/ifmap/read.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+def export(
+    *, file: str, format_: str, out: str, layer: str | None, stream: str | None, overwrite: bool
+) -> None:
+    """Write the streams of FILE in another format, one file per stream."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from arraysmith.traces.export_csv import export_csv, selected_streams  # noqa: PLC0415
+    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
+
+    assert format_ == "csv"  # the only one that the option lets through
+    with TraceFile(file) as traces:
+        streams = selected_streams(traces, layer, stream)
+        requests = sum(len(x) for _, x in streams)
+        with tqdm(total=requests, unit="request", unit_scale=True, disable=None) as bar:
+            files = export_csv(streams, out, overwrite=overwrite, advance=bar.update)
+    for path in files:
+        click.echo(path)
+
+
+@click.command()
+@click.argument("directory", metavar="DIR")
+def report(*, directory: str) -> None:
+    """Write report.html of a search again, from DIR/result.json."""
+    from arraysmith.traces.html import write_html  # noqa: PLC0415
+
+    target = Path(directory) / "report.html"
+    write_html(read_page(Path(directory) / "result.json"), target)
+    click.echo(target)
+
+
+def read_page(path: Path) -> ReportPage:
+    """Return the page stored in a result file under the key ``page``.
+
+    Raises:
+        InputError: no such file, or not the result of a search.
+    """
+    hint = "give the folder that arraysmith search --out wrote"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError([Fault("", str(path), "no such file", hint, str(path))]) from None
+    except OSError as error:
+        rule = f"cannot be read: {error.strerror}"
+        raise InputError([Fault("", str(path), rule, hint, str(path))]) from error
+    except json.JSONDecodeError as error:
+        fault = Fault("", error.msg, "must be JSON", hint, str(path), error.lineno, error.colno)
+        raise InputError([fault]) from error
+    except UnicodeDecodeError as error:
+        raise InputError([Fault("", str(path), "must be UTF-8", hint, str(path))]) from error
+    if not isinstance(document, dict) or "page" not in document:
+        raise InputError([Fault("page", "", "key is missing", hint, str(path))])
+    try:
+        return ReportPage.from_dict(document["page"])
+    except ArraysmithError as error:
+        raise InputError([Fault("page", "", str(error), hint, str(path))]) from error
