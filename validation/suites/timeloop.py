@@ -22,7 +22,12 @@ from arraysmith.arch.architecture import (
 )
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.arch.mapping import Mapping, from_factors
-from arraysmith.arch.notation.timeloop import parse_factors
+from arraysmith.arch.notation.timeloop import (
+    CONVOLUTION,
+    DEPTHWISE,
+    EYERISS_NAMES,
+    parse_mapping,
+)
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem, conv
 from arraysmith.arch.registry import register
 from arraysmith.sim.analytical.model import AnalyticalModel
@@ -33,8 +38,16 @@ REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "timeloop"
 
 TENSOR = {"Inputs": IFMAP, "Weights": WEIGHT, "Outputs": OFMAP, "I": IFMAP, "W": WEIGHT, "O": OFMAP}
 
-TOLERANCE_PCT = {"words": 0.2, "energy_uJ": 0.1, "utilisation": 0.1, "GFLOPs": 0.01}
-"""Largest error allowed: the tool prints average rates, from which whole words follow to 0.2 %."""
+TOLERANCE_PCT = {
+    # Three throttled cases come out one cycle longer there: the tool divides by a rounded
+    # slowdown and rounds the quotient up, so that a whole number of cycles gets one more.
+    "cycles": 0.03,
+    "words": 0.2,  # instances x words per instance, which the file states rounded
+    "energy_uJ": 0.1,
+    "utilisation": 0.1,
+    "GFLOPs": 0.01,
+}
+"""Largest error allowed, by quantity."""
 
 NEIGHBOURS = "the tool found neighbour-to-neighbour transfers, which the setting does not model"
 
@@ -61,7 +74,7 @@ def timeloop(cases: Path | None = None) -> Outcome:
         report = AnalyticalModel("timeloop").evaluate(architecture, problem, mapping)
         found.append(Comparison(case, "cycles", float(row["cycles"]), report.cycles))
         found.append(
-            Comparison(case, "energy_uJ", float(row["energy_uJ"]), report.energy_pj * 1e-6)
+            Comparison(case, "energy_uJ", float(row["energy_uJ"]), report.energy_pj * 1e-6, 5e-3)
         )
         found += _words(case, counts.get(case, []), report)
     if (folder / "poster_reproduction.yaml").exists():
@@ -109,7 +122,7 @@ def architecture_of(name: str, spec: dict[str, Any], keep: str) -> Architecture:
             levels.append(
                 Memory(
                     name=title,
-                    device=level["kind"],
+                    device="sram" if number else "lpddr4",  # energies are stated below
                     holds=TENSORS if number == 0 else kept[title],
                     width_bits=words * bits,
                     word_bits=bits,
@@ -120,25 +133,26 @@ def architecture_of(name: str, spec: dict[str, Any], keep: str) -> Architecture:
                 )
             )
         if title == at_x:
-            levels.append(Fanout(_fanout(title, "X"), spec["mesh"]["X"], 1, XyBus()))
+            levels.append(Fanout(f"{title}_X", spec["mesh"]["X"], 1, XyBus()))
         if title == at_y:
-            levels.append(Fanout(_fanout(title, "Y"), 1, spec["mesh"]["Y"], XyBus()))
+            levels.append(Fanout(f"{title}_Y", 1, spec["mesh"]["Y"], XyBus()))
     mac_pj = prices["mac"]["compute"]
     return Architecture(name, 10**9, "45nm", tuple(levels), Compute(energy=Energy(mac_pj, mac_pj)))
 
 
 def mapping_of(text: str, architecture: Architecture, layer: dict[str, Any]) -> Mapping:
-    """Return the mapping of a mapping string; a depthwise layer's channels are our groups."""
-    factors = []
-    for level, axis, dim, turns in parse_factors(text):
-        ours = "G" if dim == "C" and layer["depthwise"] else dim
-        place = level if axis == "t" else _fanout(level, axis.upper())
-        factors.append((place, axis, ours, turns))
-    return from_factors(architecture, tuple(factors))
+    """Return the mapping of a mapping string."""
+    dims = DEPTHWISE if layer["depthwise"] else CONVOLUTION
+    return from_factors(architecture, parse_mapping(text, _names(architecture), dims))
 
 
-def _fanout(level: str, axis: str) -> str:
-    return f"{level}_{axis}"
+def _names(architecture: Architecture) -> dict[str, str]:
+    """Return the names for ``parse_mapping``: fan-outs here are called LEVEL_X and LEVEL_Y."""
+    names = {memory.name: memory.name for memory in architecture.memories}
+    for fanout in architecture.fanouts:
+        level, _, axis = fanout.name.rpartition("_")
+        names[f"{level}.s{axis}"] = f"{fanout.name}.{axis.lower()}"
+    return names
 
 
 def _words(case: str, rows: list[dict[str, str]], report: Report) -> Iterator[Comparison]:
@@ -164,10 +178,8 @@ def _poster(text: dict[str, Any]) -> Iterator[Comparison]:
             continue
         design, mesh = name.split("_")
         architecture = _poster_design(design, mesh, text, prices[design])
-        factors = tuple(
-            ("array" if axis != "t" else level, axis, dim, turns)
-            for level, axis, dim, turns in parse_factors(measured["mapping"])
-        )
+        names = {**EYERISS_NAMES, **{memory.name: memory.name for memory in architecture.memories}}
+        factors = parse_mapping(measured["mapping"], names)
         report = AnalyticalModel("timeloop").evaluate(
             architecture, problem, from_factors(architecture, factors)
         )
