@@ -49,7 +49,7 @@ class TraceWriter:
     """Writes one trace file; a context manager.
 
     Left normally, the file appears at ``path``. Left by an exception, only ``path.part`` stays, for
-    whoever wants to look at it; a reader refuses it.
+    whoever wants to look at it; a reader refuses it. If nothing was recorded, nothing stays.
     """
 
     def __init__(self, path: str | Path, provenance: Dict[str, Any]) -> None:
@@ -137,8 +137,11 @@ class TraceWriter:
             self._current = None  # its buffers go with it
 
     def abandon(self) -> None:
-        """Close what there is and leave it as ``.part``."""
+        """Close what there is and leave it as ``.part``; remove it if no layer has a stream."""
+        empty = not any(len(layer) for layer in self._file[LAYERS].values())
         self._file.close()
+        if empty:
+            part_path(self._path).unlink()
 
     def __enter__(self) -> Self:
         return self

@@ -145,6 +145,20 @@ def test_a_crash_leaves_an_older_file_alone(tmp_path):
     assert (tmp_path / "t.h5").read_bytes() == before
 
 
+def test_a_run_that_fails_before_its_first_request_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(ArraysmithError, match="unsupported"),
+        TraceWriter(tmp_path / "t.h5", {}) as writer,
+    ):
+        fail_early(writer)
+    assert list(tmp_path.iterdir()) == []
+
+
+def fail_early(writer):
+    writer.layer("one", DESIGN, LAYER, MAPPING, {})
+    raise ArraysmithError("unsupported")
+
+
 def test_files_that_are_no_traces_are_refused_with_the_reason(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         TraceFile(tmp_path / "none.h5")
