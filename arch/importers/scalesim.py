@@ -1,0 +1,236 @@
+"""Networks from SCALE-Sim topology files (CSV)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.network_file import LARGEST, label_fault
+from arraysmith.arch.problem import Layer, Network, Problem, conv, matmul
+from arraysmith.arch.yaml_positions import read_text
+
+CONV_SIZES = (
+    "ifmap height",
+    "ifmap width",
+    "filter height",
+    "filter width",
+    "channels",
+    "filters",
+    "stride",
+)
+"""Columns of a convolution after its name."""
+
+GEMM_SIZES = ("M", "N", "K")
+"""Columns of a matrix product [M, K] x [K, N] after its name."""
+
+_WHOLE = re.compile(r"[0-9]{1,15}")
+_RATIO = re.compile(r"([0-9]{1,9})\s*:\s*([0-9]{1,9})")
+_NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One value of the table and the column of the line that it starts in, counted from 1."""
+
+    text: str
+    column: int
+
+
+@dataclass
+class _Table:
+    """The rows of one file, and the faults found in them.
+
+    Attributes:
+        file: path as the user gave it.
+        header: cells of the heading; empty when the file has none.
+        rows: (line, cells) of every layer, trailing empty cells cut.
+        faults: faults so far.
+    """
+
+    file: str
+    header: tuple[_Cell, ...] = ()
+    rows: list[tuple[int, list[_Cell]]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, line: int, cell: _Cell, name: str, rule: str, hint: str = "") -> None:
+        self.faults.append(Fault(name, cell.text, rule, hint, self.file, line, cell.column))
+
+
+def read_topology(path: str | Path, *, gemm: bool | None = None) -> Network:
+    """Return the layers of a SCALE-Sim topology file, each with 8-bit words, without a graph.
+
+    The name of the network is that of the file without its suffix. A name that comes again gets
+    ``#2``, ``#3`` ... A convolution whose name holds ``DP`` is depthwise: every channel is
+    convolved with every one of its filters on its own. Outputs follow the floor rule.
+
+    Args:
+        path: the file.
+        gemm: rows are ``name, M, N, K`` (True) or convolutions (False); None tells it from the
+            heading, or without one from the number of columns.
+
+    Raises:
+        InputError: the file cannot be read, or has faults; carries all of them.
+    """
+    table = _read(path)
+    columns = GEMM_SIZES if _is_gemm(table, gemm) else CONV_SIZES
+    problems = [_problem(table, line, cells, columns) for line, cells in table.rows]
+    if not table.rows:
+        rule = "holds no layers"
+        table.faults.append(Fault("", "", rule, f"rows: name, {', '.join(columns)}", table.file))
+    if table.faults:
+        raise InputError(sorted(table.faults, key=lambda x: (x.line, x.column)))
+    taken: set[str] = set()
+    layers = [Layer(_unique(problem, taken)) for problem in problems if problem is not None]
+    return Network(Path(path).stem, tuple(layers))
+
+
+def _read(path: str | Path) -> _Table:
+    table = _Table(str(path))
+    first = True
+    for number, text in enumerate(read_text(path).splitlines(), start=1):
+        cells = _cells(text)
+        if not cells:
+            continue
+        if first and not any(_NUMBER.fullmatch(cell.text) for cell in cells[1:]):
+            table.header = tuple(cells)
+        else:
+            table.rows.append((number, cells))
+        first = False
+    return table
+
+
+def _cells(text: str) -> list[_Cell]:
+    """Return the cells of a line without the empty ones at its end and without a remark.
+
+    The files of the tool's own repository end in remarks such as ``#dw``.
+    """
+    cells = []
+    start = 0
+    for piece in text.split(","):
+        blanks = len(piece) - len(piece.lstrip())
+        cells.append(_Cell(piece.strip(), start + blanks + 1))
+        start += len(piece) + 1
+    remarks = [i for i, cell in enumerate(cells) if cell.text.startswith("#")]
+    cells = cells[: remarks[0]] if remarks else cells
+    while cells and not cells[-1].text:
+        cells.pop()
+    return cells
+
+
+def _is_gemm(table: _Table, gemm: bool | None) -> bool:
+    """Tell whether rows are matrix products: as asked, by the heading, or by most rows' width."""
+    if gemm is not None:
+        return gemm
+    words = [cell.text.upper() for cell in table.header[1:]]
+    if words:
+        return words[:3] == ["M", "N", "K"]
+    short = sum(len(cells) <= len(GEMM_SIZES) + 2 for _, cells in table.rows)
+    return 2 * short > len(table.rows)
+
+
+def _problem(
+    table: _Table, line: int, cells: list[_Cell], columns: tuple[str, ...]
+) -> Problem | None:
+    """Return the layer of a row; None when it has faults, which go into the table."""
+    before = len(table.faults)
+    name = cells[0]
+    rule = label_fault(name.text)
+    if rule:
+        table.fault(line, name, "layer name", rule, "rename the layer")
+    sizes = [
+        _size(table, line, cell, column)
+        for cell, column in zip(cells[1:], columns, strict=False)
+    ]  # fmt: skip
+    missing = columns[len(cells) - 1 :]
+    if missing:
+        end = _Cell("", cells[-1].column + len(cells[-1].text))
+        hint = f"columns are: name, {', '.join(columns)}"
+        table.fault(line, end, missing[0], "value is missing", hint)
+    more = cells[1 + len(columns) :]
+    second_stride = None
+    if more and columns is CONV_SIZES and _is_second_stride(table, more[0]):
+        second_stride = _size(table, line, more[0], "stride (columns)")
+        more = more[1:]
+    if more:
+        _check_sparsity(table, line, more)
+    if len(table.faults) > before:
+        return None
+    if columns is GEMM_SIZES:
+        m, n, k = sizes
+        problem = matmul(name.text, m=m, n=n, k=k)
+    else:
+        problem_or_none = _convolution(table, line, cells, sizes, second_stride)
+        if problem_or_none is None:
+            return None
+        problem = problem_or_none
+    if max(problem.macs, *(tensor.words for tensor in problem.tensors)) > LARGEST:
+        rule = f"must have at most {LARGEST} MACs and as many words per tensor"
+        table.fault(line, name, "layer name", rule)
+        return None
+    return problem
+
+
+def _size(table: _Table, line: int, cell: _Cell, column: str) -> int:
+    """Return a size, at least 1; 0 when it is none, which goes into the table's faults."""
+    if _WHOLE.fullmatch(cell.text) and int(cell.text) > 0:
+        return int(cell.text)
+    rule = "must be a whole number of at least 1 and at most 15 digits"
+    table.fault(line, cell, column, rule)
+    return 0
+
+
+def _is_second_stride(table: _Table, cell: _Cell) -> bool:
+    """Tell whether the column after the stride is that of the other axis, not the sparsity.
+
+    Version 2 of the tool writes ``Stride height, Stride width``; version 3 writes a ratio there.
+    """
+    if len(table.header) > len(CONV_SIZES) + 1:
+        return "stride" in table.header[len(CONV_SIZES) + 1].text.lower()
+    return _WHOLE.fullmatch(cell.text) is not None
+
+
+def _check_sparsity(table: _Table, line: int, more: list[_Cell]) -> None:
+    """Accept only what changes nothing: all N of every N weights kept."""
+    ratio = _RATIO.fullmatch(more[0].text)
+    if len(more) > 1:
+        table.fault(line, more[1], "(no such column)", "row has more values than columns")
+    elif ratio is None or ratio[1] != ratio[2] or int(ratio[1]) == 0:
+        rule = "sparse weights are not modelled"
+        table.fault(line, more[0], "sparsity", rule, "remove the column for the dense layer")
+
+
+def _convolution(
+    table: _Table, line: int, cells: list[_Cell], sizes: list[int], second_stride: int | None
+) -> Problem | None:
+    height, width, rows, columns, channels, filters, stride = sizes
+    fits = True
+    for cell, window, extent in ((cells[3], rows, height), (cells[4], columns, width)):
+        if window > extent:
+            fits = False
+            axis = CONV_SIZES[cells.index(cell) - 1]
+            table.fault(line, cell, axis, f"must fit the input, at most {extent}")
+    if not fits:
+        return None
+    depthwise = "DP" in cells[0].text
+    return conv(
+        cells[0].text,
+        height=height,
+        width=width,
+        in_channels=channels,
+        out_channels=channels * filters if depthwise else filters,
+        window=(rows, columns),
+        stride=(stride, second_stride or stride),
+        groups=channels if depthwise else 1,
+    )
+
+
+def _unique(problem: Problem, taken: set[str]) -> Problem:
+    """Return the problem under a name that no other layer has, and note it."""
+    name, count = problem.name, 1
+    while name in taken:
+        count += 1
+        name = f"{problem.name}#{count}"
+    taken.add(name)
+    return problem.renamed(name)

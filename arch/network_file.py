@@ -1,0 +1,399 @@
+"""Networks from YAML files, and back to YAML: one compact row per layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+from arraysmith.arch.problem import (
+    TENSORS,
+    Layer,
+    Network,
+    Problem,
+    WordBits,
+    conv,
+    matmul,
+    output_extent,
+)
+from arraysmith.arch.spec_reader import Spec, SpecError, collect, part, sort_faults
+from arraysmith.arch.specs import Bits, Count, Text
+from arraysmith.arch.yaml_positions import (
+    Document,
+    Positions,
+    dump_document,
+    parse_document,
+    read_document,
+)
+
+LARGEST = 2**48
+"""Most MACs of a layer and most words of a tensor: what counts of 64 bits hold with room to add."""
+
+
+def label_fault(name: str, barred: str = "/:") -> str:
+    """Return the rule that ``name`` breaks as the name of a layer or network; empty if none.
+
+    Names become groups of trace files (no ``/``) and parts of references such as
+    ``vgg16:conv1_1`` (no ``:`` in a layer).
+    """
+    if not name or name != name.strip() or not name.isprintable():
+        return "must be a printable name without blanks around it"
+    if any(letter in barred for letter in name):
+        return f"a name must not hold {' or '.join(barred)}"
+    return ""
+
+
+def _layer_name(name: str) -> str:
+    rule = label_fault(name)
+    if rule:
+        raise SpecError(rule, "for example conv1_1")
+    return name
+
+
+def _network_name(name: str) -> str:
+    rule = label_fault(name, "/")
+    if rule:
+        raise SpecError(rule, "for example vgg16")
+    return name
+
+
+def _pair(least: int) -> PlainValidator:
+    def check(value: Any) -> tuple[int, int]:
+        parts = value if isinstance(value, tuple) else (value, value)
+        rule = f"must be a whole number of at least {least}, or two of them: [rows, columns]"
+        numbers = [x for x in parts if isinstance(x, int) and not isinstance(x, bool)]
+        if len(parts) != 2 or numbers != list(parts) or not least <= min(parts):
+            raise SpecError(rule)
+        if max(parts) > LARGEST:
+            raise SpecError(f"must be at most {LARGEST}")
+        return parts[0], parts[1]
+
+    return PlainValidator(check)
+
+
+def _pair_schema(least: int) -> WithJsonSchema:
+    number = {"type": "integer", "minimum": least}
+    pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+    return WithJsonSchema({"anyOf": [number, pair]})
+
+
+LayerName = Annotated[str, AfterValidator(_layer_name)]
+NetworkName = Annotated[str, AfterValidator(_network_name)]
+Pair = Annotated[tuple[int, int], _pair(1), _pair_schema(1)]
+Padding = Annotated[tuple[int, int], _pair(0), _pair_schema(0)]
+
+
+class BitsSpec(Spec):
+    """Bits of a stored word per tensor; what is left out comes from the network, then from 8."""
+
+    ifmap: Bits | None = None
+    weight: Bits | None = None
+    ofmap: Bits | None = None
+
+
+class RowSpec(Spec):
+    """What every kind of layer has."""
+
+    batch: Count = 1
+    repeat: Count = Field(default=1, description="times it runs in one inference")
+    inputs: tuple[str, ...] = Field(default=(), description="earlier layers whose results it reads")
+    bits: BitsSpec = BitsSpec()
+
+
+class ConvSpec(RowSpec):
+    """A 2-D convolution; pairs are [rows, columns], channels are totals over all groups."""
+
+    conv: LayerName = Field(description="name of the layer")
+    height: Count
+    width: Count
+    in_channels: Count = Field(alias="in", description="input channels")
+    out_channels: Count = Field(alias="out", description="output channels")
+    window: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: Count = 1
+
+
+class MatmulSpec(RowSpec):
+    """batch independent products [m, k] x [k, n]."""
+
+    matmul: LayerName = Field(description="name of the layer")
+    m: Count
+    n: Count
+    k: Count
+
+
+class FcSpec(RowSpec):
+    """A fully connected layer: every row of the batch times the same weights."""
+
+    fc: LayerName = Field(description="name of the layer")
+    in_features: Count = Field(alias="in")
+    out_features: Count = Field(alias="out")
+
+
+OPERATORS = ("conv", "matmul", "fc")
+"""Keys that say what a row is."""
+
+
+def _row_kind(value: Any) -> str | None:
+    for key in OPERATORS:
+        if key in value if isinstance(value, dict) else hasattr(value, key):
+            return f"<{key}>"
+    return None
+
+
+AnyRow = ConvSpec | MatmulSpec | FcSpec
+
+Row = Annotated[
+    Annotated[ConvSpec, Tag("<conv>")]
+    | Annotated[MatmulSpec, Tag("<matmul>")]
+    | Annotated[FcSpec, Tag("<fc>")],
+    Discriminator(
+        _row_kind,
+        custom_error_type="layer",
+        custom_error_message="a layer must be conv: NAME, matmul: NAME or fc: NAME",
+    ),
+]
+
+
+class NetworkSpec(Spec):
+    """A network: layers in an order in which each comes after its inputs."""
+
+    kind: Literal["network"]
+    name: NetworkName
+    source: Text = Field(description="where the shapes come from")
+    bits: BitsSpec = BitsSpec()
+    layers: tuple[Row, ...] = Field(min_length=1)
+
+
+def read_network(path: str | Path) -> Network:
+    """Return the network in the YAML file at ``path``.
+
+    Raises:
+        InputError: the file cannot be read, or has faults; carries all of them.
+    """
+    return _network(read_document(path))
+
+
+def parse_network(text: str, file: str = "") -> Network:
+    """Return the network in YAML ``text``; ``file`` is the name that faults carry."""
+    return _network(parse_document(text, file))
+
+
+def _network(document: Document) -> Network:
+    spec, faults = collect(document, NetworkSpec)
+    faults += _layers_faults(document.data, document.positions)
+    if spec is None or faults:
+        raise InputError(sort_faults(faults))
+    layers = tuple(
+        Layer(_problem(row, _word_bits(spec.bits, row.bits)), row.repeat, row.inputs)
+        for row in spec.layers
+    )
+    return Network(spec.name, layers)
+
+
+def _word_bits(*specs: BitsSpec) -> WordBits:
+    """Return the bits that the last spec to name a tensor gives it."""
+    given = {tensor: bits for spec in specs for tensor, bits in spec if bits is not None}
+    return WordBits(**given)
+
+
+def _problem(row: AnyRow, bits: WordBits) -> Problem:
+    if isinstance(row, MatmulSpec):
+        return matmul(row.matmul, m=row.m, n=row.n, k=row.k, batch=row.batch, bits=bits)
+    if isinstance(row, FcSpec):
+        sizes = {"m": row.batch, "n": row.out_features, "k": row.in_features}
+        return matmul(row.fc, **sizes, bits=bits, operator="fc")
+    return conv(
+        row.conv,
+        height=row.height,
+        width=row.width,
+        in_channels=row.in_channels,
+        out_channels=row.out_channels,
+        window=row.window,
+        stride=row.stride,
+        padding=row.padding,
+        dilation=row.dilation,
+        groups=row.groups,
+        batch=row.batch,
+        bits=bits,
+    )
+
+
+def _layers_faults(data: Any, positions: Positions) -> Iterator[Fault]:
+    """Yield what single fields cannot tell.
+
+    Works on the plain data, so that layers with faults of their own do not hide those of others.
+    """
+    layers = data.get("layers")
+    if not isinstance(layers, tuple):
+        return
+    first: dict[str, int] = {}
+    names = [_name_of(row) for row in layers]
+    for index, (row, name) in enumerate(zip(layers, names, strict=True)):
+        if not isinstance(row, dict):
+            continue
+        path = f"layers[{index}]"
+        yield from _row_faults(row, path, positions)
+        yield from _input_faults(row, index, names, positions)
+        if name in first:
+            key = next(key for key in OPERATORS if key in row)
+            hint = f"layers[{first[name]}] has it too"
+            yield positions.fault(f"{path}.{key}", "name is used twice", hint)
+        elif name is not None:
+            first[name] = index
+
+
+def _name_of(row: Any) -> str | None:
+    """Return the name of a row of plain data; None when it has none."""
+    if isinstance(row, dict):
+        for key in OPERATORS:
+            if isinstance(row.get(key), str):
+                return str(row[key])
+    return None
+
+
+def _input_faults(
+    row: dict[str, Any], index: int, names: list[str | None], positions: Positions
+) -> Iterator[Fault]:
+    inputs = row.get("inputs", ())
+    if not isinstance(inputs, tuple):
+        return
+    earlier = [name for name in names[:index] if name is not None]
+    for place, name in enumerate(inputs):
+        path = f"layers[{index}].inputs[{place}]"
+        if not isinstance(name, str):
+            continue
+        if name in inputs[:place]:
+            yield positions.fault(path, "must name each input once", "remove the repetition")
+        elif name in names[index:]:
+            yield positions.fault(path, "must be an earlier layer", "move it up")
+        elif name not in earlier:
+            yield positions.fault(path, "must name an earlier layer", nearest(name, earlier))
+
+
+def _row_faults(row: dict[str, Any], path: str, positions: Positions) -> Iterator[Fault]:
+    kinds = [key for key in OPERATORS if key in row]
+    if len(kinds) > 1:
+        rule = f"a layer must be one of {' and '.join(kinds)}"
+        yield positions.fault(f"{path}.{kinds[1]}", rule, "make it two rows", at_key=True)
+        return
+    models: dict[str, type[AnyRow]] = {"conv": ConvSpec, "matmul": MatmulSpec, "fc": FcSpec}
+    spec = part(row, models[kinds[0]]) if kinds else None
+    if spec is None:
+        return
+    faults = list(_conv_faults(spec, path, positions)) if isinstance(spec, ConvSpec) else []
+    if not faults:
+        problem = _problem(spec, WordBits())
+        if max(problem.macs, *(tensor.words for tensor in problem.tensors)) > LARGEST:
+            rule = f"must have at most {LARGEST} MACs and as many words per tensor"
+            faults = [positions.fault(f"{path}.{kinds[0]}", rule)]
+    yield from faults
+
+
+def _conv_faults(spec: ConvSpec, path: str, positions: Positions) -> Iterator[Fault]:
+    for key, channels in (("in", spec.in_channels), ("out", spec.out_channels)):
+        if channels % spec.groups:
+            rule = f"must divide {key}: {channels}"
+            yield positions.fault(f"{path}.groups", rule)
+    for axis, extent in enumerate((spec.height, spec.width)):
+        window, padding, dilation = (x[axis] for x in (spec.window, spec.padding, spec.dilation))
+        if output_extent(extent, window, 1, padding, dilation) < 1:
+            rule = f"does not fit the {extent + 2 * padding} padded {('rows', 'columns')[axis]}"
+            hint = f"it spans {dilation * (window - 1) + 1}"
+            yield positions.fault(f"{path}.window", rule, hint)
+        elif padding >= dilation * (window - 1) + 1:
+            span = dilation * (window - 1) + 1
+            rule = f"must be less than the {span} {('rows', 'columns')[axis]} of the window"
+            yield positions.fault(f"{path}.padding", rule, "whole windows would lie on padding")
+
+
+def network_document(network: Network, source: str) -> dict[str, Any]:
+    """Return the network as the plain data of its file; keys at their default are left out.
+
+    Raises:
+        ArraysmithError: a layer that no row of a file can say.
+    """
+    layers = network.layers
+    bits = {tensor: _bits_of(layers[0].problem)[tensor] for tensor in TENSORS} if layers else {}
+    return {
+        "kind": "network",
+        "name": network.name,
+        "source": source,
+        "bits": bits,
+        "layers": [_row(layer, bits) for layer in layers],
+    }
+
+
+def dump_network(network: Network, source: str = "written by arraysmith") -> str:
+    """Return YAML that loads back as an equal network; ``source`` says where the shapes come from.
+
+    Raises:
+        ArraysmithError: the network cannot be said in a file: no layers, or a layer that neither
+            a convolution nor a matrix product describes.
+    """
+    text = dump_document(network_document(network, source))
+    try:
+        back = parse_network(text)
+    except InputError as error:
+        raise ArraysmithError(f"{network.name} cannot be written: {error}") from error
+    if back != network:
+        raise ArraysmithError(f"{network.name} has layers that no file can say")
+    return text
+
+
+def _bits_of(problem: Problem) -> dict[str, int]:
+    return {tensor.name: tensor.word_bits for tensor in problem.tensors}
+
+
+def _row(layer: Layer, bits: dict[str, int]) -> dict[str, Any]:
+    problem = layer.problem
+    if problem.operator == "fc":
+        row = {"fc": problem.name, "in": problem.size["C"], "out": problem.size["K"]}
+        defaults = {"batch": problem.size["P"]}
+    elif problem.operator in {"gemm", "matmul"}:
+        size = problem.size
+        row = {"matmul": problem.name, "m": size["P"], "n": size["K"], "k": size["C"]}
+        defaults = {"batch": size["G"]}
+    else:
+        row, defaults = _conv_row(problem)
+    for key, value in {**defaults, "repeat": layer.repeat}.items():
+        if value != 1:
+            row[key] = value
+    own = _bits_of(problem)
+    if own != bits:
+        row["bits"] = {tensor: own[tensor] for tensor in TENSORS if own[tensor] != bits[tensor]}
+    if layer.inputs:
+        row["inputs"] = list(layer.inputs)
+    return row
+
+
+def _conv_row(problem: Problem) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return the row of a convolution, and its keys that default to 1."""
+    axes = problem.ifmap.axes
+    if len(axes) != 5 or any(len(axis.terms) != 2 for axis in axes[3:]):
+        raise ArraysmithError(f"{problem.name}: {problem.operator} has no row in a network file")
+    groups, batch, k, c, *_, window_rows, window_columns = problem.sizes
+    row: dict[str, Any] = {
+        "conv": problem.name,
+        "height": axes[3].extent,
+        "width": axes[4].extent,
+        "in": c * groups,
+        "out": k * groups,
+        "window": _short(window_rows, window_columns),
+    }
+    stride, dilation = ([axis.terms[i][1] for axis in axes[3:]] for i in (0, 1))
+    padding = [-axis.offset for axis in axes[3:]]
+    for key, pair, default in (("stride", stride, 1), ("padding", padding, 0),
+                               ("dilation", dilation, 1)):  # fmt: skip
+        if pair != [default, default]:
+            row[key] = _short(*pair)
+    return row, {"groups": groups, "batch": batch}
+
+
+def _short(rows: int, columns: int) -> int | list[int]:
+    return rows if rows == columns else [rows, columns]
