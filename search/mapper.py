@@ -143,6 +143,45 @@ def build_table(
     return thinned(_joined(parts))
 
 
+def find_mapping(
+    architecture: Architecture,
+    problem: Problem,
+    dataflow: Dataflow,
+    *,
+    setting: str,
+    samples: int,
+) -> Mapping:
+    """Return the mapping of least EDP that the mapper finds for one problem on one design.
+
+    Args:
+        architecture: the design.
+        problem: the operator.
+        dataflow: what mappings may look like.
+        setting: of the analytical model.
+        samples: most mappings to count before the best is improved.
+
+    Raises:
+        ArraysmithError: no mapping found that fits.
+    """
+    mesh = tuple(x for fanout in architecture.fanouts for x in (fanout.mesh_x, fanout.mesh_y))
+    table = build_table(
+        problem, architecture, dataflow, setting=setting, meshes=[mesh], seed=0, samples=samples
+    )
+    best = table.best(architecture, "edp")
+    if best is None:
+        need = table.need.min(axis=0)
+        rooms = [
+            f"{memory.name} {memory.capacity_words} words, least tile {need[m]}"
+            for m, memory in enumerate(architecture.memories)
+            if memory.capacity_words is not None
+        ]
+        raise ArraysmithError(
+            f"{problem.name}: none of {len(table)} mappings of dataflow {dataflow.name} fits "
+            f"{architecture.name} ({'; '.join(rooms)})"
+        )
+    return best.mapping
+
+
 def mapping_of(space: MappingSpace, point: Points) -> Mapping:
     """Return one point of a space as loops per level."""
     architecture = space.architecture
