@@ -7,19 +7,14 @@ from trace_samples import DESIGN, LAYER, MAPPING, STREAMS, fill, report
 
 from arraysmith.arch.loader import dump_architecture, dump_mapping
 from arraysmith.arch.main import run
+from arraysmith.arch.networks import dump_network
+from arraysmith.arch.problem import Layer, Network, matmul
 from arraysmith.sim.cycle import values
 from arraysmith.sim.cycle.values import WrongValuesError
 from arraysmith.traces import recording
 from arraysmith.traces.page import DesignRow, ReportPage
 from arraysmith.traces.reader import TraceFile
 from arraysmith.traces.recorder import TraceWriter
-
-NETWORK = """\
-kind: network
-name: tiny
-layers:
-  - conv: {name: one, height: 6, width: 6, in_channels: 2, out_channels: 4, window: [3, 3]}
-"""
 
 
 @pytest.fixture
@@ -117,7 +112,7 @@ def test_report_rebuilds_the_page_from_the_result_alone(tmp_path, capsys):
 def job(tmp_path):
     (tmp_path / "design.yaml").write_text(dump_architecture(DESIGN))
     (tmp_path / "mapping.yaml").write_text(dump_mapping(MAPPING))
-    (tmp_path / "network.yaml").write_text(NETWORK)
+    (tmp_path / "network.yaml").write_text(dump_network(Network("tiny", (Layer(LAYER),))))
     files = [str(tmp_path / name) for name in ("design.yaml", "network.yaml")]
     return ["simulate", *files, "--mapping", str(tmp_path / "mapping.yaml")]
 
@@ -187,17 +182,20 @@ def test_simulate_without_a_mapping_says_where_to_get_one(job, capsys):
     assert "arraysmith search" in capsys.readouterr().err
 
 
-def test_the_installed_command_simulates_a_systolic_network():
+def test_the_installed_command_simulates_a_systolic_network(tmp_path):
+    layers = (Layer(LAYER, 2), Layer(matmul("two", m=40, n=33, k=20)), Layer(LAYER.renamed("too")))
+    (tmp_path / "net.yaml").write_text(dump_network(Network("net", layers)))
+    files = ["scalesim-default", str(tmp_path / "net.yaml"), "--traces", str(tmp_path / "t.h5")]
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "arraysmith.arch", "simulate", "scalesim-default"),
-            *("alexnet:conv5", "--dataflow", "ws", "--json"),
-        ],
+        [sys.executable, "-m", "arraysmith.arch", "simulate", *files, "--dataflow", "ws", "--json"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     document = json.loads(done.stdout)
-    assert document["total"]["fidelity"] == "cycle"
-    assert done.stderr == ""
+    cycles = {layer["layer"]: layer["cycles"] for layer in document["layers"]}
+    assert cycles["one"] == cycles["too"]
+    assert document["total"]["cycles"] == 3 * cycles["one"] + cycles["two"]
+    with TraceFile(tmp_path / "t.h5") as traces:
+        assert [(layer.name, layer.repeat) for layer in traces.layers] == [("one", 3), ("two", 1)]
