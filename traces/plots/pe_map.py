@@ -14,7 +14,7 @@ def pe_map(use: PeUse) -> go.Figure:
     """Return a heat map of mesh_y rows by mesh_x columns; grey is idle, full blue always busy."""
     rows, columns = len(use.busy), len(use.busy[0])
     cell_px = max(2, min(22, 420 // max(rows, columns)))
-    drawn = figure(cell_px * rows + 110)
+    drawn = figure(cell_px * rows + 126)
     drawn.add_heatmap(
         z=[list(row) for row in use.busy],
         zmin=0,

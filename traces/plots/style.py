@@ -36,7 +36,7 @@ def figure(height_px: int, **layout: object) -> go.Figure:
         template="none",
         height=height_px,
         showlegend=True,
-        margin={"l": 16, "r": 16, "t": 44, "b": 16},
+        margin={"l": 16, "r": 16, "t": 60, "b": 16},
         legend={
             "orientation": "h",
             "traceorder": "normal",
@@ -71,7 +71,7 @@ def stacked_bars(
         fills: colour per part; the palette when None.
     """
     fills = fills or colours(parts)
-    drawn = figure(110 + 44 * len(labels), barmode="stack", bargap=0.35)
+    drawn = figure(126 + 44 * len(labels), barmode="stack", bargap=0.35)
     for part, lengths in parts.items():
         drawn.add_bar(
             y=labels,
