@@ -53,12 +53,7 @@ def load_file(path: str) -> tuple[str, Any]:
     # A bare word could also be a name that ships; a Path never is. Otherwise faults shall carry
     # the path as it was given.
     ref = path if is_path(path) else Path(path)
-    return kind, load_ref(kind, ref)
-
-
-def load_ref(kind: str, ref: str | Path) -> Any:
-    """Return what ``ref`` means to the loader of ``kind``: a file, or a name that ships."""
-    return _points(LOADER_GROUP)[kind].load()(ref)
+    return kind, _points(LOADER_GROUP)[kind].load()(ref)
 
 
 def schema_names() -> tuple[str, ...]:

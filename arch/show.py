@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,18 @@ from arraysmith.arch.architecture_file import (
     preset_path,
 )
 from arraysmith.arch.dataflow import Dataflow
-from arraysmith.arch.dataflows import SHORT_NAMES, dataflow_document
+from arraysmith.arch.dataflows import (
+    SHORT_NAMES,
+    dataflow_document,
+    dataflow_names,
+    dump_dataflow,
+    load_dataflow,
+)
 from arraysmith.arch.errors import Fault, InputError, nearest
-from arraysmith.arch.kinds import listed_names, load_file, load_ref
+from arraysmith.arch.kinds import load_file
 from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.mapping_file import mapping_document
+from arraysmith.arch.mapping_file import dump_mapping, mapping_document
+from arraysmith.arch.networks import dump_network, load_network, workload_names, workload_path
 from arraysmith.arch.problem import Network
 from arraysmith.arch.render import (
     architecture_text,
@@ -48,67 +55,78 @@ class Shown:
     yaml: Callable[[], str]
 
 
-_SHIPPED = {"workloads": "network", "dataflows": "dataflow"}
-"""Kind of what ships under each plural, apart from presets and technologies."""
-
-
 def find(name: str) -> Shown:
     """Return what ``name`` means: a file, or the name of something that ships.
 
-    A layer of a workload is ``workload:layer``.
+    A layer of a workload is ``workload:layer``, of a file ``file:layer``.
 
     Raises:
         InputError: nothing is called so, or a file has faults.
     """
-    if is_path(name) or Path(name).suffix.lower() == ".csv":
+    whole, colon, _ = name.rpartition(":")
+    if colon and not Path(name).is_file():
+        if whole in workload_names() or is_path(whole) or Path(whole).is_file():
+            return _of_network(load_network(name))
+    elif is_path(name) or Path(name).suffix.lower() == ".csv":
         return _of_file(name)
     if name in preset_names():
         return _of_file(str(preset_path(name)))
+    if name in workload_names():
+        return _of_file(str(workload_path(name)))
+    if name in dataflow_names() or name in SHORT_NAMES:
+        return _of_dataflow(load_dataflow(name))
     if name in TECHNOLOGIES:
         return _of_technology(name)
-    for plural, kind in _SHIPPED.items():
-        names = listed_names(plural)
-        if name.partition(":")[0] in names or SHORT_NAMES.get(name) in names:
-            shown = _of_value(kind, load_ref(kind, name))
-            assert shown is not None  # both kinds have a view
-            return shown
     if Path(name).is_file():
         return _of_file(name)
-    known = {*preset_names(), *TECHNOLOGIES, *(x for each in _SHIPPED for x in listed_names(each))}
+    known = {*preset_names(), *workload_names(), *dataflow_names(), *TECHNOLOGIES}
     rule = "is neither a file nor the name of anything that ships"
     raise InputError([Fault("NAME", name, rule, nearest(name, known))])
 
 
 def _of_file(path: str) -> Shown:
-    kind, value = load_file(path)
+    _, value = load_file(path)
     if isinstance(value, Architecture):
         source = read_spec(path, ArchitectureSpec)[0].source
-        return Shown(
-            lambda: f"{architecture_text(value)}\n\nsource: {source}",
-            lambda: _architecture_facts(value, source),
-            lambda: read_text(path),
-        )
-    shown = _of_value(kind, value)
-    if shown is None:  # a kind of an upper layer: the file speaks for itself
-        return Shown(
-            lambda: read_text(path), lambda: dict(read_document(path).data), lambda: read_text(path)
-        )
-    return Shown(shown.text, shown.document, lambda: read_text(path))
-
-
-def _of_value(kind: str, value: Any) -> Shown | None:
+        text = f"{architecture_text(value)}\n\nsource: {source}"
+        facts = _architecture_facts(value, source)
+        return Shown(lambda: text, lambda: facts, lambda: read_text(path))
     if isinstance(value, Mapping):
-        document = mapping_document(value)
-        return Shown(lambda: mapping_text(value), lambda: document, lambda: dump_document(document))
-    if isinstance(value, Dataflow):
-        rules = dataflow_document(value)
-        return Shown(lambda: dataflow_text(value), lambda: rules, lambda: dump_document(rules))
-    if isinstance(value, Network):
-        plain = {"kind": kind, **asdict(value)}
-        return Shown(
-            lambda: network_text(value), lambda: plain, lambda: dump_document(_lists(plain))
-        )
-    return None
+        shown = _of_mapping(value)
+    elif isinstance(value, Dataflow):
+        shown = _of_dataflow(value)
+    elif isinstance(value, Network):
+        shown = _of_network(value)
+    else:  # a kind of an upper layer: the file speaks for itself
+        data = dict(read_document(path).data)
+        return Shown(lambda: read_text(path), lambda: data, lambda: read_text(path))
+    if Path(path).suffix.lower() == ".csv":
+        return shown
+    return replace(shown, yaml=lambda: read_text(path))
+
+
+def _of_mapping(mapping: Mapping) -> Shown:
+    return Shown(
+        lambda: mapping_text(mapping),
+        lambda: mapping_document(mapping),
+        lambda: dump_mapping(mapping),
+    )
+
+
+def _of_dataflow(dataflow: Dataflow) -> Shown:
+    return Shown(
+        lambda: dataflow_text(dataflow),
+        lambda: dataflow_document(dataflow),
+        lambda: dump_dataflow(dataflow),
+    )
+
+
+def _of_network(network: Network) -> Shown:
+    return Shown(
+        lambda: network_text(network),
+        lambda: {"kind": "network", **asdict(network), "macs": network.macs},
+        lambda: dump_network(network),
+    )
 
 
 def _architecture_facts(architecture: Architecture, source: str) -> dict[str, Any]:
@@ -149,12 +167,3 @@ def _of_technology(name: str) -> Shown:
         header, [tuple(cost.values()) for cost in costs]
     )
     return Shown(lambda: text, lambda: document, lambda: dump_document(document))
-
-
-def _lists(data: Any) -> Any:
-    """Return plain data with lists in place of tuples, as YAML writes them."""
-    if isinstance(data, dict):
-        return {key: _lists(value) for key, value in data.items()}
-    if isinstance(data, tuple | list):
-        return [_lists(value) for value in data]
-    return data

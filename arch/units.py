@@ -14,8 +14,8 @@ from fractions import Fraction
 Written = str | int | float
 """What a file may hold in place of a quantity."""
 
-_NUMBER = r"[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]{1,30}"
-_QUANTITY = re.compile(rf"([-+]?)({_NUMBER})(?:\s*/\s*([0-9]{{1,30}}))?\s*([^\s0-9].*)?")
+_NUMBER = r"[0-9]{1,99}(?:\.[0-9]{0,30})?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]{1,30}"
+_QUANTITY = re.compile(rf"([-+]?)({_NUMBER})(?:\s*/\s*([0-9]{{1,99}}))?\s*([^\s0-9].*)?")
 
 _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -122,6 +122,11 @@ def parse_rate(value: Written) -> Rate:
         examples="16 words/cycle, 8 B/cycle, 25.6 GB/s",
         shown=f"words/cycle, or one of {_BITS_SHOWN} per cycle (/cycle) or second (/s)",
     )
+    if amount > 10**24 or amount.denominator > 10**36:
+        # Keeps the exact words per cycle within what format_rate and parse_rate can exchange.
+        raise QuantityError(
+            "is out of range", "at most 10^24, with at most 36 digits after the dot"
+        )
     if unit in words:
         return Rate(amount, "words/cycle")
     if unit in per_cycle:

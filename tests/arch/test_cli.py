@@ -187,6 +187,30 @@ def test_a_workload_and_a_layer_of_it_are_shown_layer_by_layer(capsys):
     assert layers[0]["problem"]["sizes"] == [1, 1, 64, 3, 224, 224, 3, 3]
 
 
+def test_a_layer_of_a_file_is_shown_by_file_and_name(tmp_path: Path, capsys):
+    assert run(["show", "vgg16", "--yaml"]) == 0
+    path = tmp_path / "mine.yaml"
+    path.write_text(capsys.readouterr().out)
+    assert run(["show", f"{path}:conv1_1"]) == 0
+    assert "86,704,128" in capsys.readouterr().out
+    assert run(["show", f"{path}:conv1_0"]) == 2
+    assert "did you mean conv" in capsys.readouterr().err
+
+
+def test_names_that_ship_are_unique_across_kinds(capsys):
+    names = []
+    for kind in ("presets", "workloads", "dataflows", "technologies"):
+        assert run(["list", kind]) == 0
+        names += capsys.readouterr().out.split()
+    assert len(names) == len(set(names))
+
+
+def test_a_run_file_is_shown_as_it_is(tmp_path: Path, capsys):
+    assert run(["list", "runs"]) == 0
+    names = capsys.readouterr().out.split()
+    assert names == sorted(names)
+
+
 def test_a_mapping_file_is_shown_level_by_level(tmp_path: Path, capsys):
     path = tmp_path / "m.yaml"
     path.write_text("kind: mapping\nlevels: {glb: {temporal: [P:4, K:1], keep: []}}\n")

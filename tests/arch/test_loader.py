@@ -17,7 +17,7 @@ from arraysmith.arch.architecture import (
     Systolic,
     XyBus,
 )
-from arraysmith.arch.errors import ArraysmithError, InputError
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError
 from arraysmith.arch.loader import (
     Spec,
     SpecError,
@@ -451,3 +451,25 @@ def test_a_mac_with_two_energies_cannot_be_written():
     )
     with pytest.raises(ArraysmithError, match="mac: a MAC has one energy per operation"):
         dump_architecture(odd)
+
+
+@given(
+    st.integers(0, len(GOOD) - 1),
+    st.integers(0, 12),
+    st.sampled_from(
+        ["", "-", "0", "[", "]", "{}", ": ", "\n", " ", "1e999", "*a", "&a ", "!!x ", "'"]
+    )
+    | st.text(max_size=6),
+)
+def test_a_damaged_file_is_read_or_refused_with_faults_but_never_crashes(at, length, patch):
+    damaged = GOOD[:at] + patch + GOOD[at + length :]
+    faults: tuple[Fault, ...] = ()
+    try:
+        design = parse_architecture(damaged, "tiny.yaml")
+    except InputError as error:
+        faults = error.faults
+    else:
+        assert parse_architecture(dump_architecture(design)) == design
+        return
+    assert faults
+    assert all(fault.file == "tiny.yaml" and fault.rule for fault in faults)

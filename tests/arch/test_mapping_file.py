@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arraysmith.arch.errors import InputError
-from arraysmith.arch.loader import dump_mapping, load_mapping, parse_mapping
-from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
-from arraysmith.arch.problem import DIMS, TENSORS
+from arraysmith.arch.legality import check_mapping
+from arraysmith.arch.loader import dump_mapping, load_architecture, load_mapping, parse_mapping
+from arraysmith.arch.mapping import LevelMapping, Loop, Mapping, placed_loops
+from arraysmith.arch.problem import DIMS, TENSORS, conv
 
 GOOD = """\
 kind: mapping
@@ -93,6 +95,20 @@ def test_without_any_design_the_loops_alone_are_checked():
     assert parse_mapping("kind: mapping\nlevels: {l2: {temporal: [P:1]}}\n").at("l2").temporal == (
         Loop("P", 1),
     )
+
+
+def test_the_mapping_in_the_readme_is_the_poster_s_and_legal():
+    readme = (Path(__file__).parents[2] / "arch" / "README.md").read_text()
+    text = readme.partition("```yaml\n")[2].partition("```")[0]
+    mapping = parse_mapping(text)
+    layer = conv(
+        "conv1_1", height=224, width=224, in_channels=3, out_channels=64, window=(3, 3),
+        padding=(1, 1),
+    )  # fmt: skip
+    design = load_architecture("eyeriss-poster-found")
+    assert check_mapping(design, layer, mapping) == ()
+    active = [x.count for x in placed_loops(design, layer.size, mapping) if x.axis != "t"]
+    assert prod(active) == 144
 
 
 LOOPS = st.lists(st.builds(Loop, st.sampled_from(DIMS), st.integers(1, 10**15 - 1))).map(tuple)

@@ -85,6 +85,8 @@ def test_bytes_per_cycle_become_words_by_the_width_of_a_word():
         (parse_rate, "1/0 words/cycle", "must not divide by zero"),
         (parse_energy_pj, "1 joule", "must be an energy with a unit"),
         (parse_size, "1e999999999 B", "must be a size with a unit"),
+        (parse_rate, "1e25 GB/s", "is out of range"),
+        (parse_rate, "1e-40 words/cycle", "is out of range"),
         (parse_energy_pj, "1e999 pJ", "is too large"),
     ],
 )
