@@ -7,7 +7,7 @@ from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.analytical.latency import bounds
-from arraysmith.sim.loop_nest import loop_nest, used_instances
+from arraysmith.sim.loop_nest import loop_nest, streams_through, used_instances
 from arraysmith.sim.pricing import Count
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
 from arraysmith.sim.tables import text_table
@@ -53,7 +53,7 @@ def _accesses(
                 (
                     level.name,
                     tensor,
-                    f"{tiles[tensor]:,}",
+                    "-" if streams_through(architecture, level) else f"{tiles[tensor]:,}",
                     *(f"{count:,}" for count in words),
                     f"{sum(x.accesses for x in mine):,}",
                     f"{sum(x.energy_pj for x in mine) * 1e-6:,.3f}",

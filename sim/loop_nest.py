@@ -27,7 +27,10 @@ def loop_nest(architecture: Architecture, problem: Problem, mapping: Mapping) ->
     loops = placed_loops(architecture, problem.size, mapping)
     blocks: list[tuple[str, str, list[tuple[str, int]]]] = []
     for index, level in enumerate(architecture.levels):
-        if isinstance(level, Memory):
+        if isinstance(level, Memory) and streams_through(architecture, level):
+            kept = kept_tensors(level, mapping.at(level.name))
+            head = f"passes {', '.join(kept)} on, in pieces that fit"
+        elif isinstance(level, Memory):
             words = tile_words(architecture, problem, mapping, index)
             kept = kept_tensors(level, mapping.at(level.name))
             parts = [f"{tensor} {words[tensor]:,}" for tensor in TENSORS if tensor in kept]
@@ -38,6 +41,11 @@ def loop_nest(architecture: Architecture, problem: Problem, mapping: Mapping) ->
     last = len(architecture.levels)
     blocks.append((architecture.compute.name, "", _lines(last, loops)))
     return _layout(blocks)
+
+
+def streams_through(architecture: Architecture, memory: Memory) -> bool:
+    """Return whether tiles pass through ``memory`` in pieces: the SRAMs of a systolic array."""
+    return architecture.systolic is not None and memory.depth is not None
 
 
 def used_instances(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from arraysmith.arch.dataflows import systolic_mapping
 from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.mapping import from_factors
@@ -162,6 +163,18 @@ def test_an_explanation_adds_up_to_the_report():
         assert [line.startswith(bound) for line in bounding] == [True]
         assert f"{report.cycles:,}" in bounding[0]
         assert lines[-1].split() == ["all", f"{report.cycles:,}"]
+
+
+def test_a_systolic_array_claims_no_tiles_that_do_not_fit_its_memories():
+    design = load_architecture("scalesim-default")
+    layer = conv("l", height=30, width=30, in_channels=64, out_channels=64, window=(3, 3))
+    mapping = systolic_mapping("ws", design, layer)
+    report = AnalyticalModel().evaluate(design, layer, mapping)
+    text = explain(design, layer, mapping, report)
+    assert "passes weight on, in pieces that fit" in text
+    assert "dram         keeps ifmap 57,600" in text
+    (line,) = (x for x in text.splitlines() if x.startswith("weight_sram  weight"))
+    assert line.split()[2] == "-"
 
 
 def test_a_broken_mapping_file_gives_a_fault_per_rule():
