@@ -86,7 +86,10 @@ def simulate(
 
         layers = evaluate_layers(network, run, bar.update)
     if as_json:
-        print_json(result_document(architecture.name, workload_ref, layers, source))
+        document = result_document(architecture.name, workload_ref, layers, source)
+        if check_values:
+            document["values_equal"] = list(distinct)  # the first that differs ends the command
+        print_json(document)
         return
     click.echo(result_text(layers))
     if check_values:

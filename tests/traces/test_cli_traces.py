@@ -186,8 +186,9 @@ def test_the_installed_command_simulates_a_systolic_network(tmp_path):
     layers = (Layer(LAYER, 2), Layer(matmul("two", m=40, n=33, k=20)), Layer(LAYER.renamed("too")))
     (tmp_path / "net.yaml").write_text(dump_network(Network("net", layers)))
     files = ["scalesim-default", str(tmp_path / "net.yaml"), "--traces", str(tmp_path / "t.h5")]
+    options = ["--dataflow", "ws", "--values", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "arraysmith.arch", "simulate", *files, "--dataflow", "ws", "--json"],
+        [sys.executable, "-m", "arraysmith.arch", "simulate", *files, *options],
         capture_output=True,
         text=True,
         check=False,
@@ -197,5 +198,6 @@ def test_the_installed_command_simulates_a_systolic_network(tmp_path):
     cycles = {layer["layer"]: layer["cycles"] for layer in document["layers"]}
     assert cycles["one"] == cycles["too"]
     assert document["total"]["cycles"] == 3 * cycles["one"] + cycles["two"]
+    assert document["values_equal"] == ["one", "two"]
     with TraceFile(tmp_path / "t.h5") as traces:
         assert [(layer.name, layer.repeat) for layer in traces.layers] == [("one", 3), ("two", 1)]
