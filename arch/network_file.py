@@ -1,4 +1,9 @@
-"""Networks from YAML files, and back to YAML: one compact row per layer."""
+"""Networks from YAML files, and back to YAML: one compact row per layer.
+
+A row starts with what it is and its name: ``conv: conv1_1``, ``matmul: scores``, ``fc: fc6``. It
+reads the result of the row above unless ``inputs`` names others; ``inputs: []`` is the network's
+own input, which the first row reads anyway.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +104,9 @@ class RowSpec(Spec):
 
     batch: Count = 1
     repeat: Count = Field(default=1, description="times it runs in one inference")
-    inputs: tuple[str, ...] = Field(default=(), description="earlier layers whose results it reads")
+    inputs: tuple[str, ...] | None = Field(
+        default=None, description="earlier layers whose results it reads; the one above if left out"
+    )
     bits: BitsSpec = BitsSpec()
 
 
@@ -189,11 +196,12 @@ def _network(document: Document) -> Network:
     faults += _layers_faults(document.data, document.positions)
     if spec is None or faults:
         raise InputError(sort_faults(faults))
-    layers = tuple(
-        Layer(_problem(row, _word_bits(spec.bits, row.bits)), row.repeat, row.inputs)
-        for row in spec.layers
-    )
-    return Network(spec.name, layers)
+    layers: list[Layer] = []
+    for row in spec.layers:
+        problem = _problem(row, _word_bits(spec.bits, row.bits))
+        above = tuple(layer.name for layer in layers[-1:])
+        layers.append(Layer(problem, row.repeat, above if row.inputs is None else row.inputs))
+    return Network(spec.name, tuple(layers))
 
 
 def _word_bits(*specs: BitsSpec) -> WordBits:
@@ -260,7 +268,7 @@ def _name_of(row: Any) -> str | None:
 def _input_faults(
     row: dict[str, Any], index: int, names: list[str | None], positions: Positions
 ) -> Iterator[Fault]:
-    inputs = row.get("inputs", ())
+    inputs = row.get("inputs")
     if not isinstance(inputs, tuple):
         return
     earlier = [name for name in names[:index] if name is not None]
@@ -325,7 +333,10 @@ def network_document(network: Network, source: str) -> dict[str, Any]:
         "name": network.name,
         "source": source,
         "bits": bits,
-        "layers": [_row(layer, bits) for layer in layers],
+        "layers": [
+            _row(layer, bits, tuple(above.name for above in layers[:index][-1:]))
+            for index, layer in enumerate(layers)
+        ],
     }
 
 
@@ -350,7 +361,14 @@ def _bits_of(problem: Problem) -> dict[str, int]:
     return {tensor.name: tensor.word_bits for tensor in problem.tensors}
 
 
-def _row(layer: Layer, bits: dict[str, int]) -> dict[str, Any]:
+def _row(layer: Layer, bits: dict[str, int], above: tuple[str, ...]) -> dict[str, Any]:
+    """Return the row of a layer.
+
+    Args:
+        layer: the layer.
+        bits: bits of the network, which a row need not repeat.
+        above: name of the layer of the row above, which a row need not name as its input.
+    """
     problem = layer.problem
     if problem.operator == "fc":
         row = {"fc": problem.name, "in": problem.size["C"], "out": problem.size["K"]}
@@ -367,7 +385,7 @@ def _row(layer: Layer, bits: dict[str, int]) -> dict[str, Any]:
     own = _bits_of(problem)
     if own != bits:
         row["bits"] = {tensor: own[tensor] for tensor in TENSORS if own[tensor] != bits[tensor]}
-    if layer.inputs:
+    if layer.inputs != above:
         row["inputs"] = list(layer.inputs)
     return row
 

@@ -1,193 +1,236 @@
-"""SCALE-Sim topology files: one layer per line, convolutions or matrix products.
-
-    Layer, IFMAP height, IFMAP width, Filter height, Filter width, Channels, Num filter, Strides,
-    Layer, M, N, K,
-
-The number of columns of the first layer tells which. The first line is a header; blank lines are
-skipped; the trailing comma, which the tool itself insists on, may be missing. What the tool and we
-read differently:
-
-- output sizes are rounded down (the tool rounds up and computes on what is not there);
-- a layer whose name holds ``DP`` is depthwise: here one layer with a group per channel, there one
-  layer per channel;
-- names that differ only in what a name may not hold, or not at all, get ``_2``, ``_3`` ...;
-- nothing is said of who reads whom, so no layer has inputs.
-"""
+"""Networks from SCALE-Sim topology files (CSV)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.network_file import LARGEST, label_fault
 from arraysmith.arch.problem import Layer, Network, Problem, conv, matmul
 from arraysmith.arch.yaml_positions import read_text
 
-CONV_COLUMNS = ("ifmap_h", "ifmap_w", "filter_h", "filter_w", "channels", "filters", "stride")
-"""Columns of a convolution after its name; one stride serves both axes."""
+CONV_SIZES = (
+    "ifmap height",
+    "ifmap width",
+    "filter height",
+    "filter width",
+    "channels",
+    "filters",
+    "stride",
+)
+"""Columns of a convolution after its name."""
 
-GEMM_COLUMNS = ("M", "N", "K")
-"""Columns of a product [M, K] x [K, N] after its name."""
+GEMM_SIZES = ("M", "N", "K")
+"""Columns of a matrix product [M, K] x [K, N] after its name."""
 
-_LARGEST = 2**31
+_WHOLE = re.compile(r"[0-9]{1,15}")
+_RATIO = re.compile(r"([0-9]{1,9})\s*:\s*([0-9]{1,9})")
+_NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """One field of a line, blanks removed, and its column counted from 1."""
+    """One value of the table and the column of the line that it starts in, counted from 1."""
 
     text: str
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line that holds a layer, and where it stands."""
+@dataclass
+class _Table:
+    """The rows of one file, and the faults found in them.
+
+    Attributes:
+        file: path as the user gave it.
+        header: cells of the heading; empty when the file has none.
+        rows: (line, cells) of every layer, trailing empty cells cut.
+        faults: faults so far.
+    """
 
     file: str
-    number: int
-    cells: tuple[_Cell, ...]
+    header: tuple[_Cell, ...] = ()
+    rows: list[tuple[int, list[_Cell]]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
-    def fault(self, at: int, field: str, rule: str, hint: str = "") -> Fault:
-        """Return a fault of the cell at index ``at``; one past the last means that it lacks."""
-        if at < len(self.cells):
-            cell = self.cells[at]
-            return Fault(field, cell.text, rule, hint, self.file, self.number, cell.column)
-        end = self.cells[-1]
-        column = end.column + len(end.text)
-        return Fault(field, "", rule, hint, self.file, self.number, column)
+    def fault(self, line: int, cell: _Cell, name: str, rule: str, hint: str = "") -> None:
+        self.faults.append(Fault(name, cell.text, rule, hint, self.file, line, cell.column))
 
 
-def load_topology(path: str | Path) -> Network:
-    """Return the network in a SCALE-Sim topology file, named as the file without its suffix.
+def read_topology(path: str | Path, *, gemm: bool | None = None) -> Network:
+    """Return the layers of a SCALE-Sim topology file, each with 8-bit words, without a graph.
 
-    Raises:
-        InputError: the file cannot be read or has faults; carries all of them.
-    """
-    return parse_topology(read_text(path), Path(path).stem, str(path))
+    The name of the network is that of the file without its suffix. A name that comes again gets
+    ``#2``, ``#3`` ... A convolution whose name holds ``DP`` is depthwise: every channel is
+    convolved with every one of its filters on its own. Outputs follow the floor rule.
 
-
-def parse_topology(text: str, name: str, file: str = "") -> Network:
-    """Return the network in topology ``text``; ``file`` is the name that faults carry.
+    Args:
+        path: the file.
+        gemm: rows are ``name, M, N, K`` (True) or convolutions (False); None tells it from the
+            heading, or without one from the number of columns.
 
     Raises:
-        InputError: see ``load_topology``.
+        InputError: the file cannot be read, or has faults; carries all of them.
     """
-    lines = list(_lines(text, file))
-    faults: list[Fault] = []
-    if lines and lines[0].number == 1:
-        if _is_layer(lines[0]):
-            rule = "the first line must be the header: SCALE-Sim skips it"
-            faults.append(lines[0].fault(0, "header", rule, "add a header line above"))
-        else:
-            del lines[0]
-    if not lines:
+    table = _read(path)
+    columns = GEMM_SIZES if _is_gemm(table, gemm) else CONV_SIZES
+    problems = [_problem(table, line, cells, columns) for line, cells in table.rows]
+    if not table.rows:
         rule = "holds no layers"
-        faults.append(Fault("", "", rule, "a header, then a line of sizes per layer", file))
-    layers: list[Layer] = []
+        table.faults.append(Fault("", "", rule, f"rows: name, {', '.join(columns)}", table.file))
+    if table.faults:
+        raise InputError(sorted(table.faults, key=lambda x: (x.line, x.column)))
     taken: set[str] = set()
-    columns = GEMM_COLUMNS if lines and _is_product(lines[0]) else CONV_COLUMNS
-    for line in lines:
-        sizes, wrong = _sizes(line, columns)
-        faults += wrong
-        if wrong:
+    layers = [Layer(_unique(problem, taken)) for problem in problems if problem is not None]
+    return Network(Path(path).stem, tuple(layers))
+
+
+def _read(path: str | Path) -> _Table:
+    table = _Table(str(path))
+    first = True
+    for number, text in enumerate(read_text(path).splitlines(), start=1):
+        cells = _cells(text)
+        if not cells:
             continue
-        try:
-            problem = _problem(_free_name(line.cells[0].text, taken), line, sizes)
-            layers.append(Layer(problem))
-        except ValueError as error:
-            rule = str(error).partition(": ")[2]
-            faults.append(line.fault(0, "layer", rule, "topologies hold padded inputs"))
-    if faults:
-        raise InputError(faults)
-    return Network(name, tuple(layers))
-
-
-def _lines(text: str, file: str) -> Iterator[_Line]:
-    """Yield lines that are not blank; a line of commas only is blank, but not as the header."""
-    for number, raw in enumerate(text.splitlines(), start=1):
-        cells = []
-        column = 1
-        for part in raw.split(","):
-            stripped = part.strip()
-            cells.append(_Cell(stripped, column + len(part) - len(part.lstrip())))
-            column += len(part) + 1
-        while len(cells) > 1 and not cells[-1].text:
-            cells.pop()
-        if cells[0].text or len(cells) > 1:
-            yield _Line(file, number, tuple(cells))
-
-
-def _is_layer(line: _Line) -> bool:
-    sizes = line.cells[1:4]
-    return len(sizes) == 3 and all(re.fullmatch(r"[-+]?[0-9.]+", cell.text) for cell in sizes)
-
-
-def _is_product(line: _Line) -> bool:
-    """Tell whether a line has so few columns that it must be M, N, K and perhaps a sparsity."""
-    return len(line.cells) <= len(GEMM_COLUMNS) + 2
-
-
-def _sizes(line: _Line, columns: tuple[str, ...]) -> tuple[dict[str, int], list[Fault]]:
-    """Return the sizes of a line by column name, and what is wrong with the line."""
-    count = len(line.cells) - 1
-    faults = []
-    if not line.cells[0].text:
-        faults.append(line.fault(0, "name", "a layer needs a name"))
-    if count < len(columns):
-        rule = f"a layer has {len(columns)} sizes here: {', '.join(columns)}"
-        hint = f"{count} given" if count else "remove the line if it is a title"
-        return {}, [*faults, line.fault(len(line.cells), columns[count], rule, hint)]
-    sizes = {}
-    for at, column in enumerate(columns, start=1):
-        text = line.cells[at].text
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= _LARGEST:
-            rule = f"must be a whole number from 1 to {_LARGEST}"
-            faults.append(line.fault(at, column, rule))
+        if first and not any(_NUMBER.fullmatch(cell.text) for cell in cells[1:]):
+            table.header = tuple(cells)
         else:
-            sizes[column] = int(text)
-    return sizes, faults + _extra_faults(line, len(columns) + 1)
+            table.rows.append((number, cells))
+        first = False
+    return table
 
 
-def _extra_faults(line: _Line, first: int) -> list[Fault]:
-    """Return the faults of what stands after the sizes: a sparsity ratio N:M, or too much."""
-    faults = []
-    for at in range(first, len(line.cells)):
-        text = line.cells[at].text
-        ratio = re.fullmatch(r"([0-9]+)\s*:\s*([0-9]+)", text)
-        if at > first or ratio is None:
-            rule = "unknown column: only a sparsity ratio N:M may follow the sizes"
-            faults.append(line.fault(at, "sparsity", rule))
-        elif ratio[1] != ratio[2]:
-            rule = "sparsity is not supported yet"
-            faults.append(line.fault(at, "sparsity", rule, "remove the column to run it dense"))
-    return faults
+def _cells(text: str) -> list[_Cell]:
+    """Return the cells of a line without the empty ones at its end and without a remark.
+
+    The files of the tool's own repository end in remarks such as ``#dw``.
+    """
+    cells = []
+    start = 0
+    for piece in text.split(","):
+        blanks = len(piece) - len(piece.lstrip())
+        cells.append(_Cell(piece.strip(), start + blanks + 1))
+        start += len(piece) + 1
+    remarks = [i for i, cell in enumerate(cells) if cell.text.startswith("#")]
+    cells = cells[: remarks[0]] if remarks else cells
+    while cells and not cells[-1].text:
+        cells.pop()
+    return cells
 
 
-def _problem(name: str, line: _Line, sizes: dict[str, int]) -> Problem:
-    if "M" in sizes:
-        return matmul(name, m=sizes["M"], n=sizes["N"], k=sizes["K"])
-    groups = sizes["channels"] if "DP" in line.cells[0].text else 1
+def _is_gemm(table: _Table, gemm: bool | None) -> bool:
+    """Tell whether rows are matrix products: as asked, by the heading, or by most rows' width."""
+    if gemm is not None:
+        return gemm
+    words = [cell.text.upper() for cell in table.header[1:]]
+    if words:
+        return words[:3] == ["M", "N", "K"]
+    short = sum(len(cells) <= len(GEMM_SIZES) + 2 for _, cells in table.rows)
+    return 2 * short > len(table.rows)
+
+
+def _problem(
+    table: _Table, line: int, cells: list[_Cell], columns: tuple[str, ...]
+) -> Problem | None:
+    """Return the layer of a row; None when it has faults, which go into the table."""
+    before = len(table.faults)
+    name = cells[0]
+    rule = label_fault(name.text)
+    if rule:
+        table.fault(line, name, "layer name", rule, "rename the layer")
+    sizes = [
+        _size(table, line, cell, column)
+        for cell, column in zip(cells[1:], columns, strict=False)
+    ]  # fmt: skip
+    missing = columns[len(cells) - 1 :]
+    if missing:
+        end = _Cell("", cells[-1].column + len(cells[-1].text))
+        hint = f"columns are: name, {', '.join(columns)}"
+        table.fault(line, end, missing[0], "value is missing", hint)
+    more = cells[1 + len(columns) :]
+    second_stride = None
+    if more and columns is CONV_SIZES and _is_second_stride(table, more[0]):
+        second_stride = _size(table, line, more[0], "stride (columns)")
+        more = more[1:]
+    if more:
+        _check_sparsity(table, line, more)
+    if len(table.faults) > before:
+        return None
+    if columns is GEMM_SIZES:
+        m, n, k = sizes
+        problem = matmul(name.text, m=m, n=n, k=k)
+    else:
+        problem_or_none = _convolution(table, line, cells, sizes, second_stride)
+        if problem_or_none is None:
+            return None
+        problem = problem_or_none
+    if max(problem.macs, *(tensor.words for tensor in problem.tensors)) > LARGEST:
+        rule = f"must have at most {LARGEST} MACs and as many words per tensor"
+        table.fault(line, name, "layer name", rule)
+        return None
+    return problem
+
+
+def _size(table: _Table, line: int, cell: _Cell, column: str) -> int:
+    """Return a size, at least 1; 0 when it is none, which goes into the table's faults."""
+    if _WHOLE.fullmatch(cell.text) and int(cell.text) > 0:
+        return int(cell.text)
+    rule = "must be a whole number of at least 1 and at most 15 digits"
+    table.fault(line, cell, column, rule)
+    return 0
+
+
+def _is_second_stride(table: _Table, cell: _Cell) -> bool:
+    """Tell whether the column after the stride is that of the other axis, not the sparsity.
+
+    Version 2 of the tool writes ``Stride height, Stride width``; version 3 writes a ratio there.
+    """
+    if len(table.header) > len(CONV_SIZES) + 1:
+        return "stride" in table.header[len(CONV_SIZES) + 1].text.lower()
+    return _WHOLE.fullmatch(cell.text) is not None
+
+
+def _check_sparsity(table: _Table, line: int, more: list[_Cell]) -> None:
+    """Accept only what changes nothing: all N of every N weights kept."""
+    ratio = _RATIO.fullmatch(more[0].text)
+    if len(more) > 1:
+        table.fault(line, more[1], "(no such column)", "row has more values than columns")
+    elif ratio is None or ratio[1] != ratio[2] or int(ratio[1]) == 0:
+        rule = "sparse weights are not modelled"
+        table.fault(line, more[0], "sparsity", rule, "remove the column for the dense layer")
+
+
+def _convolution(
+    table: _Table, line: int, cells: list[_Cell], sizes: list[int], second_stride: int | None
+) -> Problem | None:
+    height, width, rows, columns, channels, filters, stride = sizes
+    fits = True
+    for cell, window, extent in ((cells[3], rows, height), (cells[4], columns, width)):
+        if window > extent:
+            fits = False
+            axis = CONV_SIZES[cells.index(cell) - 1]
+            table.fault(line, cell, axis, f"must fit the input, at most {extent}")
+    if not fits:
+        return None
+    depthwise = "DP" in cells[0].text
     return conv(
-        name,
-        height=sizes["ifmap_h"],
-        width=sizes["ifmap_w"],
-        in_channels=sizes["channels"],
-        out_channels=sizes["filters"] * groups,
-        window=(sizes["filter_h"], sizes["filter_w"]),
-        stride=(sizes["stride"], sizes["stride"]),
-        groups=groups,
+        cells[0].text,
+        height=height,
+        width=width,
+        in_channels=channels,
+        out_channels=channels * filters if depthwise else filters,
+        window=(rows, columns),
+        stride=(stride, second_stride or stride),
+        groups=channels if depthwise else 1,
     )
 
 
-def _free_name(text: str, taken: set[str]) -> str:
-    """Return ``text`` as a layer name that is not taken yet, and take it."""
-    plain = re.sub(r"[^A-Za-z0-9_.\-]+", "_", text).strip("_.-") or "layer"
-    name, number = plain, 1
+def _unique(problem: Problem, taken: set[str]) -> Problem:
+    """Return the problem under a name that no other layer has, and note it."""
+    name, count = problem.name, 1
     while name in taken:
-        number += 1
-        name = f"{plain}_{number}"
+        count += 1
+        name = f"{problem.name}#{count}"
     taken.add(name)
-    return name
+    return problem.renamed(name)
