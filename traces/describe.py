@@ -8,7 +8,6 @@ from itertools import product
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.mapping import Mapping, placed_loops
 from arraysmith.arch.problem import Problem
-from arraysmith.arch.units import format_bits
 from arraysmith.traces.page import PeUse, Table
 
 
@@ -61,7 +60,7 @@ def hardware_table(designs: Sequence[tuple[str, Architecture]]) -> Table:
             cells = [f"{x.depth} x {x.width_bits}" for x in same if not isinstance(x, Fanout)]
             rows.append((f"{level.name}, depth x width in bits", *cells))
     rows.append(("PEs", *(f"{design.pes:,}" for _, design in designs)))
-    rows.append(("storage on chip", *(format_bits(x.storage_bits) for _, x in designs)))
+    rows.append(("storage on chip", *(f"{x.storage_bits / 8192:,.2f} KiB" for _, x in designs)))
     return Table(tuple(label for label, _ in designs), tuple(rows))
 
 

@@ -29,7 +29,7 @@ td .note { display: block; font-size: .85em; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .32rem .65rem; text-align: right; white-space: nowrap; vertical-align: top; }
 th:first-child, td:first-child { text-align: left; padding-left: .3rem; }
-td:first-child { white-space: normal; min-width: 11rem; }
+td:first-child { white-space: normal; min-width: 8rem; }
 td.word { text-align: left; }
 thead th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
 th .unit { display: block; font-weight: 400; color: var(--soft); font-size: .85em; }

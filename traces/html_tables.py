@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from arraysmith.sim.report import Report, total
+from arraysmith.sim.tables import stall_causes
 from arraysmith.traces.page import Comparison, DesignRow, LayerRow, Pair, Table
-from arraysmith.traces.plots.cycles import stall_causes
 
 MISSING = "–"
 

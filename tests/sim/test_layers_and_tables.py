@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,13 @@ from arraysmith.sim.layers import (
 from arraysmith.sim.loop_nest import loop_nest, used_instances
 from arraysmith.sim.provenance import git_state, problem_document, provenance
 from arraysmith.sim.report import Report
-from arraysmith.sim.tables import causes_table, layers_table, result_text, text_table
+from arraysmith.sim.tables import (
+    causes_table,
+    layers_table,
+    result_text,
+    stall_causes,
+    text_table,
+)
 
 DESIGN = load_architecture("eyeriss-poster-original")
 LAYER = conv("conv1_1", height=226, width=226, in_channels=3, out_channels=64, window=(3, 3))
@@ -212,3 +219,15 @@ def test_a_problem_as_plain_data_has_its_axes():
         "extent": 8,
         "offset": -1,
     }
+
+
+def test_causes_are_ordered_from_fill_to_drain_whatever_report_names_them_first():
+    first = replace(made_up(100), stalls=(("drain", 1), ("offchip_ifmap", 2), ("spad", 0)))
+    second = replace(made_up(100), stalls=(("glb_ofmap", 1), ("offchip_ofmap", 1), ("fill", 3)))
+    assert stall_causes([first, second]) == [
+        "fill",
+        "glb_ofmap",
+        "offchip_ifmap",
+        "offchip_ofmap",
+        "drain",
+    ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from arraysmith.sim.report import Report
+from arraysmith.sim.tables import stall_causes
 from arraysmith.traces.page import Design, LayerRow, Pair
 from arraysmith.traces.plots.style import COMPUTE_COLOUR, PALETTE, colours, figure, stacked_bars
 
@@ -36,12 +37,6 @@ def both_models(pairs: Sequence[Pair]) -> go.Figure:
         designs.append(Design(f"{pair.label} analytical", pair.analytical))
         designs.append(Design(f"{pair.label} simulated", pair.cycle))
     return cycles_by_cause(designs)
-
-
-def stall_causes(reports: Sequence[Report]) -> list[str]:
-    """Return the causes that cost a cycle in any Report, in the models' order."""
-    causes = dict.fromkeys(cause for report in reports for cause, _ in report.stalls)
-    return [cause for cause in causes if any(x.stall_cycles.get(cause) for x in reports)]
 
 
 def layer_bars(layers: Sequence[LayerRow], quantity: str) -> go.Figure:
