@@ -82,14 +82,14 @@ def show(name: str, form: str | None) -> None:
 
 
 @click.command("list")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=lambda *given: _start(_kinds(), given[2]))
 @JSON_OPTION
 def list_(kind: str | None, *, as_json: bool) -> None:
     """List what ships with the project: presets, workloads, dataflows, technologies ...
 
     Without a KIND, lists the kinds.
     """
-    kinds = tuple(sorted({*listed_kinds(), "commands"}))
+    kinds = _kinds()
     if kind is None:
         names = kinds
     elif kind == "commands":
@@ -101,8 +101,16 @@ def list_(kind: str | None, *, as_json: bool) -> None:
     click.echo(json.dumps(names, indent=2) if as_json else "\n".join(names))
 
 
+def _kinds() -> tuple[str, ...]:
+    return tuple(sorted({*listed_kinds(), "commands"}))
+
+
+def _start(names: tuple[str, ...], typed: str) -> list[str]:
+    return [name for name in names if name.startswith(typed)]
+
+
 @click.command()
-@click.argument("kind")
+@click.argument("kind", shell_complete=lambda *given: _start(schema_names(), given[2]))
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

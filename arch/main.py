@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 
 import click
+from click.shell_completion import CompletionItem
 
 from arraysmith.arch.errors import ArraysmithError, InputError, nearest
 
@@ -65,9 +66,7 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
         """Return the names of the installed commands, our own in the order of their use."""
-        names = command_points()
-        ours = [name for name in _SUMMARIES if name in names]
-        return ours + sorted(set(names) - set(ours))
+        return [name for name, _ in _ordered(command_points())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import and return a command; None when there is none of that name."""
@@ -90,6 +89,15 @@ class LazyGroup(click.Group):
         if args and not args[0].startswith("-") and args[0] not in known:
             ctx.fail(f"unknown command {args[0]!r}: {nearest(args[0], known)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands from the summaries, and options; imports no command."""
+        names = [
+            CompletionItem(name, help=summary(name, point))
+            for name, point in _ordered(command_points())
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the listing of ``--help`` from the static summaries."""

@@ -22,10 +22,10 @@ from arraysmith.arch.dataflows import (
     load_dataflow,
 )
 from arraysmith.arch.errors import Fault, InputError, nearest
-from arraysmith.arch.kinds import load_file
+from arraysmith.arch.kinds import listed_names, load_file
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import dump_mapping, mapping_document
-from arraysmith.arch.networks import dump_network, load_network, workload_names, workload_path
+from arraysmith.arch.networks import dump_network, load_network
 from arraysmith.arch.problem import Network
 from arraysmith.arch.render import (
     architecture_text,
@@ -55,6 +55,9 @@ class Shown:
     yaml: Callable[[], str]
 
 
+_WORKLOADS = Path(__file__).parent / "workloads"
+
+
 def find(name: str) -> Shown:
     """Return what ``name`` means: a file, or the name of something that ships.
 
@@ -63,23 +66,24 @@ def find(name: str) -> Shown:
     Raises:
         InputError: nothing is called so, or a file has faults.
     """
+    workloads = listed_names("workloads")
     whole, colon, _ = name.rpartition(":")
     if colon and not Path(name).is_file():
-        if whole in workload_names() or is_path(whole) or Path(whole).is_file():
+        if whole in workloads or is_path(whole) or Path(whole).is_file():
             return _of_network(load_network(name))
     elif is_path(name) or Path(name).suffix.lower() == ".csv":
         return _of_file(name)
     if name in preset_names():
         return _of_file(str(preset_path(name)))
-    if name in workload_names():
-        return _of_file(str(workload_path(name)))
+    if name in workloads:
+        return _of_file(str(_WORKLOADS / f"{name}.yaml"))
     if name in dataflow_names() or name in SHORT_NAMES:
         return _of_dataflow(load_dataflow(name))
     if name in TECHNOLOGIES:
         return _of_technology(name)
     if Path(name).is_file():
         return _of_file(name)
-    known = {*preset_names(), *workload_names(), *dataflow_names(), *TECHNOLOGIES}
+    known = {*preset_names(), *workloads, *dataflow_names(), *TECHNOLOGIES}
     rule = "is neither a file nor the name of anything that ships"
     raise InputError([Fault("NAME", name, rule, nearest(name, known))])
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from arraysmith.arch.loader import load_architecture, preset_names, preset_path
 from arraysmith.arch.main import run
+from arraysmith.search.run_file import RUNS
 
 DRAM = "  - {memory: dram, device: lpddr4, holds: [ifmap, weight, ofmap], width: 64, word: 8}\n"
 BAD = (
@@ -205,10 +207,10 @@ def test_names_that_ship_are_unique_across_kinds(capsys):
     assert len(names) == len(set(names))
 
 
-def test_a_run_file_is_shown_as_it_is(tmp_path: Path, capsys):
-    assert run(["list", "runs"]) == 0
-    names = capsys.readouterr().out.split()
-    assert names == sorted(names)
+def test_a_file_of_an_upper_layer_is_shown_as_it_is(capsys):
+    path = RUNS / "poster.yaml"
+    assert run(["show", str(path)]) == 0
+    assert capsys.readouterr().out.rstrip() == path.read_text().rstrip()
 
 
 def test_a_mapping_file_is_shown_level_by_level(tmp_path: Path, capsys):
@@ -242,3 +244,30 @@ def test_the_schema_of_a_kind_of_file_names_its_keys(tmp_path: Path, capsys):
 def test_the_schema_of_an_unknown_kind_gets_the_near_matches(capsys):
     assert run(["schema", "architectur"]) == 2
     assert "unknown kind of file: did you mean architecture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "expected"),
+    [
+        ("arraysmith", "sc", ["schema"]),
+        ("arraysmith list", "pre", ["presets"]),
+        ("arraysmith schema", "map", ["mapping"]),
+    ],
+)
+def test_shells_complete_commands_and_kinds(tmp_path: Path, words, typed, expected):
+    script = "from arraysmith.arch.main import main; main()"
+    environment = {
+        **os.environ,
+        "_ARRAYSMITH_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"{words} {typed}",
+        "COMP_CWORD": str(len(words.split())),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert [line.partition(",")[2] for line in done.stdout.split()] == expected
