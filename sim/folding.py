@@ -1,0 +1,371 @@
+"""A mapped problem on a systolic array: a matrix product folded over the array.
+
+Both models read a mapping through this module, so that they speak of the same folds; what a fold
+costs each works out by itself.
+
+One group of the problem is a product with three indices: i over the rows of the array, j over its
+columns, t streams. A fold is a block of i times a block of j, at most the size of the array, with
+all of t. Column folds are the outer loop, row folds the inner one; groups run one after the other.
+
+| dataflow | rows i | columns j | stream t | stays in the PEs | enters left | enters top |
+| --- | --- | --- | --- | --- | --- | --- |
+| ``os`` | N P Q | K | R S C | ofmap | ifmap | weight |
+| ``ws`` | R S C | K | N P Q | weight | ifmap | partial sums leave below |
+| ``is`` | R S C | N P Q | K | ifmap | weight | partial sums leave below |
+
+Cycles of a fold of r x c PEs and T steps that never waits (peers agree on the second line; the
+first adds the drain that SCALE-Sim leaves out):
+
+* ``os``: T + r + c - 2, and with ``drain="shift"`` r more to shift the results down the columns;
+* ``ws``, ``is``: 2 r + c + T - 2, r of them to load the stationary operand row by row.
+
+With ``partial_folds="full"`` r and c are those of the whole array, whatever the fold uses of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Systolic
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.mapping import Loop, Mapping, kept_tensors
+from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+
+Int = NDArray[np.int64]
+
+ROWS, COLUMNS, STREAM = "rows", "columns", "stream"
+
+_PIXELS, _WINDOW, _FILTERS = frozenset("NPQ"), frozenset("RSC"), frozenset("K")
+_PLACES = {
+    "os": (_PIXELS, _FILTERS, _WINDOW),
+    "ws": (_WINDOW, _FILTERS, _PIXELS),
+    "is": (_WINDOW, _PIXELS, _FILTERS),
+}
+
+LANES_AND_STEPS = {
+    ("os", IFMAP): (ROWS, STREAM),
+    ("os", WEIGHT): (COLUMNS, STREAM),
+    ("os", OFMAP): (COLUMNS, ROWS),
+    ("ws", IFMAP): (ROWS, STREAM),
+    ("ws", WEIGHT): (COLUMNS, ROWS),
+    ("ws", OFMAP): (COLUMNS, STREAM),
+    ("is", IFMAP): (COLUMNS, ROWS),
+    ("is", WEIGHT): (ROWS, STREAM),
+    ("is", OFMAP): (COLUMNS, STREAM),
+}
+"""Per dataflow and tensor: the index that picks the lane (the row or column of the array through
+which a word passes) and the one that orders the words of a lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystolicMachine:
+    """The parts of an architecture that this path knows: one SRAM per tensor, one array.
+
+    Attributes:
+        offchip: off-chip memory.
+        ifmap: SRAM of the ifmap.
+        weight: SRAM of the weights.
+        ofmap: SRAM of the results and partial sums.
+        array: rows are mesh_y, columns are mesh_x.
+        wiring: its systolic switches.
+        macs: level name of the MACs.
+    """
+
+    offchip: Memory
+    ifmap: Memory
+    weight: Memory
+    ofmap: Memory
+    array: Fanout
+    wiring: Systolic
+    macs: str
+
+    @classmethod
+    def of(cls, architecture: Architecture, mapping: Mapping) -> SystolicMachine:
+        """Find the parts by what they hold; raises ArraysmithError naming what does not fit."""
+        array = architecture.systolic
+        if array is None or not isinstance(array.network, Systolic):
+            raise ArraysmithError(f"{architecture.name}: the last level is no systolic array")
+        if len(architecture.fanouts) > 1:
+            raise ArraysmithError(f"{architecture.name}: one fan-out, the array, is supported")
+        if architecture.compute.pipeline_cycles != 1:
+            raise ArraysmithError(
+                f"{architecture.name}: {architecture.compute.name}.pipeline_cycles "
+                f"{architecture.compute.pipeline_cycles}: a systolic PE takes 1 cycle"
+            )
+        for value, known in (
+            (array.network.drain, ("shift", "free")),
+            (array.network.partial_folds, ("used", "full")),
+        ):
+            if value not in known:
+                raise ArraysmithError(
+                    f"{array.name}: {value!r}: must be one of " + ", ".join(known)
+                )
+        buffers: dict[str, Memory] = {}
+        for memory in architecture.memories[1:]:
+            kept = kept_tensors(memory, mapping.at(memory.name))
+            if len(kept) > 1:
+                raise ArraysmithError(
+                    f"{memory.name}: keeps {', '.join(kept)}: an SRAM of a systolic array "
+                    "keeps one tensor"
+                )
+            for tensor in kept:
+                if tensor in buffers:
+                    raise ArraysmithError(
+                        f"{memory.name}: {tensor} is already kept by {buffers[tensor].name}: "
+                        "one SRAM level is supported"
+                    )
+                buffers[tensor] = memory
+        missing = [tensor for tensor in TENSORS if tensor not in buffers]
+        if missing:
+            raise ArraysmithError(
+                f"{architecture.name}: no SRAM keeps {', '.join(missing)}: a systolic array "
+                "reads and writes every tensor through one"
+            )
+        return cls(
+            architecture.memories[0],
+            buffers[IFMAP],
+            buffers[WEIGHT],
+            buffers[OFMAP],
+            array,
+            array.network,
+            architecture.compute.name,
+        )
+
+    def buffer(self, tensor: str) -> Memory:
+        """Return the SRAM of ``tensor``."""
+        return {IFMAP: self.ifmap, WEIGHT: self.weight, OFMAP: self.ofmap}[tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One flattened index: ``dims``, slowest first, with their ``sizes``."""
+
+    dims: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of values of the index; at least 1."""
+        return prod(self.sizes)
+
+    def digits(self, index: Int) -> dict[str, Int]:
+        """Return the value of every dim at the given flattened indices."""
+        found: dict[str, Int] = {}
+        for dim, size in zip(reversed(self.dims), reversed(self.sizes), strict=True):
+            found[dim] = index % size
+            index = index // size
+        return found
+
+    def boxes(self, start: int, stop: int) -> list[dict[str, tuple[int, int]]]:
+        """Return disjoint boxes, [start, stop) per dim, that make up the range [start, stop).
+
+        At most 2 D - 1 for D dims: ragged ends and the full middle, per dim.
+        """
+        return [dict(zip(self.dims, box, strict=True)) for box in _boxes(self.sizes, start, stop)]
+
+    def spans(self, fold: int) -> set[tuple[int, ...]]:
+        """Return the extents, per dim, of the bounding boxes of all blocks of ``fold`` values."""
+        first = np.arange(0, self.size, fold, dtype=np.int64)
+        last = np.minimum(first + fold, self.size) - 1
+        low, high = self.digits(first), self.digits(last)
+        same = np.ones(len(first), bool)
+        columns = []
+        for dim, size in zip(self.dims, self.sizes, strict=True):
+            columns.append(np.where(same, high[dim] - low[dim] + 1, size))
+            same = same & (high[dim] == low[dim])
+        return set(zip(*(column.tolist() for column in columns), strict=True)) or {()}
+
+
+def _boxes(sizes: tuple[int, ...], start: int, stop: int) -> list[tuple[tuple[int, int], ...]]:
+    if start >= stop:
+        return []
+    if not sizes:
+        return [()]
+    inner = prod(sizes[1:])
+    first, last = start // inner, (stop - 1) // inner
+    if first == last:
+        rest = _boxes(sizes[1:], start - first * inner, stop - first * inner)
+        return [((first, first + 1), *box) for box in rest]
+    found: list[tuple[tuple[int, int], ...]] = []
+    full_from, full_to = first, last + 1
+    if start % inner:
+        head = _boxes(sizes[1:], start - first * inner, inner)
+        found += [((first, first + 1), *box) for box in head]
+        full_from += 1
+    if stop % inner:
+        full_to -= 1
+    if full_from < full_to:
+        found.append(((full_from, full_to), *((0, size) for size in sizes[1:])))
+    if stop % inner:
+        tail = _boxes(sizes[1:], 0, stop - last * inner)
+        found += [((last, last + 1), *box) for box in tail]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One fold of one group.
+
+    Attributes:
+        group: number of the group.
+        row: number of the row fold.
+        column: number of the column fold.
+    """
+
+    group: int
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """How one problem folds over one array; see the head of the module.
+
+    Attributes:
+        dataflow: ``os``, ``ws`` or ``is``.
+        groups: number of groups.
+        rows: index over the rows.
+        columns: index over the columns.
+        stream: index in time.
+        array_rows: rows of the array.
+        array_columns: columns of the array.
+        wiring: systolic switches.
+    """
+
+    dataflow: str
+    groups: int
+    rows: Side
+    columns: Side
+    stream: Side
+    array_rows: int
+    array_columns: int
+    wiring: Systolic
+
+    @classmethod
+    def of(cls, machine: SystolicMachine, problem: Problem, mapping: Mapping) -> Folding:
+        """Read a legal mapping; raises ArraysmithError for one that is no systolic dataflow."""
+        array, offchip = machine.array, machine.offchip
+        for entry in mapping.levels:
+            for loop in (*entry.temporal, *entry.x, *entry.y):
+                if loop.tile != 1:
+                    raise ArraysmithError(
+                        f"{entry.level}.{loop.dim}: tile {loop.tile}: loops of a systolic array "
+                        "are not split: each dim stands once, with tile 1"
+                    )
+            dims = {loop.dim for loop in entry.temporal}
+            if entry.level != machine.macs and dims - (
+                {"G"} if entry.level == offchip.name else set()
+            ):
+                raise ArraysmithError(
+                    f"{entry.level}: temporal loops {' '.join(sorted(dims))}: on a systolic array "
+                    f"only G may stand at {offchip.name}, what streams at {machine.macs}, the rest "
+                    f"on {array.name}"
+                )
+        spatial, stream = mapping.at(array.name), mapping.at(machine.macs).temporal
+        dataflow = _dataflow(problem, spatial.y, spatial.x, stream)
+        return cls(
+            dataflow,
+            problem.size["G"],
+            _side(problem, spatial.y),
+            _side(problem, spatial.x),
+            _side(problem, stream),
+            array.mesh_y,
+            array.mesh_x,
+            machine.wiring,
+        )
+
+    @property
+    def row_folds(self) -> int:
+        """Blocks of rows."""
+        return -(-self.rows.size // self.array_rows)
+
+    @property
+    def column_folds(self) -> int:
+        """Blocks of columns."""
+        return -(-self.columns.size // self.array_columns)
+
+    def side(self, name: str) -> Side:
+        """Return the index called ``rows``, ``columns`` or ``stream``."""
+        return {ROWS: self.rows, COLUMNS: self.columns, STREAM: self.stream}[name]
+
+    def block(self, name: str, row: int, column: int) -> tuple[int, int]:
+        """Return [start, stop) of the index ``name`` in a fold; all of it for the stream."""
+        if name == STREAM:
+            return 0, self.stream.size
+        fold, size, length = (
+            (row, self.rows.size, self.array_rows)
+            if name == ROWS
+            else (column, self.columns.size, self.array_columns)
+        )
+        return fold * length, min((fold + 1) * length, size)
+
+    def used(self, row: int, column: int) -> tuple[int, int]:
+        """Return the rows and columns that a fold uses."""
+        first, stop = self.block(ROWS, row, column)
+        left, right = self.block(COLUMNS, row, column)
+        return stop - first, right - left
+
+    def extent(self, used: tuple[int, int]) -> tuple[int, int]:
+        """Return the rows and columns that a fold's time is counted with."""
+        return (
+            used if self.wiring.partial_folds == "used" else (self.array_rows, self.array_columns)
+        )
+
+    def fold_cycles(self, used: tuple[int, int]) -> int:
+        """Return the cycles of a fold that never waits; formulas at the head of the module."""
+        rows, columns = self.extent(used)
+        cycles = self.stream.size + rows + columns - 2
+        if self.dataflow != "os" or self.wiring.drain == "shift":
+            cycles += rows
+        return cycles
+
+    def folds(self) -> Iterator[Fold]:
+        """Yield all folds in the order in which they run."""
+        for group in range(self.groups):
+            for column in range(self.column_folds):
+                for row in range(self.row_folds):
+                    yield Fold(group, row, column)
+
+    def shapes(self) -> list[tuple[tuple[int, int], int]]:
+        """Return the distinct (used rows, used columns) of a group's folds and how many of each."""
+        found: dict[tuple[int, int], int] = {}
+        for row, many in _ends(self.row_folds):
+            for column, times in _ends(self.column_folds):
+                used = self.used(row, column)
+                found[used] = found.get(used, 0) + many * times
+        return list(found.items())
+
+
+def _ends(folds: int) -> list[tuple[int, int]]:
+    """Return (a fold, how many are like it): all but the last are alike."""
+    return [(0, folds - 1), (folds - 1, 1)] if folds > 1 else [(0, 1)]
+
+
+def _side(problem: Problem, loops: tuple[Loop, ...]) -> Side:
+    return Side(tuple(x.dim for x in loops), tuple(problem.size[x.dim] for x in loops))
+
+
+def _dataflow(
+    problem: Problem, y: tuple[Loop, ...], x: tuple[Loop, ...], stream: tuple[Loop, ...]
+) -> str:
+    """Return the dataflow whose places fit; loops that turn once only break ties."""
+    unit = {dim for dim, size in problem.size.items() if size == 1}
+    for ignored in (set[str](), unit):
+        found = [{loop.dim for loop in loops} - ignored for loops in (y, x, stream)]
+        for name, places in _PLACES.items():
+            if all(dims <= place for dims, place in zip(found, places, strict=True)):
+                return name
+    text = "; ".join(
+        f"{name}: {' '.join(loop.dim for loop in loops) or 'none'}"
+        for name, loops in ((ROWS, y), (COLUMNS, x), (STREAM, stream))
+    )
+    raise ArraysmithError(
+        f"mapping is no systolic dataflow ({text}): output stationary has rows N P Q, columns K, "
+        "stream R S C; weight stationary rows R S C, columns K, stream N P Q; input stationary "
+        "rows R S C, columns N P Q, stream K"
+    )

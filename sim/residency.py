@@ -1,0 +1,182 @@
+"""What the SRAMs of a systolic array keep, and so what has to come from off-chip again.
+
+The rules, shared by both models (each counts and times what follows by itself):
+
+* A double-buffered SRAM is two halves: one is worked on, the other is filled or drained meanwhile.
+  A single-buffered one is one half: the next load waits until the last one has been used up.
+* ``whole``: an operand of which one group fits a half is loaded once per group, fold by fold as
+  it is first used, each word once.
+* Otherwise a fold loads its block of the operand, each word of it once, unless the fold before had
+  the same block and it came in one piece.
+* A block that does not fit a half is streamed in chunks of steps. Chunks follow the loops of the
+  steps: some turns of one loop with everything inside it, as a compiler would tile them, cut as
+  evenly as they can be. A chunk's words are those of its bounding box at most.
+* The stationary operand of a fold is chunked by rows of the array, in the order of loading.
+* Partial sums of a column fold stay in the ofmap SRAM when all of them (steps x columns) fit a
+  half; otherwise those of each row fold are written off-chip and come back for the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+from arraysmith.arch.architecture import Memory
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.problem import DIMS, OFMAP, Problem, Tensor
+from arraysmith.sim.folding import (
+    COLUMNS,
+    LANES_AND_STEPS,
+    ROWS,
+    STREAM,
+    Folding,
+    Side,
+    SystolicMachine,
+)
+
+
+def halves(memory: Memory) -> int:
+    """Return how many loads a memory takes at a time."""
+    return 2 if memory.double_buffered else 1
+
+
+def half_words(memory: Memory) -> int | None:
+    """Return the words of one half; None when unbounded."""
+    capacity = memory.capacity_words
+    return None if capacity is None else capacity // halves(memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """How one operand gets from its SRAM into the array, and into its SRAM before.
+
+    Attributes:
+        tensor: ``ifmap`` or ``weight``.
+        lanes: index that picks the row or column of the array a word enters by.
+        steps: index that orders the words of a lane: ``stream``, or ``rows`` when stationary.
+        grouped: each group has words of its own.
+        whole: one group fits a half.
+        halves: loads its SRAM takes at a time.
+        chunks: [start, stop) of the steps of each chunk, when streamed; empty when stationary.
+        chunk_rows: rows per chunk when stationary.
+    """
+
+    tensor: str
+    lanes: str
+    steps: str
+    grouped: bool
+    whole: bool
+    halves: int
+    chunks: tuple[tuple[int, int], ...]
+    chunk_rows: int
+
+    @property
+    def stationary(self) -> bool:
+        """Whether it stays in the PEs for a fold."""
+        return self.steps == ROWS
+
+    def pieces(self, folding: Folding, row: int, column: int) -> list[tuple[int, int]]:
+        """Return [start, stop) of the steps of each chunk of a fold, in the order of use."""
+        if not self.stationary:
+            return list(self.chunks)
+        first, stop = folding.block(ROWS, row, column)
+        return [
+            (max(first, end - self.chunk_rows), end) for end in range(stop, first, -self.chunk_rows)
+        ]
+
+    @classmethod
+    def of(
+        cls, machine: SystolicMachine, folding: Folding, problem: Problem, tensor: str
+    ) -> Operand:
+        """Apply the rules; raises ArraysmithError when not even one step fits a half."""
+        lanes, steps = LANES_AND_STEPS[folding.dataflow, tensor]
+        memory, data = machine.buffer(tensor), problem.tensor(tensor)
+        half = half_words(memory)
+        group = prod(axis.extent for axis in data.axes if "G" not in dict(axis.terms))
+        whole = half is None or group <= half
+        fold = folding.array_rows if lanes == ROWS else folding.array_columns
+        width = min(fold, folding.side(lanes).size)
+        height = min(folding.array_rows, folding.rows.size)
+        chunks: tuple[tuple[int, int], ...] = ()
+        if half is not None and half < width:
+            raise ArraysmithError(
+                f"{memory.name}: half of it holds {half} words: one step of {tensor} takes {width}"
+            )
+        if steps == STREAM:
+            chunks = ((0, folding.stream.size),)
+            if half is not None and not whole:
+                chunks = _chunks(data, folding.side(lanes), fold, folding.stream, half)
+        elif half is not None and not whole:
+            spans = product(folding.side(lanes).spans(fold), folding.rows.spans(folding.array_rows))
+            boxes = (
+                _reach(data, (folding.side(lanes).dims, x), (folding.rows.dims, y))
+                for x, y in spans
+            )
+            if min(width * height, max(boxes)) > half:
+                height = half // width
+        return cls(tensor, lanes, steps, "G" in data.dims, whole, halves(memory), chunks, height)
+
+
+def partial_sums_stay(machine: SystolicMachine, folding: Folding, column: int) -> bool:
+    """Return whether the partial sums of a column fold stay in the ofmap SRAM (WS and IS)."""
+    half = half_words(machine.buffer(OFMAP))
+    left, right = folding.block(COLUMNS, 0, column)
+    return half is None or (right - left) * folding.stream.size <= half
+
+
+def require_room_for_results(machine: SystolicMachine, folding: Folding) -> None:
+    """Raise ArraysmithError when half of the ofmap SRAM does not hold the results of one cycle."""
+    half = half_words(machine.buffer(OFMAP))
+    rows, columns = folding.used(0, 0)
+    most = columns
+    if folding.dataflow != "os":
+        most = min(columns, folding.stream.size)
+    elif folding.wiring.drain == "free":
+        most = min(columns, rows)
+    if half is not None and half < most:
+        raise ArraysmithError(
+            f"{machine.ofmap.name}: half of it holds {half} words: one cycle of results takes "
+            f"{most}"
+        )
+
+
+def _chunks(
+    data: Tensor, lanes: Side, fold: int, stream: Side, half: int
+) -> tuple[tuple[int, int], ...]:
+    """Return the fewest chunks of the stream whose words fit a half in every fold."""
+    spans = lanes.spans(fold)
+    width = min(fold, lanes.size)
+
+    def fits(sizes: tuple[int, ...]) -> bool:
+        most = max(_reach(data, (lanes.dims, span), (stream.dims, sizes)) for span in spans)
+        return min(most, width * prod(sizes)) <= half
+
+    if fits(stream.sizes):
+        return ((0, stream.size),)
+    for depth, size in enumerate(stream.sizes):
+        inner = stream.sizes[depth + 1 :]
+        ones = (1,) * depth
+        if not fits((*ones, 1, *inner)):
+            continue
+        low, high = 1, size
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if fits((*ones, middle, *inner)) else (low, middle - 1)
+        turns = -(-size // -(-size // low))
+        step, period = turns * prod(inner), size * prod(inner)
+        return tuple(
+            (start + part, start + min(part + step, period))
+            for start in range(0, stream.size, period)
+            for part in range(0, period, step)
+        )
+    raise AssertionError("one step was checked to fit")
+
+
+def _reach(data: Tensor, *sides: tuple[Iterable[str], Iterable[int]]) -> int:
+    """Return the words of the bounding box when the dims take the given numbers of values."""
+    sizes = dict.fromkeys(DIMS, 1)
+    for dims, extents in sides:
+        sizes.update(zip(dims, extents, strict=True))
+    return prod(min(axis.extent, axis.reach(sizes)) for axis in data.axes)
