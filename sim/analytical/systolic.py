@@ -1,0 +1,189 @@
+"""Cost of a problem on a systolic array in closed form.
+
+Cycles of computing are those of ``sim.folding``; words off-chip follow the rules of
+``sim.residency``. Accesses of the SRAMs by the array, per group (peers agree, but for padding,
+which is neither fetched nor counted here):
+
+| | ifmap reads | weight reads | ofmap updates | ofmap reads |
+| --- | --- | --- | --- | --- |
+| ``os`` | column folds x rows x T | row folds x columns x T | rows x columns | 0 |
+| ``ws`` | column folds x rows x T | rows x columns | row folds x columns x T | one row fold less |
+| ``is`` | rows x columns | column folds x rows x T | row folds x columns x T | one row fold less |
+
+The run takes as long as the slowest of computing, off-chip memory and each SRAM's array side and
+off-chip side at their average rates. First fill, last drain, latency, skew and waiting that an
+average cannot see are left to the simulator, which names them.
+"""
+
+from __future__ import annotations
+
+from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.legality import require_legal
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+from arraysmith.sim.analytical.latency import port_cycles
+from arraysmith.sim.analytical.systolic_words import WordCounter
+from arraysmith.sim.folding import COLUMNS, ROWS, Folding, SystolicMachine
+from arraysmith.sim.pricing import Count, PriceList, components, leakage_pj, price
+from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
+from arraysmith.sim.residency import Operand, partial_sums_stay, require_room_for_results
+
+
+def evaluate_systolic(
+    architecture: Architecture, problem: Problem, mapping: Mapping, setting: str = "default"
+) -> Report:
+    """Return the cost; stall causes are ``bandwidth_<memory>``, the slowest memory.
+
+    Raises:
+        IllegalMappingError: the mapping breaks a rule.
+        ArraysmithError: no systolic dataflow, an unsupported architecture, a buffer too small for
+            one step, or a setting that has no rules for systolic arrays.
+    """
+    if setting != "default":
+        raise ArraysmithError(f"setting {setting!r} has no rules for systolic arrays")
+    require_legal(architecture, problem, mapping)
+    machine = SystolicMachine.of(architecture, mapping)
+    folding = Folding.of(machine, problem, mapping)
+    require_room_for_results(machine, folding)
+    counts = _counts(machine, folding, problem)
+    compute = folding.groups * sum(
+        many * folding.fold_cycles(used) for used, many in folding.shapes()
+    )
+    need = _needed_cycles(machine, counts)
+    slowest = max(need, key=lambda name: need[name])
+    stalls = ((f"bandwidth_{slowest}", need[slowest] - compute),) if need[slowest] > compute else ()
+    cycles = max(compute, need[slowest])
+    prices = PriceList.of(architecture)
+    rows, columns = folding.used(0, 0)
+    report = Report(
+        fidelity="analytical",
+        setting=setting,
+        macs=problem.macs,
+        flops=problem.flops,
+        pes=architecture.pes,
+        clock_hz=architecture.clock_hz,
+        compute_cycles=compute,
+        stalls=stalls,
+        active_pes=rows * columns,
+        accesses=price(architecture, prices, counts),
+        traffic=(),
+        mac_energy_pj=problem.macs * prices.mac.read_pj,
+        leakage_energy_pj=leakage_pj(architecture, prices, cycles),
+        area=components(architecture, prices),
+    )
+    assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
+    written = report.words(machine.offchip.name, OFMAP, UPDATE)
+    assert written >= problem.ofmap.words, "results are missing"
+    return report
+
+
+def _counts(machine: SystolicMachine, folding: Folding, problem: Problem) -> tuple[Count, ...]:
+    """Return the words of every memory, off-chip first, tensors in their order."""
+    offchip: list[Count] = []
+    onchip: list[Count] = []
+    for tensor in (IFMAP, WEIGHT):
+        name, operand = machine.buffer(tensor).name, Operand.of(machine, folding, problem, tensor)
+        counter = WordCounter.of(
+            problem,
+            problem.tensor(tensor),
+            folding.side(operand.lanes),
+            folding.side(operand.steps),
+        )
+        fetched = _fetched(folding, operand, counter)
+        again = 1
+        if not operand.stationary:
+            again = folding.column_folds if operand.lanes == ROWS else folding.row_folds
+        onchip += [
+            Count(name, tensor, READ, folding.groups * again * counter.stored_pairs(), 1),
+            Count(name, tensor, FILL, fetched, 1),
+        ]
+        offchip.append(Count(machine.offchip.name, tensor, READ, fetched, 1))
+    results = problem.ofmap.words
+    updates = written = results
+    if folding.dataflow != "os":
+        updates = folding.row_folds * results
+        written = folding.groups * sum(
+            (1 if partial_sums_stay(machine, folding, column) else folding.row_folds)
+            * (right - left)
+            * folding.stream.size
+            for column in range(folding.column_folds)
+            for left, right in (folding.block(COLUMNS, 0, column),)
+        )
+    returned, name = written - results, machine.buffer(OFMAP).name
+    offchip += [
+        Count(machine.offchip.name, OFMAP, READ, returned, 1),
+        Count(machine.offchip.name, OFMAP, UPDATE, written, 1),
+    ]
+    onchip += [
+        Count(name, OFMAP, READ, updates - results, 1),
+        Count(name, OFMAP, FILL, returned, 1),
+        Count(name, OFMAP, UPDATE, updates, 1),
+        Count(name, OFMAP, DRAIN, written, 1),
+    ]
+    return (*offchip, *onchip)
+
+
+def _fetched(folding: Folding, operand: Operand, counter: WordCounter) -> int:
+    """Return the words of an operand that come from off-chip, by the rules of ``sim.residency``."""
+    groups = folding.groups if operand.grouped else 1
+    lanes, steps = counter.lanes.size, counter.steps.size
+    if operand.whole:
+        return groups * counter.distinct((0, lanes), (0, steps))
+    turns = folding.column_folds if operand.lanes == ROWS else folding.row_folds
+    if operand.stationary:
+        blocks = [
+            (row, column)
+            for row in range(folding.row_folds)
+            for column in range(folding.column_folds)
+        ]
+        repeats, blocks_per_group = 1, len(blocks)
+    else:
+        by_row = operand.lanes == ROWS
+        blocks_per_group = folding.row_folds if by_row else folding.column_folds
+        blocks = [(i, 0) if by_row else (0, i) for i in range(blocks_per_group)]
+        # The inner loop over the folds keeps a block of columns, the outer one returns to the same
+        # block of rows only when it is the only one.
+        stays = len(operand.chunks) == 1 and (not by_row or blocks_per_group == 1)
+        repeats = 1 if stays else turns
+    one_load = blocks_per_group == 1 and len(operand.pieces(folding, 0, 0)) == 1
+    times = groups if one_load else folding.groups
+    return (
+        times
+        * repeats
+        * sum(
+            counter.distinct(folding.block(operand.lanes, row, column), piece)
+            for row, column in blocks
+            for piece in operand.pieces(folding, row, column)
+        )
+    )
+
+
+def _needed_cycles(machine: SystolicMachine, counts: tuple[Count, ...]) -> dict[str, int]:
+    """Return the cycles that each memory's ports are busy at least, outermost first.
+
+    The halves of an SRAM have a port each, so its array side (reads, updates) and its off-chip
+    side (fills, drains) do not meet.
+    """
+    moved = {(c.level, c.tensor, c.direction): c.words for c in counts}
+
+    def busy(memory: Memory, into: tuple[str, ...], out: tuple[str, ...]) -> int:
+        incoming, outgoing = (
+            sum(moved.get((memory.name, t, d), 0) for t in TENSORS for d in directions)
+            for directions in (into, out)
+        )
+        return port_cycles(
+            incoming,
+            outgoing,
+            memory.write_words_per_cycle,
+            memory.read_words_per_cycle,
+            memory.ports,
+        )
+
+    need = {machine.offchip.name: busy(machine.offchip, (UPDATE,), (READ,))}
+    for tensor in TENSORS:
+        memory = machine.buffer(tensor)
+        # Array and off-chip side of a memory that is not halved take turns over loads, but a load
+        # may wait behind another memory's, so that only the longer side is a bound.
+        need[memory.name] = max(busy(memory, (UPDATE,), (READ,)), busy(memory, (FILL,), (DRAIN,)))
+    return need
