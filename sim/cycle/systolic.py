@@ -1,0 +1,127 @@
+"""Cycle-accurate simulation of a systolic array with a private SRAM per tensor.
+
+What runs when is in ``systolic_run``, what happens in every cycle in ``systolic_wave``, what the
+SRAMs keep in ``sim.residency``.
+
+Stall causes: ``fill``, waiting before the first MAC; ``offchip_<tensor>``, waiting for a load, for
+partial sums that come back or for the place that results need; ``sram_<tensor>``, the array's port
+needs more than a cycle for a cycle of the wavefront, or chunks are too short for the skew;
+``drain``, from the last cycle of the array to the last word written off-chip.
+"""
+
+from __future__ import annotations
+
+import simpy
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.legality import require_legal
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import OFMAP, TENSORS, Problem
+from arraysmith.sim.cycle.offchip import FixedRate
+from arraysmith.sim.cycle.parameters import CycleParameters
+from arraysmith.sim.cycle.systolic_addresses import Addresses
+from arraysmith.sim.cycle.systolic_run import Outcome, SystolicRun
+from arraysmith.sim.cycle.systolic_streams import SystolicStreams
+from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
+from arraysmith.sim.pricing import Count, PriceList, components, leakage_pj, price
+from arraysmith.sim.probe import Probe
+from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
+
+CAUSES = (
+    "fill",
+    *(f"{where}_{tensor}" for where in ("offchip", "sram") for tensor in TENSORS),
+    "drain",
+)
+"""Stall causes in the order of a report."""
+
+
+def simulate_systolic(
+    architecture: Architecture,
+    problem: Problem,
+    mapping: Mapping,
+    probe: Probe | None = None,
+    parameters: CycleParameters | None = None,
+) -> Report:
+    """Return what a simulation of the mapped problem measured.
+
+    Args:
+        architecture: one off-chip memory, an SRAM per tensor, a systolic array.
+        problem: the operator.
+        mapping: output, weight or input stationary; see ``sim.folding``.
+        probe: sees every off-chip request and every access of the array to the SRAMs.
+        parameters: choices of the simulator; None takes the defaults.
+
+    Raises:
+        IllegalMappingError: the mapping breaks a rule.
+        ArraysmithError: no systolic dataflow, an unsupported architecture, or a buffer too small
+            for one step.
+    """
+    require_legal(architecture, problem, mapping)
+    machine = SystolicMachine.of(architecture, mapping)
+    folding = Folding.of(machine, problem, mapping)
+    views = word_views(folding, problem)
+    env = simpy.Environment()
+    streams = None
+    if probe is not None:
+        addresses = Addresses.of(problem, architecture, parameters or CycleParameters())
+        streams = SystolicStreams(machine, folding, views, addresses, probe)
+    channel = FixedRate(env, machine.offchip, probe)
+    outcome = SystolicRun(env, machine, folding, problem, channel, streams, views).run()
+    return _report(architecture, problem, machine, folding, outcome)
+
+
+def word_views(folding: Folding, problem: Problem) -> dict[str, WordView]:
+    """Return, per tensor, which word every lane of the array passes at every step."""
+    return {
+        name: WordView.of(
+            problem,
+            tensor,
+            *(folding.side(side) for side in LANES_AND_STEPS[folding.dataflow, name]),
+        )
+        for name, tensor in zip(TENSORS, problem.tensors, strict=True)
+    }
+
+
+def _report(
+    architecture: Architecture,
+    problem: Problem,
+    machine: SystolicMachine,
+    folding: Folding,
+    outcome: Outcome,
+) -> Report:
+    offchip = machine.offchip.name
+    counts = [
+        *(Count(offchip, tensor, READ, outcome.fetched[tensor], 1) for tensor in TENSORS),
+        Count(offchip, OFMAP, UPDATE, outcome.written, 1),
+    ]
+    for tensor in TENSORS:
+        name = machine.buffer(tensor).name
+        counts.append(Count(name, tensor, READ, outcome.array_reads[tensor], 1))
+        counts.append(Count(name, tensor, FILL, outcome.fetched[tensor], 1))
+    counts += [
+        Count(machine.ofmap.name, OFMAP, UPDATE, outcome.array_writes, 1),
+        Count(machine.ofmap.name, OFMAP, DRAIN, outcome.written, 1),
+    ]
+    prices = PriceList.of(architecture)
+    rows, columns = folding.used(0, 0)
+    report = Report(
+        fidelity="cycle",
+        setting="default",
+        macs=problem.macs,
+        flops=problem.flops,
+        pes=architecture.pes,
+        clock_hz=architecture.clock_hz,
+        compute_cycles=outcome.compute_cycles,
+        stalls=tuple((cause, outcome.stalls[cause]) for cause in CAUSES if cause in outcome.stalls),
+        active_pes=rows * columns,
+        accesses=price(architecture, prices, counts),
+        traffic=(),
+        mac_energy_pj=problem.macs * prices.mac.read_pj,
+        leakage_energy_pj=leakage_pj(architecture, prices, outcome.cycles),
+        area=components(architecture, prices),
+    )
+    assert report.cycles == outcome.cycles, "a stall has no name"
+    assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
+    assert outcome.written >= problem.ofmap.words, "results are missing"
+    return report
