@@ -1,0 +1,130 @@
+"""Carrying values through a systolic design: what a load does not bring, no PE gets.
+
+Every half of an input SRAM is an image of its tensor, full of poison except for the words that the
+loads brought (the same that are counted, timed and traced); a load wipes what its half held before.
+The array multiplies what it reads at the addresses of its streams; partial sums go where the
+results' streams say, off-chip and back when they do not stay.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.legality import require_legal
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+from arraysmith.sim.cycle.systolic import word_views
+from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
+from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.cycle.values import POISON, Drop
+from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding, SystolicMachine
+from arraysmith.sim.residency import Operand
+
+Int = NDArray[np.int64]
+
+
+class _Sram:
+    """The SRAM of one operand, filled by the loads of a run."""
+
+    def __init__(self, folding: Folding, operand: Operand, view: WordView, values: Int) -> None:
+        self._folding = folding
+        self._view = view
+        self._offchip = np.ascontiguousarray(values, np.int64).reshape(-1)
+        self._order = LoadOrder(folding, operand)
+        self._loads = self._order.loads()
+        self._halves = [
+            np.full(len(self._offchip), POISON, np.int64) for _ in range(operand.halves)
+        ]
+        self._held: list[list[Int]] = [[] for _ in range(operand.halves)]
+        self._epoch = -1
+
+    def block(self, fold: Fold, dropped: int) -> Int:
+        """Return int64 [lanes, steps]: what the array reads in ``fold``; padding reads as zero."""
+        operand = self._order.operand
+        lanes, steps = (
+            self._folding.block(side, fold.row, fold.column)
+            for side in (operand.lanes, operand.steps)
+        )
+        found = np.empty((lanes[1] - lanes[0], steps[1] - steps[0]), np.int64)
+        news = self._order.pieces(fold)
+        for first, stop in operand.pieces(self._folding, fold.row, fold.column):
+            if news:
+                self._load(lanes, fold.group, dropped)
+            words = self._view.words(lanes, (first, stop), fold.group)
+            half = self._halves[self._epoch % len(self._halves)]
+            found[:, first - steps[0] : stop - steps[0]] = np.where(words < 0, 0, half[words])
+        return found
+
+    def _load(self, lanes: tuple[int, int], group: int, dropped: int) -> None:
+        load = next(self._loads)
+        place = load.epoch % len(self._halves)
+        if load.epoch != self._epoch:
+            self._epoch = load.epoch
+            for words in self._held[place]:
+                self._halves[place][words] = POISON
+            self._held[place].clear()
+        words = self._view.distinct(lanes, load.steps, group, load.epoch + 1)
+        if load.number != dropped:
+            self._halves[place][words] = self._offchip[words]
+            self._held[place].append(words)
+
+
+def systolic_values(
+    architecture: Architecture,
+    problem: Problem,
+    mapping: Mapping,
+    ifmap: Int,
+    weight: Int,
+    drop: Drop | None = None,
+) -> Int:
+    """Return the results that the machine leaves in off-chip memory.
+
+    Args:
+        architecture: a systolic design.
+        problem: the operator.
+        mapping: as for ``simulate_systolic``.
+        ifmap: int64, of its tensor's shape.
+        weight: int64, of its tensor's shape.
+        drop: a transfer to leave out: a load of an operand, or the return of all partial sums of a
+            fold.
+
+    Raises:
+        ArraysmithError: as ``simulate_systolic``.
+    """
+    require_legal(architecture, problem, mapping)
+    machine = SystolicMachine.of(architecture, mapping)
+    folding = Folding.of(machine, problem, mapping)
+    views = word_views(folding, problem)
+    dropped = dict.fromkeys(TENSORS, -1)
+    if drop:
+        dropped[TENSORS[drop.tensor]] = drop.transfer
+    srams = {
+        tensor: _Sram(folding, Operand.of(machine, folding, problem, tensor), views[tensor], values)
+        for tensor, values in ((IFMAP, ifmap), (WEIGHT, weight))
+    }
+    results = ResultOrder(machine, folding)
+    offchip = np.full(problem.ofmap.words, POISON, np.int64)
+    sums = np.full(problem.ofmap.words, POISON, np.int64)
+    returned = 0
+    for fold in folding.folds():
+        blocks = {tensor: sram.block(fold, dropped[tensor]) for tensor, sram in srams.items()}
+        if folding.dataflow == "os":
+            new = blocks[WEIGHT] @ blocks[IFMAP].T
+        elif folding.dataflow == "ws":
+            new = blocks[WEIGHT] @ blocks[IFMAP]
+        else:
+            new = blocks[IFMAP] @ blocks[WEIGHT]
+        lanes, steps = (
+            folding.block(side, fold.row, fold.column)
+            for side in LANES_AND_STEPS[folding.dataflow, OFMAP]
+        )
+        words = views[OFMAP].words(lanes, steps, fold.group)
+        if results.returns(fold):
+            sums[words] = POISON if returned == dropped[OFMAP] else offchip[words]
+            returned += 1
+        sums[words] = new if folding.dataflow == "os" or fold.row == 0 else sums[words] + new
+        if not results.stays(fold) or fold.row + 1 == folding.row_folds:
+            offchip[words], sums[words] = sums[words], POISON
+    return offchip.reshape([axis.extent for axis in problem.ofmap.axes])
