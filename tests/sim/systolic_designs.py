@@ -1,0 +1,124 @@
+"""Small systolic designs, and a probe that keeps what it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from random import Random
+
+import numpy as np
+from tiny import COST, memory
+
+from arraysmith.arch.architecture import Architecture, Compute, Fanout, Systolic
+from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
+from arraysmith.arch.problem import TENSORS
+
+DATAFLOWS = ("os", "ws", "is")
+PLACES = {
+    "os": ("NPQ", "K", "RSC"),
+    "ws": ("RSC", "K", "NPQ"),
+    "is": ("RSC", "NPQ", "K"),
+}
+SRAMS = {"ifmap": "ifmap_sram", "weight": "weight_sram", "ofmap": "ofmap_sram"}
+
+
+def systolic(
+    rows: int,
+    columns: int,
+    *,
+    depth: tuple[int, int, int] = (1 << 20,) * 3,
+    offchip: Fraction | int | None = None,
+    latency: int = 0,
+    offchip_ports: int = 2,
+    sram: Fraction | int | None = None,
+    ports: int = 2,
+    double_buffered: bool = True,
+    drain: str = "shift",
+    partial_folds: str = "used",
+) -> Architecture:
+    """One SRAM of ``depth`` words per tensor; everything else unlimited unless said."""
+    return Architecture(
+        name="tiny-systolic",
+        clock_hz=200_000_000,
+        technology="45nm",
+        levels=(
+            memory(
+                "dram", TENSORS, read=offchip, write=offchip, latency=latency, ports=offchip_ports
+            ),
+            *(
+                memory(
+                    SRAMS[tensor],
+                    (tensor,),
+                    depth=words,
+                    read=sram,
+                    write=sram,
+                    ports=ports,
+                    double_buffered=double_buffered,
+                )
+                for tensor, words in zip(TENSORS, depth, strict=True)
+            ),
+            Fanout("array", columns, rows, Systolic(drain, partial_folds)),
+        ),
+        compute=Compute(energy=COST),
+    )
+
+
+def stationary(dataflow: str) -> Mapping:
+    """The mapping of a systolic dataflow, with loops over dims of extent 1, too."""
+    y, x, stream = (tuple(Loop(dim, 1) for dim in dims) for dims in PLACES[dataflow])
+    return Mapping(
+        (
+            LevelMapping("dram", temporal=(Loop("G", 1),)),
+            LevelMapping("array", x=x, y=y),
+            LevelMapping("mac", temporal=stream),
+        )
+    )
+
+
+def faster(architecture: Architecture, level: str, factor: int) -> Architecture:
+    """The same design with ``factor`` times the words per cycle at one memory."""
+    levels = []
+    for one in architecture.levels:
+        if one.name == level:
+            one = replace(  # noqa: PLW2901 - the copy stands for the original
+                one,
+                read_words_per_cycle=one.read_words_per_cycle * factor,
+                write_words_per_cycle=one.write_words_per_cycle * factor,
+            )
+        levels.append(one)
+    return replace(architecture, levels=tuple(levels))
+
+
+def any_design(random: Random) -> Architecture:
+    """A random design with tight buffers and ports; a few are too small for one step."""
+    rows, columns = random.randint(1, 5), random.randint(1, 5)
+    return systolic(
+        rows,
+        columns,
+        depth=tuple(random.choice((8, 10, 14, 24, 60, 200, 4000)) for _ in range(3)),
+        offchip=random.choice((None, Fraction(1, 3), 1, Fraction(3, 2), 4, 100)),
+        latency=random.choice((0, 1, 7)),
+        offchip_ports=random.choice((1, 2)),
+        sram=random.choice((None, Fraction(1, 2), 1, 3)),
+        ports=random.choice((1, 2)),
+        double_buffered=random.random() < 0.7,
+        drain=random.choice(("shift", "free")),
+        partial_folds=random.choice(("used", "full")),
+    )
+
+
+@dataclass
+class Kept:
+    """A probe that keeps every request: per stream, rows of the arguments in their order."""
+
+    parts: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def requests(self, stream, request_cycle, response_cycle, address, size, tile):
+        columns = (request_cycle, response_cycle, address, size, tile)
+        rows = np.stack([np.asarray(x, np.int64) for x in columns], axis=1)
+        assert len(rows)
+        self.parts.setdefault(stream, []).append(rows)
+
+    def stream(self, name: str) -> np.ndarray:
+        parts = self.parts.get(name)
+        return np.concatenate(parts) if parts else np.zeros((0, 5), np.int64)
