@@ -13,7 +13,14 @@ from arraysmith.sim.cycle.boxes import (
     next_row,
     place,
 )
+from arraysmith.sim.cycle.multiply import multiply, plan
 from arraysmith.sim.cycle.nest import Flags
+
+Scratch = tuple[Int, Int, Int, Int]
+"""Room that the copies work in: boxes, row, tile, tile before."""
+
+NOWHERE = np.zeros(AXES, np.int64)
+"""The shift of a tile that there is once."""
 
 
 @njit(cache=True, nogil=True)
@@ -24,21 +31,25 @@ def _copy(
     target_frame: Int,
     now: Int,
     old: Int,
+    shift: Int,
     keeps: bool,
     reach: Int,
     extent: Int,
     forget: bool,
+    scratch: Scratch,
 ) -> int:
     """Bring the new words of one tile from one frame to another, unless told to ``forget``.
 
     Returns:
         Words of the transfer.
     """
-    boxes = np.empty((AXES, AXES, 2), np.int64)
-    row = np.empty(AXES, np.int64)
+    boxes, row, tile, before = scratch
     last = AXES - 1
     words = 0
-    for b in range(fresh_boxes(now, old, keeps, reach, extent, boxes)):
+    for a in range(AXES):
+        tile[a] = now[a] + shift[a]
+        before[a] = old[a] + shift[a]
+    for b in range(fresh_boxes(tile, before, keeps, reach, extent, boxes)):
         box = boxes[b]
         row[:] = box[:, 0]
         while True:
@@ -61,15 +72,18 @@ def _add(
     target: Int,
     target_frame: Int,
     now: Int,
+    shift: Int,
     reach: Int,
     extent: Int,
     first: bool,
+    scratch: Scratch,
 ) -> None:
     """Add a whole tile of results to another frame, or write it if it is the ``first`` there."""
-    boxes = np.empty((AXES, AXES, 2), np.int64)
-    row = np.empty(AXES, np.int64)
+    boxes, row, tile, _ = scratch
     last = AXES - 1
-    for b in range(fresh_boxes(now, now, False, reach, extent, boxes)):
+    for a in range(AXES):
+        tile[a] = now[a] + shift[a]
+    for b in range(fresh_boxes(tile, tile, False, reach, extent, boxes)):
         box = boxes[b]
         row[:] = box[:, 0]
         while True:
@@ -101,12 +115,26 @@ def _bring_operand(
     spads: Int,
     transfers: Int,
     drop: tuple[int, int],
+    scratch: Scratch,
 ) -> None:
     """Bring the new words of one operand to the shared memory and to every scratchpad."""
     now, old, reach = shared_tile
     if in_shared and not (started and (now == old).all()):
         forget = drop[0] == t and drop[1] == transfers[t]
-        words = _copy(offchip, extent, shared, reach, now, old, started, reach, extent, forget)
+        words = _copy(
+            offchip,
+            extent,
+            shared,
+            reach,
+            now,
+            old,
+            NOWHERE,
+            started,
+            reach,
+            extent,
+            forget,
+            scratch,
+        )
         transfers[t] += words > 0
     child_now, child_old, child_reach = child_tile
     if started and retains and (child_now == child_old).all():
@@ -118,12 +146,14 @@ def _bring_operand(
             reach if in_shared else extent,
             spads[i],
             child_reach,
-            child_now + shifts[i],
-            child_old + shifts[i],
+            child_now,
+            child_old,
+            shifts[i],
             started and retains,
             child_reach,
             extent,
             forget,
+            scratch,
         )
         transfers[t] += words > 0
 
@@ -146,6 +176,7 @@ def _bring_results(
     spads: Int,
     transfers: Int,
     drop: tuple[int, int],
+    scratch: Scratch,
 ) -> None:
     """Bring partial sums back, or start from zero where there are none."""
     now, old, reach = shared_tile
@@ -155,7 +186,9 @@ def _bring_results(
         child_back = child_back or (child_again[j] and index[j] > 0)
     if in_shared and back and not (now == old).all():
         forget = drop[0] == 2 and drop[1] == transfers[2]
-        _copy(offchip, extent, shared, reach, now, old, False, reach, extent, forget)
+        _copy(
+            offchip, extent, shared, reach, now, old, NOWHERE, False, reach, extent, forget, scratch
+        )
         transfers[2] += 1
     child_now, child_old, child_reach = child_tile
     if started and retains and (child_now == child_old).all():
@@ -170,12 +203,14 @@ def _bring_results(
             reach if in_shared else extent,
             spads[i],
             child_reach,
-            child_now + shifts[i],
-            child_old + shifts[i],
+            child_now,
+            child_old,
+            shifts[i],
             False,
             child_reach,
             extent,
             forget,
+            scratch,
         )
         transfers[2] += 1
 
@@ -193,6 +228,7 @@ def _take_results(
     offchip: Int,
     shared: Int,
     spads: Int,
+    scratch: Scratch,
 ) -> None:
     """Take the results of epochs that ended with the last step up, from the inside out."""
     now, old, reach = shared_tile
@@ -204,13 +240,15 @@ def _take_results(
                 child_reach,
                 shared if in_shared else offchip,
                 reach if in_shared else extent,
-                child_old + shifts[i],
+                child_old,
+                shifts[i],
                 child_reach,
                 extent,
                 leads[i],
+                scratch,
             )
     if in_shared and (final or (now != old).any()):
-        _add(shared, reach, offchip, extent, old, reach, extent, True)
+        _add(shared, reach, offchip, extent, old, NOWHERE, reach, extent, True, scratch)
 
 
 @njit(cache=True, nogil=True)
@@ -222,6 +260,7 @@ def carry(
     shared_tiles: tuple[Int, Int, Flags],
     child_tiles: tuple[Int, Int, Flags],
     mac_stride: Int,
+    whole: Int,
     retains: Flags,
     in_shared: Flags,
     shifts: Int,
@@ -240,6 +279,7 @@ def carry(
         shared_tiles: (stride, reach, again) of the shared memory's tiles, see ``Nest``.
         child_tiles: the same of the scratchpads' tiles.
         mac_stride: int64 [3, AXES, loops].
+        whole: int64 [3, AXES], indices along each axis that the whole problem touches.
         retains: bool [3].
         in_shared: bool [3].
         shifts: int64 [3, instances, AXES], shift of every PE's tile of each tensor.
@@ -259,6 +299,14 @@ def carry(
     child, child_old = np.empty((3, AXES), np.int64), np.zeros((3, AXES), np.int64)
     word = np.empty((3, AXES), np.int64)
     transfers = np.zeros(3, np.int64)
+    scratch = (
+        np.empty((AXES, AXES, 2), np.int64),
+        np.empty(AXES, np.int64),
+        np.empty(AXES, np.int64),
+        np.empty(AXES, np.int64),
+    )
+    room = (np.empty((3, AXES), np.int64), np.empty((3, AXES), np.int64), index.copy())
+    where = plan(child_reach, extent, offset, whole, mac_stride)
     # Of PEs with equal result tiles the first gets the partial sums, and writes first.
     leads = np.ones(instances, np.bool_)
     for i in range(instances):
@@ -283,6 +331,7 @@ def carry(
                 offchip[2],
                 shared[2],
                 spads[2],
+                scratch,
             )
         if final:
             return
@@ -301,6 +350,7 @@ def carry(
                 spads[t],
                 transfers,
                 drop,
+                scratch,
             )
         _bring_results(
             step > 0,
@@ -319,78 +369,28 @@ def carry(
             spads[2],
             transfers,
             drop,
+            scratch,
         )
         above_old[:] = above
         child_old[:] = child
         for i in range(instances):
-            _multiply(
+            multiply(
                 counts,
                 step_loops,
                 extent,
-                mac_stride,
                 child_reach,
                 child,
                 word,
-                shifts[:, i],
-                spads[0][i],
-                spads[1][i],
-                spads[2][i],
+                shifts,
+                i,
+                spads[0],
+                spads[1],
+                spads[2],
+                where,
+                room,
             )
         for j in range(step_loops - 1, -1, -1):
             index[j] += 1
             if index[j] < counts[j]:
                 break
             index[j] = 0
-
-
-@njit(cache=True, nogil=True)
-def _multiply(
-    counts: Int,
-    step_loops: int,
-    extent: Int,
-    stride: Int,
-    reach: Int,
-    tile: Int,
-    word: Int,
-    shift: Int,
-    ifmap: Int,
-    weight: Int,
-    ofmap: Int,
-) -> None:
-    """Do the multiply-accumulates of one PE in one step."""
-    at = word + shift
-    # A tile wraps around its frame at most once: from here on no division is needed.
-    frame = np.empty((3, AXES), np.int64)
-    for t in range(3):
-        for a in range(AXES):
-            frame[t, a] = (tile[t, a] + shift[t, a]) // reach[t, a] * reach[t, a]
-    address = np.empty(3, np.int64)
-    index = np.zeros(len(counts), np.int64)
-    while True:
-        inside = True
-        for a in range(AXES):
-            inside = inside and 0 <= at[0, a] < extent[0, a]
-        if inside:
-            for t in range(3):
-                address[t] = 0
-                for a in range(AXES):
-                    position = at[t, a] - frame[t, a]
-                    if position >= reach[t, a]:
-                        position -= reach[t, a]
-                    address[t] = address[t] * reach[t, a] + position
-            ofmap[address[2]] += ifmap[address[0]] * weight[address[1]]
-        j = len(counts) - 1
-        while j >= step_loops:
-            index[j] += 1
-            turns = 1
-            if index[j] == counts[j]:
-                index[j] = 0
-                turns = 1 - counts[j]
-            for t in range(3):
-                for a in range(AXES):
-                    at[t, a] += turns * stride[t, a, j]
-            if turns == 1:
-                break
-            j -= 1
-        if j < step_loops:
-            return

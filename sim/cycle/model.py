@@ -94,10 +94,10 @@ def multiplied_words(problem: Problem, tensor: Tensor) -> int:
     """Return how many MACs take a stored word of ``tensor``, not padding."""
     found = problem.macs
     for axis in tensor.axes:
-        index = np.full((), axis.offset)
+        index = np.full(1, axis.offset)
         for dim, coefficient in axis.terms:
             index = np.add.outer(index, coefficient * np.arange(problem.size[dim]))
-        inside = np.count_nonzero((index >= 0) & (index < axis.extent))
+        inside = int(np.count_nonzero((index >= 0) & (index < axis.extent)))
         found = found // index.size * inside
     return found
 

@@ -4,9 +4,11 @@
 (``state``), kept from phase to phase. Everything it decides lies at or after the phase's start, so
 the event engine may run it at that moment and schedule what follows from it.
 
-For step s, in this order on the shared memory's read port: partial sums that come back, new ifmap
-words, new weight words; each tensor on its own bus. Then the drain of an epoch that ended with step
-s - 1 (before the fills, if the partial-sum scratchpad is a single buffer, or a phase ends there).
+For step s, in this order on the shared memory's read port: new ifmap words, new weight words,
+partial sums that come back; each tensor on its own bus. Partial sums are last because their room is
+the last to be free: it comes with the drain of two epochs ago. Then the drain of an epoch that
+ended with step s - 1 (before the fills, if the partial-sum scratchpad is a single buffer, or a
+phase ends there).
 """
 
 from __future__ import annotations
@@ -158,7 +160,7 @@ def run_phase(
     step = 0
     while True:
         best, binding = -1, 2
-        for t in (2, 0, 1):
+        for t in range(3):
             if recording:
                 records[step, t, REC_TILE] = -1
                 if t == 2:

@@ -20,7 +20,7 @@ from arraysmith.sim.cycle.boxes import (
     place,
 )
 from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.nest import O
+from arraysmith.sim.cycle.nest import Flags, O
 from arraysmith.sim.cycle.offchip import Bursts, Timing
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.schedule import Border, Epoch, turns_of
@@ -230,7 +230,7 @@ class Streams:
         """Return room for what the kernel tells of the transfers of one phase."""
         return np.empty((self._machine.nest.steps_per_phase, 4, RECORD), np.int64)
 
-    def tell_array(self, phase: int, before: Int, known: Int, records: Int) -> None:
+    def tell_array(self, phase: int, before: Int, known: Flags, records: Int) -> None:
         """Tell the array side of one phase.
 
         Args:

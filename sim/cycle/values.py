@@ -18,7 +18,7 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem, Tensor
-from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.boxes import Int, padded
 from arraysmith.sim.cycle.carry import carry
 from arraysmith.sim.cycle.nest import Chain, Nest
 
@@ -132,6 +132,7 @@ def simulate_values(
         (nest.shared_stride, nest.shared_reach, nest.shared_again),
         (nest.child_stride, nest.child_reach, nest.child_again),
         nest.mac_stride,
+        np.array([padded([x.reach(problem.size) for x in t.axes], 1) for t in problem.tensors]),
         nest.retains,
         np.array(chain.in_shared),
         np.ascontiguousarray(nest.instance_shift.transpose(1, 0, 2)),
@@ -155,7 +156,13 @@ def verify_values(
         WrongValuesError: naming the first word that differs.
     """
     ifmap, weight = random_operands(problem, seed)
-    got = simulate_values(architecture, problem, mapping, ifmap, weight)
+    run = simulate_values
+    if architecture.systolic:
+        # Imported when needed: that module imports this one.
+        from arraysmith.sim.cycle.systolic_values import systolic_values  # noqa: PLC0415
+
+        run = systolic_values
+    got = run(architecture, problem, mapping, ifmap, weight)
     want = reference_output(problem, ifmap, weight)
     wrong = np.argwhere(got != want)
     if len(wrong):
