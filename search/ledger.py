@@ -24,6 +24,9 @@ from typing import Any, Self
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.search.space import Genome
 
+LEDGER = "ledger.jsonl"
+"""Name of the ledger in the output folder of a search."""
+
 SCHEMA = 1
 """Version of the file format."""
 

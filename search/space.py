@@ -6,7 +6,6 @@ A genome is a tuple of small integers, one per parameter: the index of its choic
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,6 +13,7 @@ from math import prod
 import numpy as np
 
 from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.budget import Budget
 from arraysmith.arch.errors import ArraysmithError
 
 Genome = tuple[int, ...]
@@ -90,13 +90,13 @@ class Space:
     Attributes:
         template: gives every number that is not a parameter.
         parameters: in the order of the genome; no path twice.
-        inside: whether a design keeps the budget. It has to hold for smaller memories whenever it
-            holds for larger ones: ``repair`` relies on it.
+        budget: what a design may spend. ``repair`` shrinks: with an exact number of MACs, meshes
+            have to be fixed or of fixed product.
     """
 
     template: Architecture
     parameters: tuple[Parameter, ...]
-    inside: Callable[[Architecture], bool]
+    budget: Budget
 
     def __post_init__(self) -> None:
         paths = [path for parameter in self.parameters for path in parameter.paths]
@@ -144,19 +144,25 @@ class Space:
 
     def fits(self, genome: Genome) -> bool:
         """Return whether the design keeps the budget."""
-        return self.inside(self.architecture(genome))
+        return self.budget.admits(self.architecture(genome))
 
     def repair(self, genome: Genome) -> Genome:
         """Return ``genome``, or a smaller design near it that keeps the budget.
 
-        The depth of the memory that takes most bits (all instances) goes down one choice at a
-        time; when no depth is left to shrink, widths do, then every other integer. Meshes of fixed
-        product stay. Ties go to the parameter declared first, so equal genomes give equal repairs.
+        While there are too many MACs, the largest mesh goes down a choice at a time. After that
+        the depth of the memory that takes most bits (all instances) does, and when no depth is left
+        to shrink, widths do. Meshes of fixed product stay. Ties go to what is declared first: equal
+        genomes give equal repairs.
 
         Raises:
-            ArraysmithError: the smallest memories still break the budget, see ``smallest``.
+            ArraysmithError: nothing is left to shrink, see ``smallest``.
         """
-        while not self.fits(genome):
+        while True:
+            design = self.architecture(genome)
+            broken = {excess.limit for excess in self.budget.violations(design)}
+            if not broken:
+                return genome
+            first = "mesh" if broken & {"pes", "max_pes"} else "depth"
             shrinkable = [
                 i
                 for i, parameter in enumerate(self.parameters)
@@ -164,20 +170,20 @@ class Space:
             ]
             if not shrinkable:
                 raise ArraysmithError(f"no design meets the budget at {self.values(genome)}")
-            design = self.architecture(genome)
-            target = max(shrinkable, key=lambda i: (self._weight(i, design), -i))
+            target = max(shrinkable, key=lambda i: (*self._weight(i, design, first), -i))
             genome = (*genome[:target], genome[target] - 1, *genome[target + 1 :])
-        return genome
 
-    def _weight(self, index: int, design: Architecture) -> tuple[int, int]:
-        """Return how soon parameter ``index`` is shrunk: (kind of field, bits of its memory)."""
-        name, _, field = self.parameters[index].paths[0].partition(".")
+    def _weight(self, index: int, design: Architecture, first: str) -> tuple[int, int]:
+        """Return how soon parameter ``index`` is shrunk: (kind of field, how much there is)."""
+        path = self.parameters[index].paths[0]
+        name, _, field = path.partition(".")
         bits = sum(
             memory.capacity_bits * design.instances(memory.name)
             for memory in design.memories
             if memory.name == name
         )
-        return {"depth": 2, "width_bits": 1}.get(field, 0), bits
+        kind = {"depth": 2, "width_bits": 1}.get(field, 0)
+        return 3 if field.startswith(first) else kind, bits or design.value(path)
 
     def smallest(self) -> tuple[Genome, ...]:
         """Return the genomes with every integer at its least, one per choice of fixed products.

@@ -76,6 +76,11 @@ class Optimiser(ABC):
     def tell(self, genomes: Sequence[Genome], losses: Sequence[float]) -> None:
         """Take the losses of the genomes asked last, in the same order; infinite is allowed."""
 
+    @property
+    def expected(self) -> int | None:
+        """How many genomes will be asked in total, repeated ones included; None if unknown."""
+        return None
+
     @abstractmethod
     def _state(self) -> dict[str, Any]:
         """Return the optimiser's own state as plain data."""

@@ -72,6 +72,11 @@ class Genetic(Optimiser):
         self._scored: list[tuple[Genome, float]] = []  # the generation told last, best first
         self._seen: set[Genome] = set()
 
+    @property
+    def expected(self) -> int:
+        """Population x generations."""
+        return self.settings.population * self.settings.generations
+
     def ask(self) -> list[Genome]:
         """Return the whole next generation, its elite first."""
         if not self._asked and self._generation < self.settings.generations:

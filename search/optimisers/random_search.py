@@ -39,6 +39,11 @@ class RandomSearch(Optimiser):
         self._asked: list[Genome] = []
         self._seen: set[Genome] = set()
 
+    @property
+    def expected(self) -> int:
+        """Population x generations."""
+        return self.settings.population * self.settings.generations
+
     def ask(self) -> list[Genome]:
         """Return the next batch."""
         if not self._asked and self._batch < self.settings.generations:

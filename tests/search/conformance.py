@@ -87,6 +87,10 @@ class OptimiserConformance:
         assert len(history(optimiser)) >= 2
         assert optimiser.ask() == []
 
+    def test_what_is_expected_is_what_is_asked(self):
+        asked = sum(map(len, history(self.make())))
+        assert self.make().expected in (None, asked)
+
     def test_equal_seeds_ask_equal_genomes_and_other_seeds_others(self):
         assert history(self.make(seed=1)) == history(self.make(seed=1))
         assert history(self.make(seed=1)) != history(self.make(seed=2))

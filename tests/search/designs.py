@@ -1,6 +1,7 @@
 """A small design for tests that need one, and a space around it."""
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory
+from arraysmith.arch.budget import Budget
 from arraysmith.search.space import FixedProduct, IntegerChoice, Space
 
 ALL = ("ifmap", "weight", "ofmap")
@@ -27,5 +28,5 @@ def space(limit_bits=DESIGN.storage_bits, template=DESIGN):
             IntegerChoice("glb.width_bits", (32, 64)),
             IntegerChoice("weight_spad.depth", (1, 2, 4, 6, 12)),
         ),
-        lambda design: design.storage_bits <= limit_bits,
+        Budget(storage_bits=limit_bits),
     )

@@ -7,6 +7,7 @@ from designs import DESIGN, space
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arraysmith.arch.budget import Budget
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.search.space import FixedProduct, IntegerChoice, Space
 
@@ -70,6 +71,13 @@ def test_the_memory_with_most_bits_is_shrunk_first_and_depths_before_widths():
     assert tight.repair((2, 3, 1, 4)) == (2, 0, 0, 0)
 
 
+def test_too_many_macs_shrink_the_mesh_and_leave_the_memories():
+    meshes = tuple(IntegerChoice(f"array.mesh_{axis}", (1, 2, 4, 8)) for axis in "xy")
+    some = Space(DESIGN, (*meshes, IntegerChoice("glb.depth", (8, 64))), Budget(max_pes=12))
+    assert some.repair((3, 3, 1)) == (1, 2, 1)
+    assert all(some.fits(some.repair(genome)) for genome in genomes_of(some))
+
+
 def test_a_budget_that_the_smallest_design_breaks_is_an_error():
     hopeless = space(limit_bits=100)
     with pytest.raises(ArraysmithError, match="no design meets the budget"):
@@ -101,12 +109,12 @@ def test_random_genomes_are_within_bounds_and_reach_every_choice():
 def test_a_path_in_two_parameters_is_refused():
     twice = (IntegerChoice("glb.depth", (1,)), IntegerChoice("glb.depth", (2,)))
     with pytest.raises(ArraysmithError, match=r"more than one parameter: glb\.depth"):
-        Space(DESIGN, twice, lambda _: True)
+        Space(DESIGN, twice, Budget())
 
 
 def test_a_path_that_the_design_lacks_is_refused_with_the_near_match():
     with pytest.raises(ArraysmithError, match="glb"):
-        Space(DESIGN, (IntegerChoice("gbl.depth", (1,)),), lambda _: True)
+        Space(DESIGN, (IntegerChoice("gbl.depth", (1,)),), Budget())
 
 
 def test_falling_values_and_empty_products_are_refused():
