@@ -314,10 +314,6 @@ def _conv_faults(spec: ConvSpec, path: str, positions: Positions) -> Iterator[Fa
             rule = f"does not fit the {extent + 2 * padding} padded {('rows', 'columns')[axis]}"
             hint = f"it spans {dilation * (window - 1) + 1}"
             yield positions.fault(f"{path}.window", rule, hint)
-        elif padding >= dilation * (window - 1) + 1:
-            span = dilation * (window - 1) + 1
-            rule = f"must be less than the {span} {('rows', 'columns')[axis]} of the window"
-            yield positions.fault(f"{path}.padding", rule, "whole windows would lie on padding")
 
 
 def network_document(network: Network, source: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ GEMM_SIZES = ("M", "N", "K")
 """Columns of a matrix product [M, K] x [K, N] after its name."""
 
 _WHOLE = re.compile(r"[0-9]{1,15}")
+_BARRED = re.compile(r"[/:]")
 _RATIO = re.compile(r"([0-9]{1,9})\s*:\s*([0-9]{1,9})")
 _NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
@@ -61,9 +62,10 @@ class _Table:
 def read_topology(path: str | Path, *, gemm: bool | None = None) -> Network:
     """Return the layers of a SCALE-Sim topology file, each with 8-bit words, without a graph.
 
-    The name of the network is that of the file without its suffix. A name that comes again gets
-    ``#2``, ``#3`` ... A convolution whose name holds ``DP`` is depthwise: every channel is
-    convolved with every one of its filters on its own. Outputs follow the floor rule.
+    The name of the network is that of the file without its suffix. In the names of layers ``/`` and
+    ``:`` become ``_``; a name that comes again gets ``#2``, ``#3`` ... A convolution whose name
+    holds ``DP`` is depthwise: every channel is convolved with every one of its filters on its own.
+    Outputs follow the floor rule.
 
     Args:
         path: the file.
@@ -73,7 +75,15 @@ def read_topology(path: str | Path, *, gemm: bool | None = None) -> Network:
     Raises:
         InputError: the file cannot be read, or has faults; carries all of them.
     """
-    table = _read(path)
+    return parse_topology(read_text(path), Path(path).stem, str(path), gemm=gemm)
+
+
+def parse_topology(text: str, name: str, file: str = "", *, gemm: bool | None = None) -> Network:
+    """Return the layers of topology ``text`` as the network ``name``; see ``read_topology``.
+
+    ``file`` is the name that faults carry.
+    """
+    table = _read(text, file)
     columns = GEMM_SIZES if _is_gemm(table, gemm) else CONV_SIZES
     problems = [_problem(table, line, cells, columns) for line, cells in table.rows]
     if not table.rows:
@@ -83,14 +93,14 @@ def read_topology(path: str | Path, *, gemm: bool | None = None) -> Network:
         raise InputError(sorted(table.faults, key=lambda x: (x.line, x.column)))
     taken: set[str] = set()
     layers = [Layer(_unique(problem, taken)) for problem in problems if problem is not None]
-    return Network(Path(path).stem, tuple(layers))
+    return Network(name, tuple(layers))
 
 
-def _read(path: str | Path) -> _Table:
-    table = _Table(str(path))
+def _read(text: str, file: str) -> _Table:
+    table = _Table(file)
     first = True
-    for number, text in enumerate(read_text(path).splitlines(), start=1):
-        cells = _cells(text)
+    for number, line in enumerate(text.splitlines(), start=1):
+        cells = _cells(line)
         if not cells:
             continue
         if first and not any(_NUMBER.fullmatch(cell.text) for cell in cells[1:]):
@@ -136,17 +146,20 @@ def _problem(
     """Return the layer of a row; None when it has faults, which go into the table."""
     before = len(table.faults)
     name = cells[0]
-    rule = label_fault(name.text)
+    label = _BARRED.sub("_", name.text)
+    rule = label_fault(label)
     if rule:
-        table.fault(line, name, "layer name", rule, "rename the layer")
+        hint = "separate values by commas" if "\t" in name.text else ""
+        table.fault(line, name, "layer name", rule, hint)
     sizes = [
-        _size(table, line, cell, column)
-        for cell, column in zip(cells[1:], columns, strict=False)
-    ]  # fmt: skip
+        _size(table, line, cell, column) for cell, column in zip(cells[1:], columns, strict=False)
+    ]
     missing = columns[len(cells) - 1 :]
     if missing:
         end = _Cell("", cells[-1].column + len(cells[-1].text))
         hint = f"columns are: name, {', '.join(columns)}"
+        if len(cells) == 1:
+            hint = "remove the line if it is a title"
         table.fault(line, end, missing[0], "value is missing", hint)
     more = cells[1 + len(columns) :]
     second_stride = None
@@ -159,9 +172,9 @@ def _problem(
         return None
     if columns is GEMM_SIZES:
         m, n, k = sizes
-        problem = matmul(name.text, m=m, n=n, k=k)
+        problem = matmul(label, m=m, n=n, k=k)
     else:
-        problem_or_none = _convolution(table, line, cells, sizes, second_stride)
+        problem_or_none = _convolution(table, line, label, cells, sizes, second_stride)
         if problem_or_none is None:
             return None
         problem = problem_or_none
@@ -192,17 +205,23 @@ def _is_second_stride(table: _Table, cell: _Cell) -> bool:
 
 
 def _check_sparsity(table: _Table, line: int, more: list[_Cell]) -> None:
-    """Accept only what changes nothing: all N of every N weights kept."""
+    """Accept after the sizes only what changes nothing: all N of every N weights kept."""
     ratio = _RATIO.fullmatch(more[0].text)
-    if len(more) > 1:
-        table.fault(line, more[1], "(no such column)", "row has more values than columns")
-    elif ratio is None or ratio[1] != ratio[2] or int(ratio[1]) == 0:
+    if more[0].text and (ratio is None or ratio[1] != ratio[2] or int(ratio[1]) == 0):
         rule = "sparse weights are not modelled"
         table.fault(line, more[0], "sparsity", rule, "remove the column for the dense layer")
+    beyond = [cell for cell in more[1:] if cell.text]
+    if beyond:
+        table.fault(line, beyond[0], "(no such column)", "row has more values than columns")
 
 
 def _convolution(
-    table: _Table, line: int, cells: list[_Cell], sizes: list[int], second_stride: int | None
+    table: _Table,
+    line: int,
+    name: str,
+    cells: list[_Cell],
+    sizes: list[int],
+    second_stride: int | None,
 ) -> Problem | None:
     height, width, rows, columns, channels, filters, stride = sizes
     fits = True
@@ -213,9 +232,9 @@ def _convolution(
             table.fault(line, cell, axis, f"must fit the input, at most {extent}")
     if not fits:
         return None
-    depthwise = "DP" in cells[0].text
+    depthwise = "DP" in name
     return conv(
-        cells[0].text,
+        name,
         height=height,
         width=width,
         in_channels=channels,
