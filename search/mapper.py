@@ -8,6 +8,7 @@ never mapper noise.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,9 +35,6 @@ from arraysmith.sim.analytical.scoring import (
 
 OBJECTIVES = ("edp", "energy", "latency")
 """What ``best`` minimises; ties go to the other one of cycles and energy, then to the first row."""
-
-CHUNK = 1 << 16
-"""Mappings counted at a time: bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +118,7 @@ def build_table(
     meshes: Meshes,
     seed: np.random.SeedSequence | int,
     samples: int,
+    threads: int = 1,
 ) -> MappingTable:
     """Return the table of a problem.
 
@@ -129,17 +128,16 @@ def build_table(
         dataflow: what mappings may look like.
         setting: of the analytical model.
         meshes: mesh shapes to cover.
-        seed: of the sample, when the space has more than ``samples`` mappings.
-        samples: most mappings to count.
+        seed: of the sample, when the space has more than ``samples`` factorisations.
+        samples: most factorisations to look at; a space with no more is counted whole.
+        threads: threads to count with; they change nothing but the time.
     """
     if architecture.systolic:
         raise ArraysmithError(f"{architecture.name}: a systolic array has no mappings to search")
     space = MappingSpace.of(architecture, problem, dataflow, meshes)
-    points = space.points(np.random.default_rng(seed), samples)
-    parts = [
-        thinned(_counted(space, points.take(slice(start, start + CHUNK)), setting))
-        for start in range(0, len(points), CHUNK)
-    ]
+    chunks = space.points(np.random.default_rng(seed), samples)
+    with ThreadPoolExecutor(threads) as pool:  # the kernels run outside the interpreter's lock
+        parts = list(pool.map(lambda x: thinned(_counted(space, x, setting)), chunks))
     return thinned(_joined(parts))
 
 
@@ -158,7 +156,7 @@ def find_mapping(
         problem: the operator.
         dataflow: what mappings may look like.
         setting: of the analytical model.
-        samples: most mappings to count before the best is improved.
+        samples: see ``build_table``.
 
     Raises:
         ArraysmithError: no mapping found that fits.
@@ -205,14 +203,16 @@ def thinned(table: MappingTable) -> MappingTable:
     another needs no more room, steps or words in any entry: cycles and energy never fall when words
     grow, so the other is at least as good whatever the numbers of the hardware.
     """
-    key = np.concatenate(
-        [table.extent.reshape(len(table), -1), table.need[:, 2:], table.instances], axis=1
-    )
-    _, group = np.unique(key, axis=0, return_inverse=True)
+    key = np.concatenate([table.extent.reshape(len(table), -1), table.need[:, 2:]], axis=1)
     measures = np.concatenate([table.steps[:, None], table.need[:, :2], table.words], axis=1)
-    order = np.lexsort((measures.sum(axis=1), group.ravel()))
-    keep = _undominated(group.ravel()[order], np.ascontiguousarray(measures[order]))
-    return table.take(np.sort(order[keep]))
+    order = np.lexsort((measures.sum(axis=1), *key.T))
+    group = np.zeros(len(order), np.int64)
+    group[1:] = np.cumsum((key[order[1:]] != key[order[:-1]]).any(axis=1))
+    keep = _undominated(group, np.ascontiguousarray(measures[order]))
+    kept = np.sort(order[keep])
+    # Promising rows first: a search over the table then bounds most of the others away.
+    offchip = table.words[kept][:, table.entries.memory == 0].sum(axis=1)
+    return table.take(kept[np.lexsort((offchip, table.steps[kept]))])
 
 
 def _counted(space: MappingSpace, points: Points, setting: str) -> MappingTable:
@@ -341,8 +341,20 @@ def _best_row(
     """Return (row, cycles, picojoules) of the best legal row; row -1 when none is legal."""
     best, best_cycles, best_energy = -1, 0, 0.0
     best_loss, best_tie = np.inf, np.inf
+    offchip = np.searchsorted(entry_memory, 1)  # entries are in the order of memories
     for row in range(len(steps)):
         if not fits(row, capacity, mesh, need, extent):
+            continue
+        # Bound: the steps take their time, off-chip accesses and MACs their energy.
+        least = (
+            energy_of(row, words, instances, entry_memory[:offchip], entry_direction, width, price)
+            + mac_pj
+        )
+        if objective == 0:
+            least *= steps[row]
+        elif objective == 2:
+            least = float(steps[row])
+        if least > best_loss:
             continue
         cycles = cycles_of(
             row,

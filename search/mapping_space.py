@@ -10,12 +10,13 @@ in place innermost, and each of them last once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.dataflow import Dataflow
@@ -29,6 +30,9 @@ LEAST_SHARE = 0.75
 Fewer PEs cost cycles in proportion; energy cannot make that up, because off-chip traffic and MACs,
 which no split changes, are most of it in every design worth finding.
 """
+
+CHUNK = 1 << 16
+"""Mappings at a time: bounds memory."""
 
 Meshes = Sequence[tuple[int, ...]]
 """Meshes to cover: (mesh_x, mesh_y) of each fan-out, outermost first, flattened."""
@@ -122,10 +126,9 @@ class MappingSpace:
         return tuple(i for i, orders in enumerate(self.orders) if dim in orders[0])
 
     @property
-    def combinations(self) -> int:
-        """Factorisations x orders (orders that differ only in loops that turn once included)."""
-        orders = prod(len(choice) for choice in self.orders)
-        return orders * sum(prod(len(x) for x in self._rests(s)) for s in self.splits)
+    def factorisations(self) -> int:
+        """Ways to deal the factors of all dims out over the places, loop orders not counted."""
+        return sum(prod(len(x) for x in self._rests(s)) for s in self.splits)
 
     def _rests(self, spatial: tuple[int, ...]) -> list[tuple[tuple[int, ...], ...]]:
         """Return, per dim, the temporal splits of what the spatial split leaves of it."""
@@ -134,29 +137,40 @@ class MappingSpace:
             left[dim] //= factor
         return [splits(left[d], len(self.open_to(d))) for d in range(len(DIMS))]
 
-    def points(self, rng: np.random.Generator, limit: int) -> Points:
-        """Return all mappings if they are at most ``limit``, else a sample of ``limit`` of them.
+    def points(self, rng: np.random.Generator, limit: int) -> Iterator[Points]:
+        """Yield mappings in chunks: all, if there are at most ``limit`` factorisations.
 
-        A sample takes spatial splits, factors and orders uniformly.
+        Else a sample of ``limit`` mappings: spatial splits, factors and orders drawn uniformly.
         """
-        return self._enumerate() if self.combinations <= limit else self._sample(rng, limit)
+        if self.factorisations <= limit:
+            for split in self.splits:
+                yield from self._all_of(split)
+        else:
+            sample = self._sample(rng, limit)
+            for start in range(0, limit, CHUNK):
+                yield sample.take(slice(start, start + CHUNK))
 
-    def _enumerate(self) -> Points:
-        temporal, order, spatial = [], [], []
-        order_choices = list(itertools.product(*(range(len(x)) for x in self.orders)))
-        for split in self.splits:
-            for rest in itertools.product(*self._rests(split)):
-                table = np.ones((len(self.places), len(DIMS)), np.int64)
-                for d, factors in enumerate(rest):
-                    table[list(self.open_to(d)), d] = factors
-                temporal += [table] * len(order_choices)
-                order += order_choices
-                spatial += [split] * len(order_choices)
-        return Points(
-            np.array(temporal, np.int64).reshape(len(order), len(self.places), len(DIMS)),
-            np.array(order, np.int64).reshape(len(order), len(self.places)),
-            np.array(spatial, np.int64).reshape(len(order), len(self.slots)),
-        )
+    def _all_of(self, split: tuple[int, ...]) -> Iterator[Points]:
+        """Yield the mappings of one spatial split in every order that makes a difference."""
+        rests = self._rests(split)
+        shape = tuple(len(options) for options in rests)
+        temporal = np.ones((prod(shape), len(self.places), len(DIMS)), np.int64)
+        for d, (options, picks) in enumerate(zip(rests, np.indices(shape), strict=True)):
+            factors = np.array(options, np.int64).reshape(len(options), -1)
+            temporal[:, list(self.open_to(d)), d] = factors[picks.ravel()]
+        turning = (temporal > 1) @ (1 << np.arange(len(DIMS)))  # [n, places], a bit per dim
+        for order in itertools.product(*(range(len(orders)) for orders in self.orders)):
+            first = np.ones(len(temporal), np.bool_)
+            for place, number in enumerate(order):
+                first &= _first_orders(self.orders[place])[number, turning[:, place]]
+            rows = np.flatnonzero(first)
+            for start in range(0, len(rows), CHUNK):
+                part = rows[start : start + CHUNK]
+                yield Points(
+                    temporal[part],
+                    np.tile(np.array(order, np.int64), (len(part), 1)),
+                    np.tile(np.array(split, np.int64), (len(part), 1)),
+                )
 
     def _sample(self, rng: np.random.Generator, limit: int) -> Points:
         which = np.sort(rng.integers(len(self.splits), size=limit))
@@ -252,6 +266,23 @@ def _primes(number: int) -> tuple[int, ...]:
                 number //= prime
         prime += 1
     return tuple(found)
+
+
+@cache
+def _first_orders(orders: tuple[tuple[int, ...], ...]) -> NDArray[np.bool_]:
+    """Return [orders, sets of turning dims]: whether no earlier order is the same for the set.
+
+    A set is a number with a bit per dim. Loops that turn once do not count, so that most orders
+    coincide for most sets.
+    """
+    first = np.zeros((len(orders), 1 << len(DIMS)), np.bool_)
+    for turning in range(1 << len(DIMS)):
+        seen = set()
+        for number, order in enumerate(orders):
+            active = tuple(d for d in order if turning >> d & 1)
+            first[number, turning] = active not in seen
+            seen.add(active)
+    return first
 
 
 def _spatial_slots(

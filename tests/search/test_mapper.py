@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_mapping_space import DESIGN, LAYER, MESHES, ROW_STATIONARY
+from test_mapping_space import DESIGN, LAYER, MESHES, ROW_STATIONARY, joined
 
 from arraysmith.arch.architecture import Fanout, Systolic
 from arraysmith.arch.errors import ArraysmithError
@@ -24,9 +24,16 @@ CHIPS = [
 ]
 
 
-def table(setting="default", samples=3000, seed=0):
+def table(setting="default", samples=3000, seed=0, threads=1):
     return build_table(
-        LAYER, DESIGN, ROW_STATIONARY, setting=setting, meshes=MESHES, seed=seed, samples=samples
+        LAYER,
+        DESIGN,
+        ROW_STATIONARY,
+        setting=setting,
+        meshes=MESHES,
+        seed=seed,
+        samples=samples,
+        threads=threads,
     )
 
 
@@ -51,7 +58,7 @@ def test_the_best_mapping_is_legal_and_its_report_says_the_same(setting, objecti
 def test_nothing_in_a_sample_beats_the_best(objective):
     mappings = table()
     space = MappingSpace.of(DESIGN, LAYER, ROW_STATIONARY, MESHES)
-    points = space.points(np.random.default_rng(0), 3000)
+    points = joined(space.points(np.random.default_rng(0), 3000))
     chip = CHIPS[0]
     best = mappings.best(chip, objective)
     assert best is not None
@@ -100,7 +107,7 @@ def test_none_fits_a_hardware_without_room():
 
 
 def test_equal_seeds_give_equal_tables_and_tables_travel_between_processes():
-    first, second = table(seed=3), table(seed=3)
+    first, second = table(seed=3), table(seed=3, threads=2)
     assert np.array_equal(first.words, second.words)
     assert pickle.loads(pickle.dumps(first)).best(CHIPS[0], "edp") == first.best(CHIPS[0], "edp")
 

@@ -16,7 +16,7 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.search.mapper import mapping_of
-from arraysmith.search.mapping_space import MappingSpace, splits
+from arraysmith.search.mapping_space import MappingSpace, Points, splits
 
 DESIGN = Architecture(
     name="row-stationary",
@@ -72,7 +72,7 @@ def test_splits_are_all_factorisations_each_once(number, places):
 
 def test_every_point_covers_the_problem_and_keeps_the_dataflow():
     whole = space()
-    points = whole.points(np.random.default_rng(0), 300)
+    (points,) = whole.points(np.random.default_rng(0), 300)
     for row in range(0, len(points), 7):
         mapping = mapping_of(whole, points.take(slice(row, row + 1)))
         places = [x for x in check_mapping(DESIGN, LAYER, mapping) if x.rule != "capacity"]
@@ -93,21 +93,37 @@ def test_spatial_splits_fit_a_mesh_and_use_most_of_it():
         assert used["x"] * used["y"] >= 0.75 * 18  # 18 of 36: the best on the worse mesh
 
 
-def test_a_small_space_is_enumerated_whole_and_a_large_one_sampled():
-    small = conv("s", height=3, width=4, in_channels=2, out_channels=2, window=(3, 3))
-    whole = space(small)
-    points = whole.points(np.random.default_rng(0), 10**6)
-    assert len(points) == whole.combinations
-    rows = np.concatenate(
-        [points.temporal.reshape(len(points), -1), points.order, points.spatial], axis=1
+def joined(chunks):
+    parts = list(chunks)
+    return Points(
+        np.concatenate([x.temporal for x in parts]),
+        np.concatenate([x.order for x in parts]),
+        np.concatenate([x.spatial for x in parts]),
     )
-    assert len(np.unique(rows, axis=0)) == len(points)
-    assert len(whole.points(np.random.default_rng(0), 10)) == 10
+
+
+def test_a_small_space_is_enumerated_whole_each_nest_once():
+    small = conv("s", height=4, width=4, in_channels=2, out_channels=2, window=(3, 3))
+    whole = space(small)
+    points = joined(whole.points(np.random.default_rng(0), whole.factorisations))
+    nests = [mapping_of(whole, points.take(slice(i, i + 1))) for i in range(len(points))]
+    assert len(set(nests)) == len(nests)
+    rows = np.concatenate([points.temporal.reshape(len(points), -1), points.spatial], axis=1)
+    assert len(np.unique(rows, axis=0)) == whole.factorisations
+    # Nothing is missing: whatever a sample draws is among them.
+    drawn = whole._sample(np.random.default_rng(1), 200)
+    assert {mapping_of(whole, drawn.take(slice(i, i + 1))) for i in range(200)} <= set(nests)
+
+
+def test_a_large_space_is_sampled():
+    assert space().factorisations > 10
+    (points,) = space().points(np.random.default_rng(0), 10)
+    assert len(points) == 10
 
 
 def test_equal_seeds_sample_equal_points():
-    first = space().points(np.random.default_rng(5), 50)
-    second = space().points(np.random.default_rng(5), 50)
+    first = joined(space().points(np.random.default_rng(5), 50))
+    second = joined(space().points(np.random.default_rng(5), 50))
     assert np.array_equal(first.temporal, second.temporal)
     assert np.array_equal(first.order, second.order)
     assert np.array_equal(first.spatial, second.spatial)
@@ -115,7 +131,7 @@ def test_equal_seeds_sample_equal_points():
 
 def test_neighbours_cover_the_problem_and_differ_from_the_point():
     whole = space()
-    point = whole.points(np.random.default_rng(1), 1)
+    (point,) = whole.points(np.random.default_rng(1), 1)
     around = whole.neighbours(point)
     for row in range(len(around)):
         turns = np.prod(around.temporal[row], axis=0)
