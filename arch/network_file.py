@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from typing import Any
 
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+from arraysmith.arch.network_specs import (
+    LARGEST,
+    OPERATORS,
+    AnyRow,
+    BitsSpec,
+    ConvSpec,
+    FcSpec,
+    MatmulSpec,
+    NetworkSpec,
+)
 from arraysmith.arch.problem import (
     TENSORS,
     Layer,
@@ -24,8 +32,7 @@ from arraysmith.arch.problem import (
     matmul,
     output_extent,
 )
-from arraysmith.arch.spec_reader import Spec, SpecError, collect, part, sort_faults
-from arraysmith.arch.specs import Bits, Count, Text
+from arraysmith.arch.spec_reader import collect, part, sort_faults
 from arraysmith.arch.yaml_positions import (
     Document,
     Positions,
@@ -33,148 +40,6 @@ from arraysmith.arch.yaml_positions import (
     parse_document,
     read_document,
 )
-
-LARGEST = 2**48
-"""Most MACs of a layer and most words of a tensor: what counts of 64 bits hold with room to add."""
-
-
-def label_fault(name: str, barred: str = "/:") -> str:
-    """Return the rule that ``name`` breaks as the name of a layer or network; empty if none.
-
-    Names become groups of trace files (no ``/``) and parts of references such as
-    ``vgg16:conv1_1`` (no ``:`` in a layer).
-    """
-    if not name or name != name.strip() or not name.isprintable():
-        return "must be a printable name without blanks around it"
-    if any(letter in barred for letter in name):
-        return f"a name must not hold {' or '.join(barred)}"
-    return ""
-
-
-def _layer_name(name: str) -> str:
-    rule = label_fault(name)
-    if rule:
-        raise SpecError(rule, "for example conv1_1")
-    return name
-
-
-def _network_name(name: str) -> str:
-    rule = label_fault(name, "/")
-    if rule:
-        raise SpecError(rule, "for example vgg16")
-    return name
-
-
-def _pair(least: int) -> PlainValidator:
-    def check(value: Any) -> tuple[int, int]:
-        parts = value if isinstance(value, tuple) else (value, value)
-        rule = f"must be a whole number of at least {least}, or two of them: [rows, columns]"
-        numbers = [x for x in parts if isinstance(x, int) and not isinstance(x, bool)]
-        if len(parts) != 2 or numbers != list(parts) or not least <= min(parts):
-            raise SpecError(rule)
-        if max(parts) > LARGEST:
-            raise SpecError(f"must be at most {LARGEST}")
-        return parts[0], parts[1]
-
-    return PlainValidator(check)
-
-
-def _pair_schema(least: int) -> WithJsonSchema:
-    number = {"type": "integer", "minimum": least}
-    pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
-    return WithJsonSchema({"anyOf": [number, pair]})
-
-
-LayerName = Annotated[str, AfterValidator(_layer_name)]
-NetworkName = Annotated[str, AfterValidator(_network_name)]
-Pair = Annotated[tuple[int, int], _pair(1), _pair_schema(1)]
-Padding = Annotated[tuple[int, int], _pair(0), _pair_schema(0)]
-
-
-class BitsSpec(Spec):
-    """Bits of a stored word per tensor; what is left out comes from the network, then from 8."""
-
-    ifmap: Bits | None = None
-    weight: Bits | None = None
-    ofmap: Bits | None = None
-
-
-class RowSpec(Spec):
-    """What every kind of layer has."""
-
-    batch: Count = 1
-    repeat: Count = Field(default=1, description="times it runs in one inference")
-    inputs: tuple[str, ...] | None = Field(
-        default=None, description="earlier layers whose results it reads; the one above if left out"
-    )
-    bits: BitsSpec = BitsSpec()
-
-
-class ConvSpec(RowSpec):
-    """A 2-D convolution; pairs are [rows, columns], channels are totals over all groups."""
-
-    conv: LayerName = Field(description="name of the layer")
-    height: Count
-    width: Count
-    in_channels: Count = Field(alias="in", description="input channels")
-    out_channels: Count = Field(alias="out", description="output channels")
-    window: Pair
-    stride: Pair = (1, 1)
-    padding: Padding = (0, 0)
-    dilation: Pair = (1, 1)
-    groups: Count = 1
-
-
-class MatmulSpec(RowSpec):
-    """batch independent products [m, k] x [k, n]."""
-
-    matmul: LayerName = Field(description="name of the layer")
-    m: Count
-    n: Count
-    k: Count
-
-
-class FcSpec(RowSpec):
-    """A fully connected layer: every row of the batch times the same weights."""
-
-    fc: LayerName = Field(description="name of the layer")
-    in_features: Count = Field(alias="in")
-    out_features: Count = Field(alias="out")
-
-
-OPERATORS = ("conv", "matmul", "fc")
-"""Keys that say what a row is."""
-
-
-def _row_kind(value: Any) -> str | None:
-    for key in OPERATORS:
-        if key in value if isinstance(value, dict) else hasattr(value, key):
-            return f"<{key}>"
-    return None
-
-
-AnyRow = ConvSpec | MatmulSpec | FcSpec
-
-Row = Annotated[
-    Annotated[ConvSpec, Tag("<conv>")]
-    | Annotated[MatmulSpec, Tag("<matmul>")]
-    | Annotated[FcSpec, Tag("<fc>")],
-    Discriminator(
-        _row_kind,
-        custom_error_type="layer",
-        custom_error_message="a layer must be conv: NAME, matmul: NAME or fc: NAME",
-    ),
-]
-
-
-class NetworkSpec(Spec):
-    """A network: layers in an order in which each comes after its inputs."""
-
-    kind: Literal["network"]
-    name: NetworkName
-    source: Text = Field(description="where the shapes come from")
-    bits: BitsSpec = BitsSpec()
-    layers: tuple[Row, ...] = Field(min_length=1)
 
 
 def read_network(path: str | Path) -> Network:
@@ -278,20 +143,15 @@ def _input_faults(
             continue
         if name in inputs[:place]:
             yield positions.fault(path, "must name each input once", "remove the repetition")
-        elif name in names[index:]:
-            yield positions.fault(path, "must be an earlier layer", "move it up")
         elif name not in earlier:
-            yield positions.fault(path, "must name an earlier layer", nearest(name, earlier))
+            hint = "it comes later" if name in names[index + 1 :] else nearest(name, earlier)
+            yield positions.fault(path, "must name an earlier layer", hint)
 
 
 def _row_faults(row: dict[str, Any], path: str, positions: Positions) -> Iterator[Fault]:
     kinds = [key for key in OPERATORS if key in row]
-    if len(kinds) > 1:
-        rule = f"a layer must be one of {' and '.join(kinds)}"
-        yield positions.fault(f"{path}.{kinds[1]}", rule, "make it two rows", at_key=True)
-        return
     models: dict[str, type[AnyRow]] = {"conv": ConvSpec, "matmul": MatmulSpec, "fc": FcSpec}
-    spec = part(row, models[kinds[0]]) if kinds else None
+    spec = part(row, models[kinds[0]]) if len(kinds) == 1 else None
     if spec is None:
         return
     faults = list(_conv_faults(spec, path, positions)) if isinstance(spec, ConvSpec) else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from arraysmith.arch.errors import Fault, InputError
-from arraysmith.arch.network_file import LARGEST, label_fault
+from arraysmith.arch.network_specs import LARGEST, label_fault
 from arraysmith.arch.problem import Layer, Network, Problem, conv, matmul
 from arraysmith.arch.yaml_positions import read_text
 

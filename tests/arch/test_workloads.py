@@ -5,7 +5,8 @@ from math import prod
 import pytest
 
 from arraysmith.arch.importers.scalesim import parse_topology
-from arraysmith.arch.network_file import NetworkSpec, read_network
+from arraysmith.arch.network_file import read_network
+from arraysmith.arch.network_specs import NetworkSpec
 from arraysmith.arch.networks import (
     dump_network,
     load_network,
