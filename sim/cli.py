@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Any
 
 import click
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.dataflows import load_dataflow, systolic_mapping
-from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError
 from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.loader import load_architecture, load_mapping, mapping_document
 from arraysmith.arch.mapping import Mapping
@@ -29,12 +31,25 @@ from arraysmith.sim.tables import result_text
 SETTINGS = ("default", "timeloop")
 """Rule sets of the analytical model."""
 
+MAPPER_GROUP = "arraysmith.mappers"
+"""Entry points to functions that find a mapping; ``default`` is taken."""
+
+SAMPLES = 20_000
+"""Mappings of a layer that a mapper looks at unless told otherwise."""
+
+SEARCH_OPTION: dict[str, Any] = {
+    "metavar": "N",
+    "show_default": True,
+    "help": "Mappings of a layer to look at, where a dataflow leaves a choice.",
+}
+
 
 @click.command()
 @click.argument("architecture_ref", metavar="ARCH")
 @click.argument("workload_ref", metavar="WORKLOAD")
 @click.option("--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML.")
-@click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow of a systolic array.")
+@click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow to map by.")
+@click.option("--search", "samples", type=click.IntRange(min=1), default=SAMPLES, **SEARCH_OPTION)
 @click.option(
     "--setting",
     type=click.Choice(SETTINGS),
@@ -50,6 +65,7 @@ def estimate(
     workload_ref: str,
     mapping_path: str | None,
     dataflow_ref: str | None,
+    samples: int,
     setting: str,
     explained: bool,
     as_json: bool,
@@ -57,7 +73,8 @@ def estimate(
     """Estimate cycles and energy of WORKLOAD on ARCH in closed form.
 
     ARCH is a preset or a YAML file. WORKLOAD is a network (resnet50), one layer of it
-    (vgg16:conv1_1), a YAML file or a topology CSV.
+    (vgg16:conv1_1), a YAML file or a topology CSV. A systolic array has one mapping per dataflow;
+    any other is mapped as --mapping says, or with the best mapping of --dataflow found.
     """
     # Not at the top: the kernels bring numba, which --help does not need.
     from arraysmith.sim.analytical.model import AnalyticalModel  # noqa: PLC0415
@@ -66,7 +83,7 @@ def estimate(
         raise click.UsageError("--explain prints text; leave out --json")
     architecture = load_architecture(architecture_ref)
     network = load_network(workload_ref)
-    mappings = Mappings(architecture, mapping_path, dataflow_ref)
+    mappings = Mappings(architecture, mapping_path, dataflow_ref, setting, samples)
     model = AnalyticalModel(setting)
 
     def run(layer: Layer) -> Report:
@@ -102,40 +119,57 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 class Mappings:
-    """Where the mapping of a layer comes from: a file, or a dataflow that leaves no choice.
+    """Where the mapping of a layer comes from: a file, or a dataflow.
+
+    A dataflow leaves a systolic array no choice; for any other array a mapper chooses. The mapper
+    belongs to a package above this one and is found as an entry point of ``MAPPER_GROUP``.
 
     Attributes:
         source: the same in plain data, for provenance.
     """
 
     def __init__(
-        self, architecture: Architecture, mapping_path: str | None, dataflow_ref: str | None
+        self,
+        architecture: Architecture,
+        mapping_path: str | None,
+        dataflow_ref: str | None,
+        setting: str,
+        samples: int,
     ) -> None:
-        """Take the two options of a command.
+        """Take the options of a command.
+
+        Args:
+            architecture: what to map on.
+            mapping_path: file of a mapping.
+            dataflow_ref: name or file of a dataflow.
+            setting: of the analytical model, by which a mapper chooses.
+            samples: most mappings of a layer that a mapper looks at.
 
         Raises:
-            click.UsageError: both given, or none.
-            InputError: a file or name that is wrong, or a dataflow where a search is needed.
+            click.UsageError: mapping and dataflow both given.
+            InputError: a file or name that is wrong, or neither given.
         """
         if mapping_path is not None and dataflow_ref is not None:
             raise click.UsageError("give --mapping or --dataflow, not both")
         self._architecture = architecture
         self._path = mapping_path
+        self._setting = setting
+        self._samples = samples
+        self._found: dict[Problem, Mapping] = {}
         self.source: dict[str, Any]
         if mapping_path is not None:
             self._mapping = load_mapping(mapping_path, architecture)
             self.source = mapping_document(self._mapping, architecture.name)
-        elif architecture.systolic is None:
-            rule = f"{architecture.name} is not systolic: it needs a mapping per layer"
-            hint = "give one with --mapping FILE, or find the best with arraysmith search"
-            raise InputError([Fault("mapping", dataflow_ref or "", rule, hint)])
         elif dataflow_ref is None:
-            rule = f"{architecture.name} is systolic and needs a dataflow or a mapping"
-            hint = "for example --dataflow output_stationary; see arraysmith list dataflows"
+            rule = f"{architecture.name} needs a dataflow or a mapping"
+            example = "output_stationary" if architecture.systolic else "row_stationary"
+            hint = f"for example --dataflow {example}; see arraysmith list dataflows"
             raise InputError([Fault("dataflow", "", rule, hint)])
         else:
             self._dataflow = load_dataflow(dataflow_ref)
             self.source = {"dataflow": self._dataflow.name}
+            if architecture.systolic is None:
+                self.source["searched"] = samples
 
     def of(self, problem: Problem) -> Mapping:
         """Return the mapping of a layer.
@@ -143,9 +177,32 @@ class Mappings:
         Raises:
             InputError: the mapping in the file is illegal on this layer; a fault per broken rule.
         """
-        if self._path is None:
+        if self._path is None and self._architecture.systolic:
             return systolic_mapping(self._dataflow, self._architecture, problem)
+        if self._path is None:
+            key = problem.renamed("")
+            if key not in self._found:
+                self._found[key] = _mapper()(
+                    self._architecture,
+                    problem,
+                    self._dataflow,
+                    setting=self._setting,
+                    samples=self._samples,
+                )
+            return self._found[key]
         violations = check_mapping(self._architecture, problem, self._mapping)
         if violations:
             raise mapping_error(self._path, problem.name, violations)
         return self._mapping
+
+
+def _mapper() -> Callable[..., Mapping]:
+    """Return the function that finds a mapping.
+
+    Raises:
+        ArraysmithError: no mapper is installed.
+    """
+    for point in entry_points(group=MAPPER_GROUP, name="default"):
+        mapper: Callable[..., Mapping] = point.load()
+        return mapper
+    raise ArraysmithError(f"no mapper is installed (entry point default of {MAPPER_GROUP})")

@@ -16,7 +16,7 @@ from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Layer, Problem
-from arraysmith.sim.cli import Mappings, print_json
+from arraysmith.sim.cli import SAMPLES, SEARCH_OPTION, Mappings, print_json
 from arraysmith.sim.layers import distinct_layers, evaluate_layers, result_document
 from arraysmith.sim.provenance import provenance
 from arraysmith.sim.report import Report
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 @click.argument("architecture_ref", metavar="ARCH")
 @click.argument("workload_ref", metavar="WORKLOAD")
 @click.option("--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML.")
-@click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow of a systolic array.")
+@click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow to map by.")
+@click.option("--search", "samples", type=click.IntRange(min=1), default=SAMPLES, **SEARCH_OPTION)
 @click.option("--traces", "traces_path", metavar="FILE.h5", help="Write every request here.")
 @click.option("--values", "check_values", is_flag=True, help="Carry values; check the results.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -45,6 +46,7 @@ def simulate(
     workload_ref: str,
     mapping_path: str | None,
     dataflow_ref: str | None,
+    samples: int,
     traces_path: str | None,
     check_values: bool,
     as_json: bool,
@@ -60,7 +62,7 @@ def simulate(
 
     architecture = load_architecture(architecture_ref)
     network = load_network(workload_ref)
-    mappings = Mappings(architecture, mapping_path, dataflow_ref)
+    mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples)
     # All layers before the first: a mapping that is wrong for the last shall not cost an hour.
     distinct = {layer.name: mappings.of(layer.problem) for layer in distinct_layers(network)}
     source = provenance(

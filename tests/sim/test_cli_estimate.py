@@ -94,8 +94,8 @@ def test_the_settings_are_those_of_the_model():
         (["estimate", "eyeriss", "vgg16:conv9_9", "--mapping", "m.yaml"], "conv9_9"),
         (["estimate", "eyeriss", "nonet", "--mapping", "m.yaml"], "nonet"),
         ([*SPATIAL, "--mapping", "none.yaml"], "none.yaml"),
-        ([*SPATIAL], "arraysmith search"),
-        ([*SPATIAL, "--dataflow", "row_stationary"], "arraysmith search"),
+        ([*SPATIAL], "needs a dataflow or a mapping"),
+        ([*SPATIAL, "--dataflow", "row_stationary", "--search", "0"], "--search"),
         (["estimate", "scalesim-default", "vgg16"], "needs a dataflow or a mapping"),
         ([*SYSTOLIC[:4], "output_stationery"], "output_stationary"),
         ([*SYSTOLIC[:4], "row_stationary"], "row_stationary"),
@@ -110,6 +110,16 @@ def test_nonsense_is_named_and_exits_with_2(arguments, message, capsys):
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.out == ""
+
+
+def test_a_dataflow_that_leaves_a_choice_is_searched_and_the_result_says_so(capsys):
+    arguments = [*SPATIAL, "--dataflow", "row_stationary", "--search", "500", "--json"]
+    assert run(arguments) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["provenance"]["mapping"] == {"dataflow": "row_stationary", "searched": 500}
+    assert document["total"]["utilization"] > 0.5
+    assert run(arguments) == 0
+    assert json.loads(capsys.readouterr().out) == document
 
 
 def test_a_mapping_that_does_not_fit_the_layer_names_every_rule(tmp_path, capsys):

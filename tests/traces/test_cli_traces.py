@@ -179,7 +179,7 @@ def test_traces_into_nowhere_are_refused_before_simulating(job, tmp_path, monkey
 
 def test_simulate_without_a_mapping_says_where_to_get_one(job, capsys):
     assert run(job[:3]) == 2
-    assert "arraysmith search" in capsys.readouterr().err
+    assert "--dataflow row_stationary" in capsys.readouterr().err
 
 
 def test_the_installed_command_simulates_a_systolic_network(tmp_path):
