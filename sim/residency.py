@@ -4,8 +4,9 @@ The rules, shared by both models (each counts and times what follows by itself):
 
 * A double-buffered SRAM is two halves: one is worked on, the other is filled or drained meanwhile.
   A single-buffered one is one half: the next load waits until the last one has been used up.
-* ``whole``: an operand of which one group fits a half is loaded once per group, fold by fold as
-  it is first used, each word once.
+* ``whole``: an operand of which one group fits a half is loaded once per group, each word once, as
+  it is first used: fold by fold, a streaming one in up to ``WHOLE_PIECES`` pieces per fold, so that
+  the array can start on the first.
 * Otherwise a fold loads its block of the operand, each word of it once, unless the fold before had
   the same block and it came in one piece.
 * A block that does not fit a half is streamed in chunks of steps. Chunks follow the loops of the
@@ -35,6 +36,10 @@ from arraysmith.sim.folding import (
     Side,
     SystolicMachine,
 )
+
+WHOLE_PIECES = 8
+"""Loads into which a fold's part of a whole streaming operand is cut: a choice, not a limit of the
+memory. More would start a run a little earlier and cost more events."""
 
 
 def halves(memory: Memory) -> int:
@@ -79,12 +84,21 @@ class Operand:
 
     def pieces(self, folding: Folding, row: int, column: int) -> list[tuple[int, int]]:
         """Return [start, stop) of the steps of each chunk of a fold, in the order of use."""
+        if not self.stationary and self.whole:
+            steps = folding.stream.size
+            length = -(-steps // WHOLE_PIECES)
+            return [(i, min(i + length, steps)) for i in range(0, steps, length)]
         if not self.stationary:
             return list(self.chunks)
         first, stop = folding.block(ROWS, row, column)
         return [
             (max(first, end - self.chunk_rows), end) for end in range(stop, first, -self.chunk_rows)
         ]
+
+    def ahead(self, folding: Folding) -> int:
+        """Return how many loads may be on their way or kept before the array has used one."""
+        whole_fold = len(self.pieces(folding, 0, 0)) if self.whole else 1
+        return self.halves * whole_fold
 
     @classmethod
     def of(

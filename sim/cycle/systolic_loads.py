@@ -75,11 +75,11 @@ class LoadOrder:
         return [] if stays else pieces
 
     def frees(self, fold: Fold) -> bool:
-        """Return whether a place becomes free when ``fold`` has used its block.
+        """Return whether places become free as ``fold`` has used the pieces of its block.
 
-        Of a block in several pieces each piece frees its place, so this does not say. A whole
-        operand keeps its words; what becomes free is the place in the queue: words for at most as
-        many folds as there are halves are on their way, and none of a group that has no half.
+        Of a streamed block each piece frees its place, so this does not say. A whole operand keeps
+        its words; what becomes free is the place in the queue: words for at most as many folds as
+        there are halves are on their way, and none of a group that has no half.
         """
         after = self._after(fold)
         if self.operand.whole:

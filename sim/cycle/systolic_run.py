@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -33,6 +33,10 @@ from arraysmith.sim.residency import Operand
 
 Int = NDArray[np.int64]
 Process = Generator[simpy.Event, Any, Any]
+
+SEND_PIECES, SEND_CYCLES = 8, 64
+"""A chunk of results leaves in at most so many parts, each of so many cycles at least: a choice.
+Finer parts would leave a little earlier and cost more events."""
 
 _FREE, _NEED = 0, 1  # what happens at one cycle of the wavefront: places are freed first
 
@@ -122,10 +126,8 @@ class SystolicRun:
         channels = [self._reads] if self._reads is self._writes else [self._reads, self._writes]
         for queue in channels:
             env.process(self._serve(queue))
-        for number in range(2):
-            for tensor, order in self._orders.items():
-                if number < order.operand.halves:
-                    self._push_load(tensor)
+        for tensor in self._first_loads():
+            self._push_load(tensor)
         for _ in range(2 if self._machine.ofmap.double_buffered else 1):
             self._push_chunk(None)
         array = env.process(self._array())
@@ -136,6 +138,19 @@ class SystolicRun:
         self._stall("drain", out.cycles - finished)
         assert out.cycles == out.compute_cycles + sum(out.stalls.values()), "a cycle has no cause"
         return out
+
+    def _first_loads(self) -> list[str]:
+        """Return the operand of each load that has a place from the start, in the order of need."""
+        found: list[tuple[int, float, str]] = []
+        for tensor, order in self._orders.items():
+            operand = order.operand
+            ahead = operand.ahead(self._folding)
+            per_fold = ahead // operand.halves
+            for number in range(ahead):
+                half, piece = divmod(number, per_fold)
+                # The stationary operand comes before anything streams.
+                found.append((half, -1 if operand.stationary else piece / per_fold, tensor))
+        return [tensor for _, _, tensor in sorted(found)]
 
     def _serve(self, queue: simpy.Store) -> Process:
         """Do the transfers of one channel, one after the other."""
@@ -197,7 +212,7 @@ class SystolicRun:
                     used_loads[tensor] += 1
                     ready = partial(self._in[tensor].pop, used_loads[tensor])
                     found.append((need, _NEED, tensor, ready))
-                if len(pieces) > 1 or order.frees(fold):
+                if (len(pieces) > 1 and not operand.whole) or order.frees(fold):
                     found.append((gone, _FREE, tensor, partial(self._push_load, tensor)))
         stays = self._results.stays(fold)
         last_row = fold.row + 1 == self._folding.row_folds
@@ -205,7 +220,12 @@ class SystolicRun:
             if not stays or fold.row == 0:
                 found.append((moving.out_first + first, _NEED, OFMAP, self._enter))
             if not stays or last_row:
-                found.append((moving.out_first + stop, _FREE, OFMAP, self._leave))
+                length = max(SEND_CYCLES, -(-(stop - first) // SEND_PIECES))
+                for start in range(first, stop, length):
+                    part = start, min(start + length, stop)
+                    words = int(moving.out_words[slice(*part)].sum())
+                    send = partial(self._send, part, words, last=part[1] == stop)
+                    found.append((moving.out_first + part[1], _FREE, OFMAP, send))
         # A stable order: frees before needs, tensors in their order.
         found.sort(key=lambda meeting: meeting[:2])
         return found
@@ -262,18 +282,27 @@ class SystolicRun:
         self._opened += 1
         return event
 
-    def _leave(self) -> None:
-        """Close the oldest open chunk of results: send it off-chip, give its place to another."""
-        chunk, _ = self._places.popleft()
-        self._opened -= 1
-        self._outcome.written += chunk.words
-        rate = self._machine.ofmap.read_words_per_cycle
-        transfer = self._transfer(
-            OFMAP, chunk.words, chunk.number, self._chunk_bursts(chunk), rate, outward=True
-        )
+    def _send(self, cycles: tuple[int, int], words: int, *, last: bool) -> None:
+        """Send part of the oldest open chunk of results off-chip.
+
+        Args:
+            cycles: [start, stop) of the cycles, from the first result on, that wrote the part.
+            words: words of it.
+            last: whether the chunk ends here; its place then goes to another when all has left.
+        """
+        chunk, _ = self._places[0]
+        self._outcome.written += words
+        transfer = None
+        if words:
+            bursts = self._chunk_bursts(replace(chunk, cycles=cycles))
+            rate = self._machine.ofmap.read_words_per_cycle
+            transfer = self._transfer(OFMAP, words, chunk.number, bursts, rate, outward=True)
         job = _Job(transfer, None, self._env.event(), self._env.event())
         self._writes.put(job)
-        self._push_chunk(job.left)
+        if last:
+            self._places.popleft()
+            self._opened -= 1
+            self._push_chunk(job.left)
 
     def _transfer(
         self,
