@@ -248,9 +248,9 @@ class MappingSpace:
                     order.append(changed)
                     spatial.append(point.spatial[0])
         return Points(
-            np.array(temporal).reshape(-1, len(self.places), len(DIMS)),
-            np.array(order).reshape(-1, len(self.places)),
-            np.array(spatial).reshape(-1, len(self.slots)),
+            np.array(temporal, np.int64).reshape(len(order), len(self.places), len(DIMS)),
+            np.array(order, np.int64).reshape(len(order), len(self.places)),
+            np.array(spatial, np.int64).reshape(len(order), len(self.slots)),
         )
 
 
