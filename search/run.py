@@ -1,0 +1,156 @@
+"""A search, resolved: everything that decides its result, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.architecture_file import architecture_document
+from arraysmith.arch.dataflow import Dataflow
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.mapping_file import mapping_document
+from arraysmith.arch.problem import Layer, Network
+from arraysmith.arch.spec_reader import Spec
+from arraysmith.arch.yaml_positions import Positions
+from arraysmith.search.objective import Objective
+from arraysmith.search.space import Space
+from arraysmith.sim.layers import distinct_layers
+from arraysmith.sim.provenance import problem_document, tool_version
+
+
+@dataclass(frozen=True, slots=True)
+class Mapper:
+    """How the mapping of a layer on a candidate is chosen.
+
+    Attributes:
+        objective: one of ``search.objective.MAPPING_OBJECTIVES``.
+        samples: most mappings of a layer's space to look at; a larger space is sampled.
+    """
+
+    objective: str
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How the template is mapped in the row that gains are measured from.
+
+    Attributes:
+        mapping: the mapping of the only layer; None when not stated.
+        samples: when no mapping is stated, the best of so many drawn at random stands for what a
+            simple mapper finds; 0 takes the best mapping, and then mapping alone gains nothing.
+    """
+
+    mapping: Mapping | None = None
+    samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another design to show beside the result, with its stated mapping of the only layer."""
+
+    label: str
+    architecture: Architecture
+    mapping: Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Numbers as somebody printed them; None where nothing is printed."""
+
+    label: str
+    cycles: int | None = None
+    utilization: float | None = None
+    gflops: float | None = None
+    energy_pj: float | None = None
+    edp_j_cycles: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A search, resolved.
+
+    Attributes:
+        name: for people.
+        network: layers to run; costs are sums over them.
+        dataflow: what mappings may look like.
+        setting: of the analytical model.
+        space: the template, what may change, and the budget.
+        objective: what to minimise over hardware.
+        mapper: how mappings are chosen.
+        optimiser: registered name.
+        settings: of the optimiser, its ``settings_type``.
+        seed: of everything random, not negative.
+        top: how many of the best designs are simulated, at least 1.
+        traces: whether the winner's traces are stored.
+        values_macs: layers of at most so many MACs are run with values, 0 for none.
+        baseline: how the template is mapped.
+        rivals: further designs.
+        printed: further rows.
+        document: the run file with every default filled in, as plain data.
+        files: files that ``document`` refers to by path: (name in ``document``, path on this
+            machine); names are unique.
+        positions: where the fields of the run file stand, for faults found later.
+    """
+
+    name: str
+    network: Network
+    dataflow: Dataflow
+    setting: str
+    space: Space
+    objective: Objective
+    mapper: Mapper
+    optimiser: str
+    settings: Spec
+    seed: int
+    top: int
+    traces: bool
+    values_macs: int
+    baseline: Baseline
+    rivals: tuple[Rival, ...]
+    printed: tuple[Printed, ...]
+    document: dict[str, Any] = field(compare=False)
+    files: tuple[tuple[str, str], ...] = field(compare=False)
+    positions: Positions = field(compare=False)
+
+    @property
+    def template(self) -> Architecture:
+        """The architecture that the search starts from: the baseline hardware."""
+        return self.space.template
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """Layers that differ, each with the number of its runs in one inference."""
+        return distinct_layers(self.network)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return everything that decides the result as plain data, contents in place of names."""
+        return {
+            "tool_version": tool_version(),
+            "run": {key: value for key, value in self.document.items() if key != "note"},
+            "architecture": architecture_document(self.template, "resolved by arraysmith"),
+            "layers": [
+                {"repeat": layer.repeat, **problem_document(layer.problem)}
+                for layer in self.network.layers
+            ],
+            "dataflow": asdict(self.dataflow),
+            "baseline_mapping": self.baseline.mapping and mapping_document(self.baseline.mapping),
+            "rivals": [
+                {
+                    "label": rival.label,
+                    "architecture": architecture_document(rival.architecture, "rival"),
+                    "mapping": mapping_document(rival.mapping),
+                }
+                for rival in self.rivals
+            ],
+        }
+
+    def digest(self) -> str:
+        """Return the SHA-256 of ``resolved`` in hexadecimal: equal digests, equal results."""
+        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
