@@ -1,0 +1,162 @@
+"""Scoring of hardware: every candidate with the best mapping out of one fixed set per layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.errors import ArraysmithError, InputError
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import Layer
+from arraysmith.search.ledger import Evaluation
+from arraysmith.search.mapper import Candidate, MappingTable, build_table
+from arraysmith.search.objective import Cost, Figures
+from arraysmith.search.run import Run
+from arraysmith.search.space import Genome, Space
+from arraysmith.sim.ports import Model
+from arraysmith.sim.report import Report, total
+
+
+@dataclass(frozen=True)
+class MappedDesign:
+    """Hardware with a mapping for every layer of ``Run.layers``."""
+
+    architecture: Architecture
+    mappings: tuple[Mapping, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model says of a mapped design.
+
+    Attributes:
+        design: the hardware and its mappings.
+        layers: Report of one run of each layer of ``Run.layers``.
+        total: of one inference.
+    """
+
+    design: MappedDesign
+    layers: tuple[Report, ...]
+    total: Report
+
+
+def score(design: MappedDesign, layers: Sequence[Layer], reports: Sequence[Report]) -> Scored:
+    """Return a design with its Reports, one per layer, and their total."""
+    repeats = [layer.repeat for layer in layers]
+    return Scored(design, tuple(reports), total(zip(reports, repeats, strict=True)))
+
+
+def evaluate_design(model: Model, design: MappedDesign, layers: Sequence[Layer]) -> Scored:
+    """Return what ``model`` says of ``design``."""
+    pairs = zip(layers, design.mappings, strict=True)
+    reports = [model.evaluate(design.architecture, layer.problem, x) for layer, x in pairs]
+    return score(design, layers, reports)
+
+
+def meshes_of(space: Space) -> tuple[tuple[int, ...], ...]:
+    """Return every mesh shape in the space and the template's own, in a fixed order.
+
+    A shape is (mesh_x, mesh_y) of each fan-out, outermost first, flattened.
+    """
+    template = space.template
+    paths = [f"{x.name}.{axis}" for x in template.fanouts for axis in ("mesh_x", "mesh_y")]
+    concerned = [x for x in space.parameters if any(path in paths for path in x.paths)]
+    shapes = [tuple(template.value(path) for path in paths)]
+    for choice in product(*(parameter.choices for parameter in concerned)):
+        values = {
+            path: value
+            for parameter, chosen in zip(concerned, choice, strict=True)
+            for path, value in zip(parameter.paths, chosen, strict=True)
+        }
+        shapes.append(tuple(values.get(path, template.value(path)) for path in paths))
+    return tuple(sorted(set(shapes)))
+
+
+def build_tables(
+    run: Run,
+    seed: np.random.SeedSequence,
+    *,
+    meshes: Sequence[tuple[int, ...]],
+    samples: int,
+    threads: int,
+) -> Iterator[MappingTable]:
+    """Yield the table of every layer of ``run.layers`` in turn.
+
+    Every layer draws from its own child of ``seed``, so the other layers do not change a table;
+    nor do the threads.
+
+    Raises:
+        InputError: the dataflow has no mapping of a layer on any of the meshes.
+    """
+    layers = run.layers
+    for layer, child in zip(layers, seed.spawn(len(layers)), strict=True):
+        try:
+            yield build_table(
+                layer.problem,
+                run.template,
+                run.dataflow,
+                setting=run.setting,
+                meshes=meshes,
+                seed=child,
+                samples=samples,
+                threads=threads,
+            )
+        except ArraysmithError as error:
+            hint = "give it another dataflow, mesh or layer"
+            raise InputError([run.positions.fault("dataflow", str(error), hint)]) from None
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Scores genomes; the same answer from any thread.
+
+    Attributes:
+        run: the search.
+        tables: mappings of each layer of ``run.layers``.
+        baseline: what the loss is relative to.
+    """
+
+    run: Run
+    tables: tuple[MappingTable, ...]
+    baseline: Cost
+
+    def evaluate(self, genome: Genome) -> Evaluation:
+        """Return the loss of a genome; infinite when some layer has no legal mapping."""
+        architecture = self.run.space.architecture(genome)
+        found = best_candidates(self.run, self.tables, architecture)
+        if found is None:
+            return Evaluation(genome, math.inf, 0, 0.0)
+        figures = figures_of(self.run, architecture, found)
+        loss = self.run.objective.loss(figures, self.baseline)
+        return Evaluation(genome, loss, figures.cycles, figures.energy_pj)
+
+
+def best_candidates(
+    run: Run, tables: Sequence[MappingTable], architecture: Architecture
+) -> tuple[Candidate, ...] | None:
+    """Return the best mapping of every layer; None when a layer has no legal one."""
+    found = []
+    for table in tables:
+        candidate = table.best(architecture, run.mapper.objective)
+        if candidate is None:
+            return None
+        found.append(candidate)
+    return tuple(found)
+
+
+def figures_of(run: Run, architecture: Architecture, found: Sequence[Candidate]) -> Figures:
+    """Return the cost of one inference with the mappings ``found``, one per layer."""
+    pairs = list(zip(run.layers, found, strict=True))
+    return Figures(
+        cycles=sum(layer.repeat * candidate.cycles for layer, candidate in pairs),
+        energy_pj=sum(layer.repeat * candidate.energy_pj for layer, candidate in pairs),
+        macs=sum(layer.repeat * layer.problem.macs for layer, _ in pairs),
+        flops=sum(layer.repeat * layer.problem.flops for layer, _ in pairs),
+        pes=architecture.pes,
+        clock_hz=architecture.clock_hz,
+    )
