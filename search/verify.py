@@ -1,0 +1,135 @@
+"""Proof of the winner: its results are right, and every request it makes is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import Layer, Problem
+from arraysmith.search.evaluate import Scored
+
+TRACES = "traces.h5"
+"""Name of the trace file."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCheck:
+    """One layer run with values.
+
+    Attributes:
+        design: whose mapping.
+        layer: which.
+        words: results compared with the reference, bit for bit; all were equal. 0: not run, the
+            layer is larger than the run allows.
+    """
+
+    design: str
+    layer: str
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was proven.
+
+    Attributes:
+        values: per design and layer.
+        traces: name of the trace file in the output folder; None when none was asked for.
+    """
+
+    values: tuple[ValueCheck, ...]
+    traces: str | None
+
+
+def check_values(architecture: Architecture, problem: Problem, mapping: Mapping, seed: int) -> int:
+    """Return how many results were compared; raises ``WrongValuesError`` if one differs."""
+    from arraysmith.sim.cycle.values import verify_values  # noqa: PLC0415  (as in rescore)
+
+    return int(verify_values(architecture, problem, mapping, seed).size)
+
+
+@dataclass(frozen=True)
+class PendingCheck:
+    """A check on its way.
+
+    Attributes:
+        design: whose mapping.
+        layer: which.
+        words: to come; None when the layer is too large.
+    """
+
+    design: str
+    layer: str
+    words: Future[int] | None
+
+    def result(self) -> ValueCheck:
+        """Wait for the check; raises ``WrongValuesError`` if a result differs."""
+        return ValueCheck(self.design, self.layer, 0 if self.words is None else self.words.result())
+
+
+def submit_checks(
+    designs: Sequence[tuple[str, Scored]],
+    layers: Sequence[Layer],
+    *,
+    most_macs: int,
+    seed: int,
+    executor: Executor,
+) -> tuple[PendingCheck, ...]:
+    """Begin to run every layer of every design with values.
+
+    Args:
+        designs: (name, design).
+        layers: that every design has mappings for.
+        most_macs: largest layer to run.
+        seed: of the operands.
+        executor: where tasks run.
+    """
+    return tuple(
+        PendingCheck(
+            name,
+            layer.name,
+            executor.submit(check_values, scored.design.architecture, layer.problem, mapping, seed)
+            if layer.problem.macs <= most_macs
+            else None,
+        )
+        for name, scored in designs
+        for layer, mapping in zip(layers, scored.design.mappings, strict=True)
+    )
+
+
+def record_traces(
+    path: Path,
+    scored: Scored,
+    layers: Sequence[Layer],
+    provenance: dict[str, Any],
+    done: Callable[[], None],
+) -> None:
+    """Simulate a design once more and write every request to ``path``.
+
+    Args:
+        path: of the HDF5 file.
+        scored: the design, simulated before without a probe.
+        layers: that it has mappings for.
+        provenance: plain data.
+        done: called after each layer.
+
+    Raises:
+        ArraysmithError: watching changed the simulation: a bug.
+    """
+    # Here, not above: they bring h5py and the simulator.
+    from arraysmith.traces.recorder import TraceWriter  # noqa: PLC0415
+    from arraysmith.traces.recording import simulate_layer  # noqa: PLC0415
+
+    design = scored.design
+    with TraceWriter(path, provenance) as writer:
+        for layer, mapping, expected in zip(layers, design.mappings, scored.layers, strict=True):
+            report = simulate_layer(design.architecture, layer, mapping, writer)
+            if report != expected:
+                raise ArraysmithError(f"{layer.name}: the simulation differs when it is traced")
+            done()
