@@ -1,0 +1,75 @@
+"""What a search found, before anything is written of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arraysmith.search.baseline import Baselines
+from arraysmith.search.evaluate import Scored
+from arraysmith.search.run import Run
+from arraysmith.search.space import Genome
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Losses of one batch: the best so far, the best and the median of the batch's finite ones.
+
+    Infinite when nothing was finite.
+    """
+
+    best: float
+    batch_best: float
+    batch_median: float
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One of the best designs, by both models.
+
+    Attributes:
+        genome: of the search.
+        analytical: by the closed forms; ``loss`` is of it.
+        cycle: simulated; ``cycle_loss`` is of it.
+        loss: of the run's objective.
+        cycle_loss: likewise, relative to the simulated baseline.
+    """
+
+    genome: Genome
+    analytical: Scored
+    cycle: Scored
+    loss: float
+    cycle_loss: float
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Everything a search found.
+
+    Attributes:
+        run: what was searched.
+        baselines: the template by the closed forms.
+        baselines_cycle: the same, simulated.
+        rivals: of ``run.rivals``: (by the closed forms, simulated).
+        top: best designs, best simulated loss first; the first is the winner.
+        generations: convergence.
+        evaluations: distinct designs evaluated.
+        drawn: genomes drawn by the optimiser.
+        repaired: how many of them had to be repaired to keep the budget.
+        mappings: mappings in the tables, over all layers.
+    """
+
+    run: Run
+    baselines: Baselines
+    baselines_cycle: Baselines
+    rivals: tuple[tuple[Scored, Scored], ...]
+    top: tuple[Ranked, ...]
+    generations: tuple[Generation, ...]
+    evaluations: int
+    drawn: int
+    repaired: int
+    mappings: int
+
+    @property
+    def winner(self) -> Ranked:
+        """The best design."""
+        return self.top[0]
