@@ -1,0 +1,72 @@
+"""The command ``search``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run_ref", metavar="RUN")
+@click.option("--out", required=True, metavar="DIR", help="Folder for the results; new or empty.")
+@click.option("--seed", type=click.IntRange(min=0), help="In place of the run file's.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes and threads; the number of cores when left out. Results do not depend on it.",
+)
+@click.option("--resume", is_flag=True, help="Continue the search that DIR holds.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def search(
+    context: click.Context,
+    *,
+    run_ref: str,
+    out: str,
+    seed: int | None,
+    workers: int | None,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Search for the best design under a budget.
+
+    RUN is a YAML file or a run that ships with the project (poster, vgg16). The best designs are
+    simulated; DIR gets result.json, report.html, the traces of the winner and the ledger of all
+    evaluated designs. A search that was interrupted goes on with --resume.
+    """
+    # Not at the top: the kernels bring numba, which --help does not need.
+    from arraysmith.search.progress import Bars  # noqa: PLC0415
+    from arraysmith.search.run_file import load_run  # noqa: PLC0415
+    from arraysmith.search.runner import run_search  # noqa: PLC0415
+    from arraysmith.search.text import result_text  # noqa: PLC0415
+
+    run = load_run(run_ref, seed=seed)
+    folder = Path(out)
+    try:
+        with Bars() as bars:
+            document = run_search(
+                run,
+                folder,
+                workers=workers or os.cpu_count() or 1,
+                resume=resume,
+                progress=bars,
+            )
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; continue with: {resume_command(sys.argv)}", err=True)
+        context.exit(130)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(result_text(document, folder))
+
+
+def resume_command(arguments: list[str]) -> str:
+    """Return the command line that continues the one with the given arguments."""
+    import shlex  # noqa: PLC0415  (wanted by nobody else)
+
+    words = ["arraysmith", *arguments[1:]]
+    return shlex.join(words if "--resume" in words else [*words, "--resume"])

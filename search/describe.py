@@ -1,0 +1,267 @@
+"""What a search found, as rows, sentences and the parts of the report page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from arraysmith.arch.architecture import Architecture, Fanout
+from arraysmith.arch.problem import Layer
+from arraysmith.search.evaluate import Scored
+from arraysmith.search.found import SearchResult
+from arraysmith.sim.loop_nest import loop_nest
+from arraysmith.sim.report import Report
+from arraysmith.traces.describe import hardware_table, pe_use
+from arraysmith.traces.page import (
+    Comparison,
+    Convergence,
+    Design,
+    DesignRow,
+    LayerRow,
+    Pair,
+    PeUse,
+    ReportPage,
+    Text,
+)
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """By how much one quantity fell: before / after.
+
+    Attributes:
+        total: original baseline / best design; mapping x hardware.
+        mapping: original baseline / the same hardware with its best mapping.
+        hardware: that / best design with its best mapping.
+    """
+
+    total: float
+    mapping: float
+    hardware: float
+
+    @classmethod
+    def of(cls, original: float, remapped: float, best: float) -> Gain:
+        """Return the gain from three values of one quantity."""
+        return cls(original / best, original / remapped, remapped / best)
+
+
+def gains(result: SearchResult) -> dict[str, Gain]:
+    """Return the gains in EDP, energy and cycles by the closed forms, and in simulated EDP."""
+    closed, cycle = result.baselines, result.baselines_cycle
+    by_forms = (closed.original.total, closed.remapped.total, result.winner.analytical.total)
+    simulated = (cycle.original.total, cycle.remapped.total, result.winner.cycle.total)
+    return {
+        "edp": Gain.of(*(report.edp_j_cycles for report in by_forms)),
+        "energy": Gain.of(*(report.energy_pj for report in by_forms)),
+        "cycles": Gain.of(*(float(report.cycles) for report in by_forms)),
+        "edp_simulated": Gain.of(*(report.edp_j_cycles for report in simulated)),
+    }
+
+
+def hardware_text(architecture: Architecture) -> str:
+    """Return the sizes of a design in a few words: ``array 14x12, glb 512x512``.
+
+    A mesh is columns x rows, a memory depth x width in bits.
+    """
+    parts = []
+    for level in architecture.levels:
+        if isinstance(level, Fanout):
+            parts.append(f"{level.name} {level.mesh_x}x{level.mesh_y}")
+        elif level.depth is not None:
+            parts.append(f"{level.name} {level.depth}x{level.width_bits}")
+    return ", ".join(parts)
+
+
+def original_note(result: SearchResult) -> str:
+    """Return how the original baseline is mapped, for people."""
+    baseline = result.run.baseline
+    if baseline.mapping is not None:
+        return "with its stated mapping"
+    if baseline.samples:
+        return f"best of {baseline.samples:,} random mappings"
+    return "best mapping"
+
+
+def design_rows(result: SearchResult) -> tuple[DesignRow, ...]:
+    """Return the before/after table: printed rows, baselines, rivals, the best design."""
+    run = result.run
+    printed = [
+        DesignRow(
+            f"{x.label} (printed)",
+            x.cycles,
+            x.utilization,
+            x.gflops,
+            x.energy_pj,
+            x.edp_j_cycles,
+            x.note,
+        )
+        for x in run.printed
+    ]
+    label = baseline_label(result)
+    rows = [
+        DesignRow.of(label, result.baselines.original.total, f"{original_note(result)}, our model"),
+        DesignRow.of(
+            f"{label}, best mapping",
+            result.baselines.remapped.total,
+            "same hardware, best mapping found",
+        ),
+    ]
+    rivals = [
+        DesignRow.of(rival.label, scored.total, "with its stated mapping, our model")
+        for rival, (scored, _) in zip(run.rivals, result.rivals, strict=True)
+    ]
+    best = result.winner
+    return (
+        *printed,
+        *rows,
+        *rivals,
+        DesignRow.of(
+            "best found", best.analytical.total, hardware_text(best.analytical.design.architecture)
+        ),
+        DesignRow.of(
+            f"{label}, simulated",
+            result.baselines_cycle.original.total,
+            f"{original_note(result)}, cycle by cycle",
+        ),
+        *(
+            DesignRow.of(f"{rival.label}, simulated", cycle.total, "cycle by cycle")
+            for rival, (_, cycle) in zip(run.rivals, result.rivals, strict=True)
+        ),
+        DesignRow.of("best found, simulated", best.cycle.total, "cycle by cycle"),
+    )
+
+
+def baseline_label(result: SearchResult) -> str:
+    """Return what the run calls its baseline."""
+    label: str = result.run.document["baseline"]["label"]
+    return label
+
+
+def summary(result: SearchResult) -> str:
+    """Return what was asked and what came out, in two sentences."""
+    run, gain = result.run, gains(result)["edp"]
+    asked = (
+        f"{run.name}: {run.network.name} on designs like {run.template.name}, "
+        f"objective {run.objective.name}, {result.evaluations:,} designs evaluated, "
+        f"each with its best of {result.mappings:,} mappings."
+    )
+    found = (
+        f"EDP falls {gain.total:.2f}{TIMES}: {gain.mapping:.2f}{TIMES} by mapping the original "
+        f"better, {gain.hardware:.2f}{TIMES} by better hardware."
+    )
+    return f"{asked} {found}"
+
+
+def page_of(
+    result: SearchResult, provenance: dict[str, object], files: Sequence[tuple[str, str]]
+) -> ReportPage:
+    """Return the report page.
+
+    Args:
+        result: of the search.
+        provenance: plain data.
+        files: (what it is, path relative to the page) of further results.
+    """
+    run, best = result.run, result.winner
+    original, remapped = result.baselines.original, result.baselines.remapped
+    label = baseline_label(result)
+    designs = [(label, original), (f"{label}, best mapping", remapped)]
+    designs += [(x.label, scored) for x, (scored, _) in zip(run.rivals, result.rivals, strict=True)]
+    designs.append(("best found", best.analytical))
+    if designs[1][1] == original:
+        del designs[1]
+    same_chain = [
+        (name, scored.design.architecture)
+        for name, scored in designs
+        if [x.name for x in scored.design.architecture.levels]
+        == [x.name for x in run.template.levels]
+        and name != f"{label}, best mapping"
+    ]
+    return ReportPage(
+        title=f"Search {run.name}",
+        summary=summary(result),
+        rows=design_rows(result),
+        comparison=Comparison(original.total, remapped.total, best.analytical.total),
+        hardware=hardware_table(same_chain),
+        convergence=_convergence(result),
+        designs=tuple(Design(name, scored.total) for name, scored in designs),
+        pe_use=tuple(
+            network_pe_use(name, scored, run.layers) for name, scored in (designs[0], designs[-1])
+        ),
+        top=tuple(
+            Pair(
+                f"#{rank}",
+                found.analytical.total,
+                found.cycle.total,
+                hardware_text(found.analytical.design.architecture),
+            )
+            for rank, found in enumerate(result.top, start=1)
+        ),
+        mappings=_nests(result),
+        layers=_layer_rows(result) if len(run.network.layers) > 1 else (),
+        files=tuple(files),
+        provenance=dict(provenance),
+    )
+
+
+def network_pe_use(label: str, scored: Scored, layers: Sequence[Layer]) -> PeUse:
+    """Return how busy each PE is over one inference: its MACs in all layers / all cycles."""
+    design, cycles = scored.design, scored.total.cycles
+    parts = [
+        pe_use(label, design.architecture, layer.problem, mapping, cycles)
+        for layer, mapping in zip(layers, design.mappings, strict=True)
+    ]
+    repeats = [layer.repeat for layer in layers]
+    rows, columns = range(len(parts[0].busy)), range(len(parts[0].busy[0]))
+    busy = tuple(
+        tuple(
+            round(sum(n * part.busy[y][x] for n, part in zip(repeats, parts, strict=True)), 9)
+            for x in columns
+        )
+        for y in rows
+    )
+    return replace(parts[0], busy=busy)
+
+
+def layer_index(result: SearchResult) -> tuple[int, ...]:
+    """Return, for every layer of the network, the index of its equal in ``run.layers``."""
+    known = {x.problem.renamed(""): i for i, x in enumerate(result.run.layers)}
+    return tuple(known[x.problem.renamed("")] for x in result.run.network.layers)
+
+
+def _layer_rows(result: SearchResult) -> tuple[LayerRow, ...]:
+    best: tuple[Report, ...] = result.winner.analytical.layers
+    before = result.baselines.original.layers
+    return tuple(
+        LayerRow(layer.name, layer.repeat, best[i], before[i])
+        for layer, i in zip(result.run.network.layers, layer_index(result), strict=True)
+    )
+
+
+def _nests(result: SearchResult) -> tuple[Text, ...]:
+    layers = result.run.layers
+    several = len(layers) > 1
+    designs = [("best found", result.winner.analytical)]
+    if not several:
+        designs.insert(0, (baseline_label(result), result.baselines.original))
+    return tuple(
+        Text(
+            f"{label}, {layer.name}" if several else label,
+            loop_nest(scored.design.architecture, layer.problem, mapping),
+        )
+        for label, scored in designs
+        for layer, mapping in zip(layers, scored.design.mappings, strict=True)
+    )
+
+
+def _convergence(result: SearchResult) -> Convergence:
+    # A generation without a legal design has no place on an axis.
+    shown = [x for x in result.generations if x.batch_best != float("inf")]
+    return Convergence(
+        tuple(x.best for x in shown),
+        tuple(x.batch_best for x in shown),
+        tuple(x.batch_median for x in shown),
+        f"{result.run.objective.name}, {result.run.objective.unit}",
+    )
