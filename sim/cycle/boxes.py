@@ -189,7 +189,10 @@ def frame_address(row: Int, frame: Int) -> int:
     """
     address = 0
     for a in range(AXES):
-        address = address * frame[a] + row[a] % frame[a]
+        position = row[a]
+        if position >= frame[a]:  # divisions are slow, and often not needed
+            position = 0 if frame[a] == 1 else position % frame[a]
+        address = address * frame[a] + position
     return address
 
 
