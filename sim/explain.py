@@ -77,9 +77,18 @@ def _time(architecture: Architecture, problem: Problem, mapping: Mapping, report
             for x in report.accesses
             for used in (used_instances(architecture, problem, mapping, x.level),)
         ]
-        need = bounds(architecture, counts, report.traffic)
+        kept_words = {
+            level.name: sum(
+                tile_words(architecture, problem, mapping, i)[tensor]
+                for tensor in kept_tensors(level, mapping.at(level.name))
+            )
+            for i, level in enumerate(architecture.levels)
+            if isinstance(level, Memory)
+        }
+        compute = report.compute_cycles
+        found = bounds(architecture, counts, report.traffic, compute, kept_words, report.setting)
         # What has no limit needs no time, and is no bound.
-        rows += [(f"moving words, {x}", f"{cycles:,}", "") for x, cycles in need.items() if cycles]
+        rows += [(x.cause, f"{x.cycles:,}", "") for x in found if x.cycles]
     slowest = max(rows, key=lambda row: int(row[1].replace(",", "")))
     rows = [(what, cycles, "bounds the time" * (what == slowest[0])) for what, cycles, _ in rows]
     rows += [(f"stalled, {cause}", f"+{cycles:,}", "") for cause, cycles in report.stalls]

@@ -1,63 +1,114 @@
 """Cycles in closed form: computing against the time that every port and bus needs.
 
-Per memory, with the average rate over the run: reads + drains against the read port, fills +
-updates against the write port, both against a single port; per network and tensor, words against
-the bus. The run takes as long as the slowest (Timeloop v2.0 computes throttling the same way). What
-an average cannot see (first fill, last drain, bursts, buffers too small to overlap) is left to the
-simulator, which names it.
+Rates are averages over the run; what an average cannot see (first fill, last drain, bursts, which
+transfer waits for which) is left to the simulator, which names it.
+
+``timeloop``: reads + drains of a memory against its read port, fills + updates against its write
+port, both against a single port; the run takes as long as the slowest. That tool assumes that a
+memory can always be filled while it is worked on.
+
+``default``: a memory has two sides, the parent's (fills, drains) and the children's (reads,
+updates), each as wide as its ports.
+
+* A double-buffered memory whose kept tiles fit twice works on one half while the other is filled:
+  the slower side bounds the run.
+* Otherwise filling excludes work: the parent's side comes on top of the children's side or of
+  computing, whichever is longer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 
-from arraysmith.arch.architecture import Architecture, XyBus
+from arraysmith.arch.architecture import Architecture, Memory, XyBus
 from arraysmith.sim.pricing import Count
-from arraysmith.sim.report import DRAIN, READ, Traffic
+from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Traffic
 
 
-def port_cycles(
-    words_in: int, words_out: int, write: Fraction | None, read: Fraction | None, ports: int
-) -> int:
-    """Return the cycles one memory instance's ports are busy, rounded up per port.
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The least cycles that one part of the machine lets the run take.
 
-    Args:
-        words_in: words written.
-        words_out: words read.
-        write: words written per cycle; None is unlimited.
-        read: words read per cycle; None is unlimited.
-        ports: 2 for a port each way, 1 for a shared one.
+    Attributes:
+        cause: ``bandwidth_<name>``, a port or bus that is too narrow; ``serial_<name>``, a memory
+            that cannot be filled while it is worked on.
+        cycles: least cycles of the run.
     """
-    busy_in = _ceil(words_in / write) if write else 0
-    busy_out = _ceil(words_out / read) if read else 0
-    return busy_in + busy_out if ports == 1 else max(busy_in, busy_out)
+
+    cause: str
+    cycles: int
+
+
+def overlaps(memory: Memory, kept_words: int) -> bool:
+    """Return whether ``memory`` is filled while it is worked on: its kept tiles fit twice."""
+    capacity = memory.capacity_words
+    return memory.double_buffered and (capacity is None or 2 * kept_words <= capacity)
 
 
 def bounds(
-    architecture: Architecture, counts: Iterable[Count], traffic: Iterable[Traffic]
-) -> dict[str, int]:
-    """Return the least cycles that each memory and network needs, by name, outermost first."""
-    moved: dict[str, list[Fraction]] = {x.name: [Fraction(0)] * 2 for x in architecture.memories}
+    architecture: Architecture,
+    counts: Iterable[Count],
+    traffic: Iterable[Traffic],
+    compute_cycles: int,
+    kept_words: dict[str, int],
+    setting: str,
+) -> tuple[Bound, ...]:
+    """Return the bounds of every memory and network, outermost first.
+
+    Args:
+        architecture: rates and ports.
+        counts: words per memory, tensor and direction.
+        traffic: words per network and tensor.
+        compute_cycles: product of all turns in time.
+        kept_words: words of the kept tiles of one instance of each memory, by name.
+        setting: whose rules.
+    """
+    moved: dict[tuple[str, str], int] = {}
+    instances: dict[str, int] = {}
     for count in counts:
-        out = count.direction in (READ, DRAIN)
-        moved[count.level][out] += Fraction(count.words, count.instances)
-    need = {
-        memory.name: port_cycles(
-            _ceil(moved[memory.name][0]),
-            _ceil(moved[memory.name][1]),
-            memory.write_words_per_cycle,
-            memory.read_words_per_cycle,
-            memory.ports,
-        )
-        for memory in architecture.memories
-    }
+        key = (count.level, count.direction)
+        moved[key] = moved.get(key, 0) + count.words
+        instances[count.level] = count.instances
+    found = []
+    for memory in architecture.memories:
+        used = instances.get(memory.name, 1)
+        words = {d: moved.get((memory.name, d), 0) for d in (READ, FILL, UPDATE, DRAIN)}
+        if setting == "timeloop":
+            both = (words[READ] + words[DRAIN], words[FILL] + words[UPDATE])
+            found.append(Bound(f"bandwidth_{memory.name}", side_cycles(memory, *both, used)))
+            continue
+        children = side_cycles(memory, words[READ], words[UPDATE], used)
+        parent = side_cycles(memory, words[DRAIN], words[FILL], used)
+        slower = max(children, parent)
+        found.append(Bound(f"bandwidth_{memory.name}", slower))
+        if not overlaps(memory, kept_words[memory.name]):
+            serial = max(compute_cycles, children) + parent
+            found.append(Bound(f"serial_{memory.name}", serial))
+    parts = tuple(traffic)
     for fanout in architecture.fanouts:
         bus = fanout.network
         if isinstance(bus, XyBus) and bus.words_per_cycle:
-            words = [part.words for part in traffic if part.network == fanout.name]
-            need[fanout.name] = _ceil(max(words, default=0) / bus.words_per_cycle)
-    return need
+            most = max((part.words for part in parts if part.network == fanout.name), default=0)
+            cycles = _ceil(most / bus.words_per_cycle)
+            found.append(Bound(f"bandwidth_{fanout.name}", cycles))
+    return tuple(found)
+
+
+def side_cycles(memory: Memory, words_out: int, words_in: int, instances: int) -> int:
+    """Return the cycles that one side of a memory is busy; rounded up per port.
+
+    Args:
+        memory: words per cycle and ports: 2 for a port each way, 1 for a shared one.
+        words_out: words read, over all instances.
+        words_in: words written, over all instances.
+        instances: that share the words evenly.
+    """
+    read, write = memory.read_words_per_cycle, memory.write_words_per_cycle
+    busy_out = _ceil(-(-words_out // instances) / read) if read else 0
+    busy_in = _ceil(-(-words_in // instances) / write) if write else 0
+    return busy_in + busy_out if memory.ports == 1 else max(busy_in, busy_out)
 
 
 def _ceil(value: Fraction | int) -> int:

@@ -27,8 +27,9 @@ class AnalyticalModel:
         setting: ``default``, physically right, or ``timeloop``, that tool's rules; see
             ``sim.analytical.counting``.
 
-    Stall causes: ``bandwidth_<name>``, the memory or network whose words need longer than the
-    computing.
+    Stall causes, at most one a Report: ``bandwidth_<name>``, the memory or network whose words need
+    longer than the computing; ``serial_<name>``, the memory that has no room to be filled while it
+    is worked on.
     """
 
     setting: str = "default"
@@ -69,9 +70,19 @@ def _report(
         architecture, mapping, counts, int(result.instances[0, -1]) * int(result.steps[0])
     )
     compute = int(result.steps[0])
-    need = bounds(architecture, counts, traffic)
-    slowest = max(need, key=lambda name: need[name])
-    stalls = ((f"bandwidth_{slowest}", need[slowest] - compute),) if need[slowest] > compute else ()
+    kept_words = {
+        memory.name: sum(
+            int(result.tiles[0, m, t])
+            for t, tensor in enumerate(TENSORS)
+            if tensor in kept_tensors(memory, mapping.at(memory.name))
+        )
+        for m, memory in enumerate(architecture.memories)
+    }
+    slowest = max(
+        bounds(architecture, counts, traffic, compute, kept_words, setting),
+        key=lambda bound: bound.cycles,
+    )
+    stalls = ((slowest.cause, slowest.cycles - compute),) if slowest.cycles > compute else ()
     prices = PriceList.of(architecture)
     cycles = compute + sum(stall for _, stall in stalls)
     return Report(
@@ -114,6 +125,9 @@ def _traffic(
             above = [name for j, name in keepers if j < i][-1]
             below = next((name for j, name in keepers if j > i), None)
             down = words.get((above, tensor, READ), 0)
+            if tensor == OFMAP and below:
+                # What the parent reads only to add to it stays there; partial sums have one taker.
+                down = words.get((below, tensor, FILL), 0)
             if tensor == OFMAP:
                 up = words.get((above, tensor, UPDATE), 0)
                 sent = words.get((below, tensor, DRAIN), 0) if below else macs

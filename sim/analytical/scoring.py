@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Memory, XyBus
 from arraysmith.arch.mapping import Mapping
-from arraysmith.sim.analytical.encoding import DRAIN, READ, UPDATE, ChainArrays, Int
+from arraysmith.sim.analytical.encoding import DRAIN, FILL, READ, UPDATE, ChainArrays, Int
 from arraysmith.sim.pricing import PriceList
 
 Float = NDArray[np.float64]
@@ -70,6 +70,8 @@ class Machine:
         price: float64 [m, 2], picojoules per (read, write) access.
         bandwidth: int64 [m, 2, 2], words per cycle (read, write) as numerator and denominator.
         ports: int64 [m].
+        doubled: int64 [m], 1 where the memory is double-buffered.
+        by_side: whether cycles follow the default rules of ``latency``.
         bus: int64 [levels, 2], words per cycle of each fan-out's buses, as a fraction.
         mesh: int64 [f, 2], columns and rows of each fan-out.
         mac_pj: energy of one MAC.
@@ -81,6 +83,8 @@ class Machine:
     price: Float
     bandwidth: Int
     ports: Int
+    doubled: Int
+    by_side: bool
     bus: Int
     mesh: Int
     mac_pj: float
@@ -117,6 +121,8 @@ class Machine:
             np.array([(cost.read_pj, cost.write_pj) for cost in costs], np.float64),
             bandwidth,
             np.array([x.ports for x in memories], np.int64),
+            np.array([x.double_buffered for x in memories], np.int64),
+            setting != "timeloop",
             bus,
             np.array([(x.mesh_x, x.mesh_y) for x in architecture.fanouts], np.int64),
             prices.mac.read_pj,
@@ -148,33 +154,49 @@ def _ceil_ratio(words: int, rate: Int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _side(words_out: int, words_in: int, used: int, rates: Int, ports: int) -> int:
+    """Return the cycles that one side of a memory is busy, as ``latency.side_cycles``."""
+    busy_out: int = _ceil_ratio(-(-words_out // used), rates[0])
+    busy_in: int = _ceil_ratio(-(-words_in // used), rates[1])
+    return busy_out + busy_in if ports == 1 else max(busy_out, busy_in)
+
+
+@njit(cache=True, nogil=True)
 def cycles_of(
     row: int,
     steps: Int,
     words: Int,
     instances: Int,
+    need: Int,
     entry_memory: Int,
     entry_direction: Int,
     entry_span: Int,
+    capacity: Int,
     bandwidth: Int,
     ports: Int,
+    doubled: Int,
+    by_side: bool,
     bus: Int,
 ) -> int:
-    """Return the cycles of mapping ``row``: the slowest of computing, ports and buses."""
+    """Return the cycles of mapping ``row``: the largest of computing and ``latency.bounds``."""
     cycles: int = steps[row]
+    moved = np.zeros(4, np.int64)
     for m in range(len(ports)):
-        moved_in, moved_out = 0, 0
+        moved[:] = 0
         for e in range(len(entry_memory)):
             if entry_memory[e] == m:
-                if entry_direction[e] in (READ, DRAIN):
-                    moved_out += words[row, e]
-                else:
-                    moved_in += words[row, e]
+                moved[entry_direction[e]] += words[row, e]
         used = instances[row, m]
-        out_cycles = _ceil_ratio(-(-moved_out // used), bandwidth[m, 0])
-        in_cycles = _ceil_ratio(-(-moved_in // used), bandwidth[m, 1])
-        busy = out_cycles + in_cycles if ports[m] == 1 else max(out_cycles, in_cycles)
-        cycles = max(cycles, busy)
+        if not by_side:
+            out, back = moved[READ] + moved[DRAIN], moved[FILL] + moved[UPDATE]
+            cycles = max(cycles, _side(out, back, used, bandwidth[m], ports[m]))
+            continue
+        children = _side(moved[READ], moved[UPDATE], used, bandwidth[m], ports[m])
+        parent = _side(moved[DRAIN], moved[FILL], used, bandwidth[m], ports[m])
+        cycles = max(cycles, children, parent)
+        twice = capacity[m] < 0 or 2 * need[row, m] <= capacity[m]
+        if not (doubled[m] and twice):
+            cycles = max(cycles, max(steps[row], children) + parent)
     for e in range(len(entry_memory)):
         for lev in range(entry_span[e, 0], entry_span[e, 1]):
             cycles = max(cycles, _ceil_ratio(words[row, e], bus[lev]))

@@ -22,7 +22,7 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
-from arraysmith.sim.analytical.latency import port_cycles
+from arraysmith.sim.analytical.latency import side_cycles
 from arraysmith.sim.analytical.systolic_words import WordCounter
 from arraysmith.sim.folding import COLUMNS, ROWS, Folding, SystolicMachine
 from arraysmith.sim.pricing import Count, PriceList, components, leakage_pj, price
@@ -172,13 +172,7 @@ def _needed_cycles(machine: SystolicMachine, counts: tuple[Count, ...]) -> dict[
             sum(moved.get((memory.name, t, d), 0) for t in TENSORS for d in directions)
             for directions in (into, out)
         )
-        return port_cycles(
-            incoming,
-            outgoing,
-            memory.write_words_per_cycle,
-            memory.read_words_per_cycle,
-            memory.ports,
-        )
+        return side_cycles(memory, outgoing, incoming, 1)
 
     need = {machine.offchip.name: busy(machine.offchip, (UPDATE,), (READ,))}
     for tensor in TENSORS:
