@@ -147,9 +147,12 @@ def summary(result: SearchResult) -> str:
         f"objective {run.objective.name}, {result.evaluations:,} designs evaluated, "
         f"each with its best of {result.mappings:,} mappings."
     )
+    falls = f"EDP falls {gain.total:.2f}{TIMES}"
+    if gain.total < 1:
+        falls = f"EDP rises {1 / gain.total:.2f}{TIMES}, nothing found beats the original"
     found = (
-        f"EDP falls {gain.total:.2f}{TIMES}: {gain.mapping:.2f}{TIMES} by mapping the original "
-        f"better, {gain.hardware:.2f}{TIMES} by better hardware."
+        f"{falls}: {gain.mapping:.2f}{TIMES} lower by mapping the original better, "
+        f"{gain.hardware:.2f}{TIMES} lower by other hardware."
     )
     return f"{asked} {found}"
 

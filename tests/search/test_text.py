@@ -1,0 +1,57 @@
+import pytest
+from tiny import RUN, write
+
+from arraysmith.search.cli import resume_command
+from arraysmith.search.describe import Gain
+from arraysmith.search.run_file import load_run
+from arraysmith.search.runner import run_search
+from arraysmith.search.text import result_text
+
+PRINTED = 'printed: [{label: paper, cycles: 1000, energy_uj: 2.5, note: "table 3"}]\n'
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    run = load_run(write(folder, RUN + PRINTED + "traces: none\n"))
+    return run_search(run, folder / "out"), folder / "out"
+
+
+def test_printed_rows_come_first_with_dashes_for_what_is_not_printed(found):
+    lines = result_text(*found).splitlines()
+    row = lines[lines.index("BEFORE AND AFTER") + 3]
+    assert row.split() == ["paper", "(printed)", "1,000", "-", "-", "2.50", "-", "table", "3"]
+
+
+def test_every_design_simulated_has_a_line_with_the_sum_of_its_causes(found):
+    document, folder = found
+    text = result_text(document, folder)
+    table = text[text.index("BY CAUSE") :]
+    for design in document["top"]:
+        total = sum(design["difference"]["cycles"].values())
+        line = next(x for x in table.splitlines() if x.startswith(f"#{design['rank']} "))
+        assert line.split()[-1] == f"{total:+,}"
+
+
+def test_no_traces_are_written_or_named_when_none_are_asked_for(found):
+    document, folder = found
+    assert document["traces"] is None
+    assert not (folder / "traces.h5").exists()
+    assert "traces" not in result_text(document, folder)
+
+
+def test_where_everything_is_stands_at_the_end(found):
+    document, folder = found
+    for line in result_text(document, folder).splitlines()[-5:]:
+        assert (folder / line.split()[-1]).exists()
+
+
+def test_a_gain_is_the_product_of_its_parts():
+    gain = Gain.of(12.0, 6.0, 2.0)
+    assert (gain.total, gain.mapping, gain.hardware) == (6.0, 2.0, 3.0)
+
+
+def test_the_resume_command_is_the_command_with_resume_once():
+    again = "arraysmith search 'my run.yaml' --out d --resume"
+    assert resume_command(["/bin/arraysmith", "search", "my run.yaml", "--out", "d"]) == again
+    assert resume_command(["x", "search", "my run.yaml", "--out", "d", "--resume"]) == again
