@@ -160,4 +160,4 @@ def _count_batch(
             elif t == OFMAP:
                 count_results(problem, chain, nest, instances[i], steps[i], words[i])
             else:
-                count_operand(problem, chain, nest, t, words[i], scratch)
+                count_operand(problem, chain, nest, t, instances[i], steps[i], words[i], scratch)

@@ -33,7 +33,7 @@ from arraysmith.sim.analytical.encoding import (
     NestTuple,
     ProblemTuple,
 )
-from arraysmith.sim.analytical.sharing import copies, result_groups, spread
+from arraysmith.sim.analytical.sharing import copies, result_groups, spread, tile_groups
 
 
 @njit(cache=True, nogil=True)
@@ -83,11 +83,43 @@ def _transfers(
 
 
 @njit(cache=True, nogil=True)
+def _fresh_words(axes: int, nest: NestTuple, t: int, child: int) -> int:
+    """Return the words of a tensor without padding that one child instance takes over the run."""
+    loops, level, axis, turns, stride, _, reach, tiles = nest
+    tile: int = tiles[t, child]
+    total, outer = tile, 1
+    for j in range(loops):
+        if axis[j] != TEMPORAL or level[j] >= child:
+            continue
+        kept = 1
+        for a in range(axes):
+            move = stride[t, a, j]
+            for s in range(j + 1, loops):
+                if axis[s] == TEMPORAL and level[s] < child:
+                    move -= (turns[s] - 1) * stride[t, a, s]
+            kept *= max(0, reach[t, a, child] - abs(move))
+        total += outer * (turns[j] - 1) * (tile - kept)
+        outer *= turns[j]
+    return total
+
+
+@njit(cache=True, nogil=True)
 def count_operand(
-    problem: ProblemTuple, chain: ChainTuple, nest: NestTuple, t: int, words: Int, scratch: Int
+    problem: ProblemTuple,
+    chain: ChainTuple,
+    nest: NestTuple,
+    t: int,
+    instances: Int,
+    steps: int,
+    words: Int,
+    scratch: Int,
 ) -> None:
     """Count an operand along its chain; ``words`` [memories, 3, 4] is filled in."""
     memory_level, keeps, network = chain
+    axes = problem[0][t]
+    padded = False
+    for a in range(axes):
+        padded = padded or problem[3][t, a] != 0
     parent = 0
     for m in range(1, len(memory_level) + 1):
         at_macs = m == len(memory_level)
@@ -95,9 +127,16 @@ def count_operand(
             continue
         child = len(network) if at_macs else memory_level[m]
         above = memory_level[parent]
-        words[parent, t, READ] = _transfers(problem, network, nest, t, above, child, True, scratch)
+        if padded:  # tiles differ in what lies in the padding: sum over all of them
+            read = _transfers(problem, network, nest, t, above, child, True, scratch)
+            fill = _transfers(problem, network, nest, t, above, child, False, scratch)
+        else:
+            each = steps if at_macs else _fresh_words(axes, nest, t, child)
+            groups = tile_groups(axes, network, nest, t, above, child, scratch)
+            read, fill = instances[parent] * groups * each, instances[m] * each
+        words[parent, t, READ] = read
         if not at_macs:
-            words[m, t, FILL] = _transfers(problem, network, nest, t, above, child, False, scratch)
+            words[m, t, FILL] = fill
             parent = m
 
 

@@ -27,7 +27,7 @@ from arraysmith.sim.analytical.encoding import (
     NestTuple,
     ProblemTuple,
 )
-from arraysmith.sim.analytical.sharing import mesh_offsets
+from arraysmith.sim.analytical.sharing import tile_groups
 
 
 @njit(cache=True, nogil=True)
@@ -85,7 +85,7 @@ def count_timeloop(
 ) -> None:
     """Count a tensor along its chain; ``words`` [memories, 3, 4] is filled in."""
     memory_level, keeps, network = chain
-    loops, level, axis, turns, stride, moves, _, _ = nest
+    loops, level, axis, turns, _, moves, _, _ = nest
     axes = problem[0][t]
     parent = 0
     for m in range(1, len(memory_level) + 1):
@@ -95,23 +95,7 @@ def count_timeloop(
         child = len(network) if at_macs else memory_level[m]
         taken = steps if at_macs else moves_of(axes, nest, t, child)
         crossing = instances[parent] * taken
-        for lev in range(memory_level[parent], child):
-            for a in range(axes):
-                alone, spreading = 1, 0
-                for s in range(loops):
-                    if level[s] == lev and axis[s] != TEMPORAL and stride[t, a, s]:
-                        alone *= turns[s]
-                        spreading += 1
-                if spreading > 1:  # two loops may bring the same tile to different instances
-                    scratch[0, a, 0] = 0
-                    alone = mesh_offsets(
-                        network, nest, t, a, lev, True, scratch[0, a], 1, scratch[1, 0]
-                    )
-                crossing *= alone
-        for s in range(loops):
-            between = axis[s] != TEMPORAL and memory_level[parent] <= level[s] < child
-            if between and not network[level[s], 0] and not moves[t, s]:
-                crossing *= turns[s]
+        crossing *= tile_groups(axes, network, nest, t, memory_level[parent], child, scratch)
         if t == OFMAP:
             # words of the tensor that one parent instance sees: spatial loops above share them out
             shares = 1

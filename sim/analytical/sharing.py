@@ -102,6 +102,35 @@ def spread(
 
 
 @njit(cache=True, nogil=True)
+def tile_groups(
+    axes: int, network: Int, nest: NestTuple, t: int, parent: int, child: int, scratch: Int
+) -> int:
+    """Return how many transfers one tile change of tensor ``t`` takes per parent instance.
+
+    One per group of children with the same tile, as far as each fan-out's network recognises them.
+    """
+    loops, level, axis, turns, stride, moves, _, _ = nest
+    groups = 1
+    for lev in range(parent, child):
+        for a in range(axes):
+            alone, spreading = 1, 0
+            for s in range(loops):
+                if level[s] == lev and axis[s] != TEMPORAL and stride[t, a, s]:
+                    alone *= turns[s]
+                    spreading += 1
+            if spreading > 1:  # two loops may bring the same tile to different instances
+                scratch[0, a, 0] = 0
+                alone = mesh_offsets(
+                    network, nest, t, a, lev, True, scratch[0, a], 1, scratch[1, 0]
+                )
+            groups *= alone
+        for s in range(loops):
+            if level[s] == lev and axis[s] != TEMPORAL and not (network[lev, 0] or moves[t, s]):
+                groups *= turns[s]
+    return groups
+
+
+@njit(cache=True, nogil=True)
 def copies(
     network: Int,
     nest: NestTuple,
