@@ -257,9 +257,9 @@ def _best(
 ) -> list[tuple[Evaluation, MappedDesign]]:
     """Return the best ``run.top`` designs, one per mapping.
 
-    Designs that are mapped alike differ in room to spare or by a turned mesh, and simulate alike:
-    one of them stands for all. Of equal losses the one with less storage comes first, then the
-    smaller genome. Where mappings do not suffice the next designs follow.
+    Designs that are mapped alike differ in room to spare and simulate alike: one stands for all.
+    Of equal losses the one with less storage comes first, then the smaller genome. Where mappings
+    do not suffice the next designs follow.
 
     Raises:
         ArraysmithError: no design has a legal mapping of every layer.
