@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 class Probe(Protocol):
     """Receives what a simulation does, in batches, in the order of the simulated program."""
 
+    def wants(self, memory: str) -> bool:
+        """Return whether requests at ``memory`` are of interest; others are not worked out."""
+        ...
+
     def requests(
         self,
         stream: str,

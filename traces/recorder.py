@@ -87,6 +87,7 @@ class TraceWriter:
         mapping: Mapping,
         address_map: Dict[str, Any],
         repeat: int = 1,
+        memories: frozenset[str] | None = None,
     ) -> Recorder:
         """Return the probe that records one run of a layer; the layers before it are finished.
 
@@ -97,6 +98,7 @@ class TraceWriter:
             mapping: how.
             address_map: plain data: where each tensor starts in each memory.
             repeat: how many equal runs the one recorded stands for.
+            memories: whose requests to record; None for all.
 
         Raises:
             ArraysmithError: a layer of this name was recorded already.
@@ -115,7 +117,7 @@ class TraceWriter:
         _put_json(group, "mapping", mapping_document(mapping, architecture.name))
         _put_json(group, "address_map", address_map)
         self._names.add(name)
-        self._current = Recorder(self, group)
+        self._current = Recorder(self, group, memories)
         return self._current
 
     def wrote_chunk(self) -> None:
@@ -161,10 +163,17 @@ class TraceWriter:
 class Recorder:
     """Writes the requests of one layer: a ``sim.probe.Probe``; ``TraceWriter.layer`` makes it."""
 
-    def __init__(self, writer: TraceWriter, group: h5py.Group) -> None:
+    def __init__(
+        self, writer: TraceWriter, group: h5py.Group, memories: frozenset[str] | None
+    ) -> None:
         self._writer = writer
         self._group = group
+        self._memories = memories
         self._streams: dict[str, _Stream] = {}
+
+    def wants(self, memory: str) -> bool:
+        """Return whether requests at ``memory`` are recorded."""
+        return self._memories is None or memory in self._memories
 
     def requests(
         self,

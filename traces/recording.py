@@ -15,7 +15,11 @@ from arraysmith.traces.recorder import TraceWriter
 
 
 def simulate_layer(
-    architecture: Architecture, layer: Layer, mapping: Mapping, writer: TraceWriter | None = None
+    architecture: Architecture,
+    layer: Layer,
+    mapping: Mapping,
+    writer: TraceWriter | None = None,
+    memories: frozenset[str] | None = None,
 ) -> Report:
     """Return the simulated cost of one run of a layer.
 
@@ -23,7 +27,8 @@ def simulate_layer(
         architecture: to run on.
         layer: to run; its ``repeat`` is noted in the traces.
         mapping: a legal one.
-        writer: takes every request; None to record nothing.
+        writer: takes the requests; None to record nothing.
+        memories: whose requests to record; None for all.
     """
     if writer is None:
         return CycleModel().evaluate(architecture, layer.problem, mapping)
@@ -34,6 +39,7 @@ def simulate_layer(
         mapping,
         address_document(architecture, layer.problem),
         layer.repeat,
+        memories,
     )
     return CycleModel(probe).evaluate(architecture, layer.problem, mapping)
 

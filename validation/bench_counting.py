@@ -29,7 +29,7 @@ def main() -> None:
     mesh = [(architecture.fanouts[0].mesh_x, architecture.fanouts[0].mesh_y)]
     for setting in ("timeloop", "default"):
         space = MappingSpace.of(architecture, problem, dataflow, mesh)
-        points = space.points(np.random.default_rng(0), FEW)
+        points = next(space.points(np.random.default_rng(0), FEW))
         model = AnalyticalModel(setting)
         mappings = [mapping_of(space, points.take(slice(i, i + 1))) for i in range(FEW)]
         legal = [x for x in mappings if not check_mapping(architecture, problem, x)]

@@ -128,7 +128,8 @@ class FixedRate:
             start = before.arrived
         busy = max(whole_cycles(transfer.words, out), transfer.near_cycles)
         timing = Timing(start, busy, latency)
-        if self._probe is not None and transfer.bursts is not None:
+        watched = self._probe is not None and self._probe.wants(self._memory.name)
+        if watched and transfer.bursts is not None:
             bursts = transfer.bursts()
             if transfer.read_first:
                 self._tell(transfer, "read", before, bursts, transfer.read_first)

@@ -209,6 +209,8 @@ class Streams:
         if not machine.chain.in_shared[tensor]:
             return
         assert machine.shared is not None
+        if not self._probe.wants(machine.shared.memory.name):
+            return
         nest, border = machine.nest, self._borders[tensor]
         now, old, keeps = self._tiles(tensor, epoch)
         extent, reach = nest.extent[tensor], border.reach
@@ -240,6 +242,8 @@ class Streams:
             records: what ``spatial.run_phase`` wrote.
         """
         machine, nest = self._machine, self._machine.nest
+        if machine.shared is None or not self._probe.wants(machine.shared.memory.name):
+            return
         index = turns_of(phase, nest.counts, nest.phase_loops)
         again = machine.senders // nest.result_tiles - 1
         for t, column, copies, direction in (
@@ -251,7 +255,6 @@ class Streams:
         ):
             if not machine.chain.in_shared[t] or copies == 0:
                 continue
-            assert machine.shared is not None
             step, room = 0, self._parameters.chunk_records
             while step < len(records):
                 table, stamps = np.empty((room, 2), np.int64), np.empty((room, 3), np.int64)

@@ -114,6 +114,8 @@ class SystolicStreams:
         rate: Fraction | None,
     ) -> None:
         memory = self._machine.buffer(tensor)
+        if not self._probe.wants(memory.name):
+            return
         # By cycle, then by lane: the order at the port. Padding keeps its turn and is then dropped.
         flat = cycles.ravel()
         order = np.argsort(flat, kind="stable")

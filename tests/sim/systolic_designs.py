@@ -113,6 +113,9 @@ class Kept:
 
     parts: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
+    def wants(self, memory):
+        return True
+
     def requests(self, stream, request_cycle, response_cycle, address, size, tile):
         columns = (request_cycle, response_cycle, address, size, tile)
         rows = np.stack([np.asarray(x, np.int64) for x in columns], axis=1)

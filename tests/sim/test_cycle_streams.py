@@ -25,6 +25,9 @@ class Listener:
     def __init__(self) -> None:
         self.parts: dict[str, list[tuple[np.ndarray, ...]]] = defaultdict(list)
 
+    def wants(self, memory: str) -> bool:
+        return True
+
     def requests(self, stream: str, *columns: np.ndarray) -> None:
         assert len({len(column) for column in columns}) == 1
         assert [str(column.dtype) for column in columns] == [
