@@ -31,6 +31,7 @@ from arraysmith.search.run_document import resolved_document
 from arraysmith.search.run_spec import FIELDS, ChoiceSpec, ProductSpec, RunSpec, run_spec_for
 from arraysmith.search.space import FixedProduct, IntegerChoice, Parameter, Space
 from arraysmith.sim.analytical.counting import SETTINGS
+from arraysmith.sim.cycle.nest import Chain
 from arraysmith.sim.layers import distinct_layers
 
 RUNS = Path(__file__).parent / "runs"
@@ -128,6 +129,8 @@ class _Reader:
             if template.systolic is not None:
                 rule = "a systolic array has no mappings to search; its fan-out must be an xy_bus"
                 self.fault("architecture", rule)
+            else:  # what cannot be simulated cannot be re-scored: say so before the search
+                self.simulable("architecture", template, Mapping(()))
             if dataflow is not None:
                 self.check_dataflow(template, dataflow)
             space = self.space(template)
@@ -153,7 +156,7 @@ class _Reader:
             settings=settings,
             seed=seed,
             top=spec.rescore.top,
-            traces=spec.traces == "winner",
+            traces=spec.traces,
             values_macs=spec.rescore.values_macs,
             baseline=baseline,
             rivals=rivals,
@@ -176,6 +179,12 @@ class _Reader:
 
     def architecture(self, at: str, ref: str) -> Architecture | None:
         return self.attempt(at, lambda: load_architecture(self.reference(ref)))
+
+    def simulable(self, at: str, design: Architecture, mapping: Mapping) -> bool:
+        """Note a design that the simulator has no machine for."""
+        if design.systolic is not None:
+            return True
+        return self.attempt(at, lambda: Chain.of(design, mapping)) is not None
 
     def check_dataflow(self, template: Architecture, dataflow: Dataflow) -> None:
         names = [*(level.name for level in template.levels), template.compute.name]
@@ -337,7 +346,7 @@ class _Reader:
             if design is None:
                 continue
             mapping = self.mapping(f"{at}.mapping", rival.mapping, design, network)
-            if mapping is not None:
+            if mapping is not None and self.simulable(f"{at}.architecture", design, mapping):
                 rivals.append(Rival(rival.label, design, mapping))
         return Baseline(stated, spec.samples or 0), tuple(rivals)
 

@@ -129,9 +129,13 @@ def _proof(document: dict[str, Any]) -> str:
     words = sum(check["words"] for check in run)
     skipped = len(document["values"]) - len(run)
     effort = document["effort"]
+    if run:
+        values = f"{words:,} results of {len(run)} simulated layer(s) equal the reference"
+        values += f"; {skipped} larger layer(s) not run with values" if skipped else ""
+    else:
+        values = f"not run: {skipped} layer(s) larger than rescore.values_macs"
     lines = [
-        f"values: {words:,} results of {len(run)} simulated layer(s) equal the reference"
-        + (f"; {skipped} larger layer(s) not run with values" if skipped else ""),
+        f"values: {values}",
         (
             f"effort: {effort['evaluations']:,} designs of {effort['genomes']:,}, "
             f"{effort['repaired']:,} of {effort['drawn']:,} drawn were shrunk into the budget"

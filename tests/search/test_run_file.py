@@ -107,6 +107,8 @@ def test_defaults_are_written_out_in_the_document(tmp_path):
         ("timeloop", "timelop", "timelop", "unknown setting"),
         ("architecture: small.yaml", "architecture: none.yaml", "none.yaml", "does not exist"),
         ("architecture: small.yaml", "architecture: eyeris", "eyeris", "neither a preset"),
+        ("architecture: small.yaml", "architecture: simba-like", "simba-like", "one fan-out"),
+        ("architecture: small.yaml", "architecture: tpu-v1", "tpu-v1", "a systolic array has no"),
         ("net.yaml", "nets.yaml", "nets.yaml", "does not exist"),
         ("net.yaml", "net.yaml:fourth", "net.yaml:fourth", "no such layer"),
         ("net.yaml", "vgg61", "vgg61", "neither"),
