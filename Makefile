@@ -16,9 +16,10 @@ WORKERS ?= 2
 demo: .venv/installed
 	rm -rf out/demo
 	$(BIN)/arraysmith search poster --out out/demo/poster --workers $(WORKERS)
+	$(BIN)/arraysmith search poster_default --out out/demo/poster_default --workers $(WORKERS)
 	$(BIN)/arraysmith search vgg16 --out out/demo/vgg16 --workers $(WORKERS)
 	@echo
-	@echo 'Reports: out/demo/poster/report.html and out/demo/vgg16/report.html'
+	@echo 'Reports: out/demo/*/report.html (poster, poster_default, vgg16)'
 
 test: check wheel
 	$(BIN)/python -m pytest -n $(WORKERS)

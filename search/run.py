@@ -87,7 +87,7 @@ class Run:
         settings: of the optimiser, its ``settings_type``.
         seed: of everything random, not negative.
         top: how many of the best designs are simulated, at least 1.
-        traces: whether the winner's traces are stored.
+        traces: memories whose requests are stored for the winner: ``all``, ``offchip``, ``none``.
         values_macs: layers of at most so many MACs are run with values, 0 for none.
         baseline: how the template is mapped.
         rivals: further designs.
@@ -109,7 +109,7 @@ class Run:
     settings: Spec
     seed: int
     top: int
-    traces: bool
+    traces: str
     values_macs: int
     baseline: Baseline
     rivals: tuple[Rival, ...]

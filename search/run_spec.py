@@ -133,7 +133,9 @@ class RunSpec(Spec):
     optimiser: OptimiserSpec = OptimiserSpec()
     seed: int = Field(default=1, ge=0, le=2**63 - 1)
     rescore: RescoreSpec = RescoreSpec()
-    traces: Literal["winner", "none"] = "winner"
+    traces: Literal["all", "offchip", "none"] = Field(
+        default="all", description="memories whose requests are stored for the best design"
+    )
     baseline: BaselineSpec = BaselineSpec()
     compare: tuple[RivalSpec, ...] = ()
     printed: tuple[PrintedSpec, ...] = ()

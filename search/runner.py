@@ -185,17 +185,24 @@ def _verify(
     checks = submit_checks(
         designs, run.layers, most_macs=run.values_macs, seed=run.seed, executor=executor
     )
-    if run.traces:
+    stored = run.traces != "none"
+    if stored:
         progress.stage("traces", len(run.layers), "layer")
+        offchip = frozenset({run.template.memories[0].name})
         record_traces(
-            out / TRACES, result.winner.cycle, run.layers, provenance_of(result), progress.step
+            out / TRACES,
+            result.winner.cycle,
+            run.layers,
+            provenance_of(result),
+            offchip if run.traces == "offchip" else None,
+            progress.step,
         )
     progress.stage("values", len(checks), "layer")
     values = []
     for check in checks:
         values.append(check.result())
         progress.step()
-    return Verification(tuple(values), TRACES if run.traces else None)
+    return Verification(tuple(values), TRACES if stored else None)
 
 
 def _check_folder(out: Path, *, resume: bool) -> None:

@@ -108,15 +108,17 @@ def record_traces(
     scored: Scored,
     layers: Sequence[Layer],
     provenance: dict[str, Any],
+    memories: frozenset[str] | None,
     done: Callable[[], None],
 ) -> None:
-    """Simulate a design once more and write every request to ``path``.
+    """Simulate a design once more and write its requests to ``path``.
 
     Args:
         path: of the HDF5 file.
         scored: the design, simulated before without a probe.
         layers: that it has mappings for.
         provenance: plain data.
+        memories: whose requests to store; None for all.
         done: called after each layer.
 
     Raises:
@@ -129,7 +131,7 @@ def record_traces(
     design = scored.design
     with TraceWriter(path, provenance) as writer:
         for layer, mapping, expected in zip(layers, design.mappings, scored.layers, strict=True):
-            report = simulate_layer(design.architecture, layer, mapping, writer)
+            report = simulate_layer(design.architecture, layer, mapping, writer, memories)
             if report != expected:
                 raise ArraysmithError(f"{layer.name}: the simulation differs when it is traced")
             done()
