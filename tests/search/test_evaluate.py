@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from tiny import RUN, write
+from small_run import RUN, write
 
 from arraysmith.arch.mapping import Mapping
 from arraysmith.search.baseline import score_baselines, why_unmappable

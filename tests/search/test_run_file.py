@@ -1,5 +1,5 @@
 import pytest
-from tiny import NETWORK, RUN, write
+from small_run import NETWORK, RUN, write
 
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.main import run as command

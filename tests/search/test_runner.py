@@ -8,7 +8,7 @@ import time
 
 import h5py
 import pytest
-from tiny import NETWORK, RUN, write
+from small_run import NETWORK, RUN, write
 
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.loader import load_architecture, load_mapping

@@ -1,5 +1,5 @@
 import pytest
-from tiny import RUN, write
+from small_run import RUN, write
 
 from arraysmith.search.cli import resume_command
 from arraysmith.search.describe import Gain
