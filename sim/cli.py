@@ -77,6 +77,8 @@ def estimate(
     any other is mapped as --mapping says, or with the best mapping of --dataflow found.
     """
     # Not at the top: the kernels bring numba, which --help does not need.
+    from tqdm import tqdm  # noqa: PLC0415
+
     from arraysmith.sim.analytical.model import AnalyticalModel  # noqa: PLC0415
 
     if explained and as_json:
@@ -89,7 +91,10 @@ def estimate(
     def run(layer: Layer) -> Report:
         return model.evaluate(architecture, layer.problem, mappings.of(layer.problem))
 
-    layers = evaluate_layers(network, run, lambda: None)
+    several = len(distinct_layers(network))
+    # On a terminal only, and only where there is something to wait for.
+    with tqdm(total=several, unit="layer", disable=None if several > 1 else True) as bar:
+        layers = evaluate_layers(network, run, bar.update)
     if as_json:
         source = provenance(
             architecture, model="analytical", setting=setting, mapping=mappings.source
