@@ -1,9 +1,9 @@
 """The ledger of evaluations: cache, checkpoint and record of a search in one file.
 
 JSON lines, only ever appended. The first line names the run by its digest, every other line is one
-evaluated design; each line carries a checksum of itself. A process killed while writing leaves a
-last line without its end: that line is cut off when the search resumes. Anything else that does not
-check is damage, and an error.
+evaluated design with its numbers; each line ends with a checksum of what stands before it. A
+process killed while writing leaves a last line without its end: that line is cut off when the
+search resumes. Anything else that does not check is damage, and an error.
 
 A resumed search starts its optimiser anew and replays: designs found in the ledger are not
 evaluated again. So nothing else has to be saved, and the result is that of an uninterrupted run.
@@ -15,7 +15,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -29,6 +29,10 @@ LEDGER = "ledger.jsonl"
 
 SCHEMA = 1
 """Version of the file format."""
+
+
+Values = Callable[[Genome], dict[str, int]]
+"""The numbers that a genome stands for, by path."""
 
 
 class LedgerError(ArraysmithError):
@@ -77,22 +81,31 @@ class Ledger:
         dropped: bytes of a torn last line that were cut off when it was opened.
     """
 
-    def __init__(self, file: BufferedRandom, evaluations: list[Evaluation], dropped: int) -> None:
+    def __init__(
+        self, file: BufferedRandom, values: Values, evaluations: list[Evaluation], dropped: int
+    ) -> None:
         self._file = file
+        self._values = values
         self.evaluations = {evaluation.genome: evaluation for evaluation in evaluations}
         self.dropped = dropped
 
     @classmethod
-    def create(cls, path: Path, digest: str) -> Ledger:
-        """Start a ledger for the run with ``digest``; FileExistsError if ``path`` exists."""
+    def create(cls, path: Path, digest: str, values: Values) -> Ledger:
+        """Start a ledger for the run with ``digest``; FileExistsError if ``path`` exists.
+
+        Args:
+            path: of the file.
+            digest: of the run.
+            values: the numbers that a genome stands for, by path; written for readers.
+        """
         file = path.open("x+b")
-        ledger = cls(file, [], 0)
+        ledger = cls(file, values, [], 0)
         ledger._write([{"ledger": SCHEMA, "run": digest}])
         return ledger
 
     @classmethod
-    def resume(cls, path: Path, digest: str) -> Ledger:
-        """Open the ledger of the run with ``digest`` again.
+    def resume(cls, path: Path, digest: str, values: Values) -> Ledger:
+        """Open the ledger of the run with ``digest`` again; arguments as for ``create``.
 
         A file without a whole first line (killed at birth) starts anew.
 
@@ -109,7 +122,7 @@ class Ledger:
         except BaseException:
             file.close()
             raise
-        ledger = cls(file, evaluations, len(content) - whole)
+        ledger = cls(file, values, evaluations, len(content) - whole)
         if not whole:
             ledger._write([{"ledger": SCHEMA, "run": digest}])
         return ledger
@@ -117,7 +130,7 @@ class Ledger:
     def append(self, evaluations: Iterable[Evaluation]) -> None:
         """Record evaluations; on return they are on the disk."""
         fresh = list(evaluations)
-        self._write([evaluation.to_dict() for evaluation in fresh])
+        self._write([{**x.to_dict(), "values": self._values(x.genome)} for x in fresh])
         self.evaluations.update((evaluation.genome, evaluation) for evaluation in fresh)
 
     def close(self) -> None:
@@ -141,17 +154,19 @@ _REMEDY = "start again in another folder"
 
 def _line(row: dict[str, Any]) -> bytes:
     text = json.dumps(row, separators=(",", ":"), allow_nan=False).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
+    return b'%s,"crc":"%08x"}\n' % (text[:-1], zlib.crc32(text))
 
 
 def _checked(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    crc, _, text = line.partition(b" ")
-    if crc != b"%08x" % zlib.crc32(text):
+    try:
+        row = json.loads(line)
+        del row["crc"]
+        sound = _line(row) == line + b"\n"
+    except (ValueError, TypeError, KeyError):
+        sound = False
+    if not sound:
         raise LedgerError(f"{path}:{number}: line is damaged (its checksum differs); {_REMEDY}")
-    row = json.loads(text)
-    if not isinstance(row, dict):
-        raise LedgerError(f"{path}:{number}: not a record of a ledger; {_REMEDY}")
-    return row
+    return dict(row)
 
 
 def _check_header(row: dict[str, Any], digest: str, path: Path) -> None:

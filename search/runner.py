@@ -99,7 +99,9 @@ def run_search(
     digest = run.digest()
     _check_folder(out, resume=resume)
     if resume and (out / LEDGER).exists():
-        Ledger.resume(out / LEDGER, digest).close()  # refuse before the work, not after it
+        Ledger.resume(
+            out / LEDGER, digest, run.space.values
+        ).close()  # refuse before the work, not after it
     with process_pool(workers) as executor:
         result = _search(run, out, digest, executor, workers, progress)
         verification = _verify(result, out, executor, progress)
@@ -132,7 +134,7 @@ def _search(
         np.random.default_rng(search_seed),
         run.settings,
     )
-    with _open_ledger(out / LEDGER, digest, progress) as ledger:
+    with _open_ledger(out / LEDGER, run, digest, progress) as ledger:
         generations = _explore(evaluator, optimiser, ledger, workers, progress)
         evaluations = list(ledger.evaluations.values())
     best = _best(run, tables, evaluations)
@@ -218,10 +220,10 @@ def _check_folder(out: Path, *, resume: bool) -> None:
         raise InputError([Fault("--out", str(out), rule, "name another folder")])
 
 
-def _open_ledger(path: Path, digest: str, progress: Progress) -> Ledger:
+def _open_ledger(path: Path, run: Run, digest: str, progress: Progress) -> Ledger:
     if not path.exists():
-        return Ledger.create(path, digest)
-    ledger = Ledger.resume(path, digest)
+        return Ledger.create(path, digest, run.space.values)
+    ledger = Ledger.resume(path, digest, run.space.values)
     if ledger.dropped:
         progress.note(f"{path.name}: cut off a torn last line of {ledger.dropped} bytes")
     progress.note(f"resuming with {len(ledger.evaluations):,} evaluations")

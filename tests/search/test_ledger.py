@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -11,8 +12,12 @@ FIRST = Evaluation((0, 3), 1.5, 10, 2.25)
 SECOND = Evaluation((1, 2), math.inf, 0, 0.0)
 
 
+def numbers(genome):
+    return {f"glb.{place}": 10 * gene for place, gene in enumerate(genome)}
+
+
 def written(path, *evaluations):
-    with Ledger.create(path, DIGEST) as ledger:
+    with Ledger.create(path, DIGEST, numbers) as ledger:
         ledger.append(evaluations)
     return path
 
@@ -30,14 +35,22 @@ def test_an_evaluation_survives_its_plain_form(genome, loss, cycles, energy):
 
 def test_what_was_appended_is_there_again_in_the_same_order(tmp_path):
     path = written(tmp_path / "ledger.jsonl", SECOND, FIRST)
-    with Ledger.resume(path, DIGEST) as ledger:
+    with Ledger.resume(path, DIGEST, numbers) as ledger:
         assert list(ledger.evaluations.values()) == [SECOND, FIRST]
         assert ledger.dropped == 0
 
 
+def test_every_line_is_json_and_says_what_the_design_is(tmp_path):
+    path = written(tmp_path / "ledger.jsonl", FIRST)
+    first, second = (json.loads(line) for line in path.read_text().splitlines())
+    assert first["run"] == DIGEST
+    assert second["values"] == {"glb.0": 0, "glb.1": 30}
+    assert second["cycles"] == FIRST.cycles
+
+
 def test_a_resumed_ledger_goes_on_where_it_stopped(tmp_path):
     interrupted = written(tmp_path / "a.jsonl", FIRST)
-    with Ledger.resume(interrupted, DIGEST) as ledger:
+    with Ledger.resume(interrupted, DIGEST, numbers) as ledger:
         ledger.append([SECOND])
     whole = written(tmp_path / "b.jsonl", FIRST, SECOND)
     assert interrupted.read_bytes() == whole.read_bytes()
@@ -49,7 +62,7 @@ def test_a_ledger_torn_anywhere_resumes_with_its_whole_lines(tmp_path):
     for cut in range(len(content) + 1):
         path = tmp_path / "torn.jsonl"
         path.write_bytes(content[:cut])
-        with Ledger.resume(path, DIGEST) as ledger:
+        with Ledger.resume(path, DIGEST, numbers) as ledger:
             lines = sum(end <= cut for end in ends)
             assert len(ledger.evaluations) == max(0, lines - 1)
             assert ledger.dropped == cut - max((end for end in ends if end <= cut), default=0)
@@ -68,7 +81,7 @@ def test_damage_in_any_whole_line_is_an_error_that_names_the_line(tmp_path):
         path.write_bytes(changed)
         line = content.count(b"\n", 0, position) + 1
         with pytest.raises(LedgerError, match=rf"damaged\.jsonl:{line}: .*start again in another"):
-            Ledger.resume(path, DIGEST)
+            Ledger.resume(path, DIGEST, numbers)
         assert path.read_bytes() == changed
 
 
@@ -76,17 +89,17 @@ def test_a_ledger_of_another_run_is_refused(tmp_path):
     path = written(tmp_path / "ledger.jsonl", FIRST)
     before = path.read_bytes()
     with pytest.raises(LedgerError, match="belongs to another run"):
-        Ledger.resume(path, "cd" * 32)
+        Ledger.resume(path, "cd" * 32, numbers)
     assert path.read_bytes() == before
 
 
 def test_an_existing_ledger_is_never_overwritten(tmp_path):
     path = written(tmp_path / "ledger.jsonl", FIRST)
     with pytest.raises(FileExistsError):
-        Ledger.create(path, DIGEST)
+        Ledger.create(path, DIGEST, numbers)
 
 
 def test_the_same_design_twice_is_damage(tmp_path):
     path = written(tmp_path / "ledger.jsonl", FIRST, FIRST)
     with pytest.raises(LedgerError, match="recorded twice"):
-        Ledger.resume(path, DIGEST)
+        Ledger.resume(path, DIGEST, numbers)

@@ -62,9 +62,10 @@ def test_every_file_that_is_promised_is_there_and_nothing_half_made(out):
 
 def test_every_evaluated_design_is_inside_the_budget(run, out):
     lines = (out / LEDGER).read_text().splitlines()[1:]
-    genomes = [tuple(json.loads(line.partition(" ")[2])["genome"]) for line in lines]
+    genomes = [tuple(json.loads(line)["genome"]) for line in lines]
     assert len(genomes) == len(set(genomes)) > 20
     assert all(map(run.space.fits, genomes))
+    assert [json.loads(line)["values"] for line in lines] == list(map(run.space.values, genomes))
 
 
 def test_the_budget_bites_and_the_share_of_repairs_is_told(result):
@@ -133,7 +134,7 @@ def test_the_convergence_never_rises_and_ends_at_the_least_loss(out, result):
     assert len(best) == 6
     assert best == sorted(best, reverse=True)
     lines = (out / LEDGER).read_text().splitlines()[1:]
-    losses = [json.loads(line.partition(" ")[2])["loss"] for line in lines]
+    losses = [json.loads(line)["loss"] for line in lines]
     assert best[-1] == min(loss for loss in losses if loss is not None)
 
 
