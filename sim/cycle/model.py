@@ -50,9 +50,7 @@ class CycleModel:
             # Imported when needed: most runs simulate one kind of array only.
             from arraysmith.sim.cycle.systolic import simulate_systolic  # noqa: PLC0415
 
-            return simulate_systolic(
-                architecture, problem, mapping, self.probe, self.parameters
-            )
+            return simulate_systolic(architecture, problem, mapping, self.probe, self.parameters)
         machine = Machine.of(architecture, problem, mapping)
         env = simpy.Environment()
         streams = None

@@ -17,6 +17,8 @@ from tiny import problem as any_problem
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import DIMS, Problem, conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
+from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.cycle.systolic import CAUSES, simulate_systolic
 
@@ -272,3 +274,13 @@ def test_a_long_stream_of_results_leaves_while_it_runs(depth):
     }
     assert last_sent.keys() == last_made.keys()
     assert all(last_made[byte] < last_sent[byte] for byte in last_made)
+
+
+def test_the_choices_of_the_model_reach_a_systolic_array():
+    probe = Kept()
+    chosen = CycleParameters(burst_bytes=16, region_align_bytes=1 << 20)
+    CycleModel(probe, chosen).evaluate(
+        systolic(4, 4, offchip=4), matmul("gemm", m=9, n=7, k=33), stationary("os")
+    )
+    assert probe.stream("dram/ifmap/read")[:, 3].max() == 16
+    assert probe.stream("dram/ofmap/write")[:, 2].min() % (1 << 20) == 0
