@@ -130,7 +130,8 @@ def network_text(network: Network) -> str:
         )
         for layer in network.layers
     ]
-    head = f"{network.name}: {len(network.layers)} layers, {network.macs:,} MACs"
+    layers = "1 layer" if len(network.layers) == 1 else f"{len(network.layers)} layers"
+    head = f"{network.name}: {layers}, {network.macs:,} MACs"
     return f"{head}\n\n{table(('layer', 'operator', *DIMS, 'repeat', 'MACs'), rows)}"
 
 
