@@ -13,7 +13,7 @@ import click
 @click.command()
 @click.argument("run_ref", metavar="RUN")
 @click.option("--out", required=True, metavar="DIR", help="Folder for the results; new or empty.")
-@click.option("--seed", type=click.IntRange(min=0), help="In place of the run file's.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="In place of the run file's.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),

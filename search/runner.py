@@ -7,6 +7,7 @@ whether the search was interrupted on its way.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -217,6 +218,14 @@ def _check_folder(out: Path, *, resume: bool) -> None:
         raise InputError([Fault("--out", str(out), rule, hint)])
     if resume and out.is_dir() and any(out.iterdir()) and not (out / LEDGER).exists():
         rule = f"holds no search to resume ({LEDGER} is missing)"
+        raise InputError([Fault("--out", str(out), rule, "name another folder")])
+    # Told now: a search that cannot store anything must not work first.
+    ground = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not ground.is_dir():
+        rule = f"cannot be made: {ground} is a file, not a folder"
+        raise InputError([Fault("--out", str(out), rule, "name another folder")])
+    if not os.access(ground, os.W_OK | os.X_OK):
+        rule = f"cannot be written: {ground} allows it to nobody like you"
         raise InputError([Fault("--out", str(out), rule, "name another folder")])
 
 

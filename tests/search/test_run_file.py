@@ -211,3 +211,11 @@ def test_wrong_input_ends_with_code_2_and_leaves_no_folder(tmp_path, capsys):
     assert command(["search", str(path), "--out", str(tmp_path / "out")]) == 2
     assert f"{path}:12:28: budget.storage: 512 B: no design meets it" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_seed_that_no_run_file_may_hold_is_refused_on_the_command_line(tmp_path, capsys):
+    path = write(tmp_path)
+    out = tmp_path / "out"
+    assert command(["search", str(path), "--out", str(out), "--seed", str(2**63)]) == 2
+    assert "--seed" in capsys.readouterr().err
+    assert not out.exists()

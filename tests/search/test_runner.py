@@ -226,6 +226,18 @@ def test_a_folder_with_something_else_in_it_is_left_alone(run, tmp_path):
     assert content(tmp_path) == {"thesis.txt": b"years of work"}
     with pytest.raises(InputError, match="is a file"):
         run_search(run, tmp_path / "thesis.txt")
+    with pytest.raises(InputError, match="cannot be made"):
+        run_search(run, tmp_path / "thesis.txt" / "below" / "it")
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(run, tmp_path, monkeypatch):
+    # Said by the system, as it is of a read-only disk; root may write where others may not.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    found = refused(run, tmp_path / "new" / "out")
+    assert [(fault.field, fault.value) for fault in found] == [
+        ("--out", str(tmp_path / "new" / "out"))
+    ]
+    assert "cannot be written" in found[0].rule
 
 
 def test_resuming_where_nothing_is_starts_a_search(run, out, tmp_path):
