@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,10 +98,30 @@ def collect(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]:
     if wrong_kind is not None:
         raise InputError([wrong_kind])
     faults = list(document.faults)
+    spec: M | None = None
     try:
-        return model.model_validate(document.data), faults
+        spec = model.model_validate(document.data)
     except ValidationError as error:
-        return None, faults + translate(error, document, model)
+        faults += translate(error, document, model)
+    # A key without a value would mean its default: a budget left blank, no budget at all.
+    told = {fault.field for fault in faults}
+    for path in _blanks(document.data):
+        if not any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in told):
+            hint = "write one, or remove the key"
+            faults.append(document.positions.fault(path, "value is missing", hint))
+    return spec, faults
+
+
+def _blanks(data: Any, path: str = "") -> Iterator[str]:
+    """Yield the path of every field that has no value."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _blanks(value, child_path(path, key))
+    elif isinstance(data, tuple):
+        for index, value in enumerate(data):
+            yield from _blanks(value, child_path(path, index))
+    elif data is None:
+        yield path
 
 
 def part(data: Any, model: type[M]) -> M | None:

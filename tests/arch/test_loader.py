@@ -473,3 +473,14 @@ def test_a_damaged_file_is_read_or_refused_with_faults_but_never_crashes(at, len
         return
     assert faults
     assert all(fault.file == "tiny.yaml" and fault.rule for fault in faults)
+
+
+def test_a_key_without_a_value_does_not_mean_its_default():
+    text = dump_architecture(load_architecture("eyeriss"))
+    text = text.replace("read: 6/5 words/cycle", "read:")
+    with pytest.raises(InputError) as caught:
+        parse_architecture(text)
+    (fault,) = caught.value.faults
+    assert fault.field == "levels[0].read"
+    assert fault.rule == "value is missing"
+    assert text.splitlines()[fault.line - 1].strip() == "read:"

@@ -131,6 +131,7 @@ def test_defaults_are_written_out_in_the_document(tmp_path):
         ("product: 12", "product: 0", "0, paths", "at least 1"),
         ("storage: 8 KiB", "storage: 512 B", "512 B", "no design meets it: the smallest has"),
         ("storage: 8 KiB", "storage: -1 KiB", "-1 KiB", "must not be negative"),
+        ("storage: 8 KiB", "storage: null", "null}", "value is missing"),
         ("pes: 12", "pes: 13", "13, storage", "must be exactly 13"),
         ("name: genetic", "name: genetik", "genetik", "must be one of genetic, random"),
         ("population: 8", "population: -8", "-8", "at least 2"),
