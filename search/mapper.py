@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.dataflow import Dataflow
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError
 from arraysmith.arch.mapping import Mapping, from_factors
 from arraysmith.arch.problem import DIMS, Problem
 from arraysmith.search.mapping_space import MappingSpace, Meshes, Points
@@ -159,7 +159,8 @@ def find_mapping(
         samples: see ``build_table``.
 
     Raises:
-        ArraysmithError: no mapping found that fits.
+        InputError: a memory is too small for the least tile of any mapping looked at.
+        ArraysmithError: no mapping found that fits all memories at once.
     """
     mesh = tuple(x for fanout in architecture.fanouts for x in (fanout.mesh_x, fanout.mesh_y))
     table = build_table(
@@ -167,17 +168,21 @@ def find_mapping(
     )
     best = table.best(architecture, "edp")
     if best is None:
-        need = table.need.min(axis=0)
-        rooms = [
-            f"{memory.name} {memory.capacity_words} words, least tile {need[m]}"
-            for m, memory in enumerate(architecture.memories)
-            if memory.capacity_words is not None
-        ]
-        raise ArraysmithError(
-            f"{problem.name}: none of {len(table)} mappings of dataflow {dataflow.name} fits "
-            f"{architecture.name} ({'; '.join(rooms)})"
-        )
+        raise _nothing_fits(table, architecture, problem, dataflow)
     return best.mapping
+
+
+def _nothing_fits(
+    table: MappingTable, architecture: Architecture, problem: Problem, dataflow: Dataflow
+) -> ArraysmithError:
+    """Return why no mapping of a table fits: a fault per memory that is too small by itself."""
+    tried = f"{problem.name}: none of {len(table)} mappings of dataflow {dataflow.name} fits"
+    small = [
+        Fault(f"{memory.name}.depth", f"{memory.capacity_words} words", f"{tried}: {least} needed")
+        for memory, least in zip(architecture.memories, table.need.min(axis=0), strict=True)
+        if memory.capacity_words is not None and least > memory.capacity_words
+    ]
+    return InputError(small) if small else ArraysmithError(f"{tried} {architecture.name}")
 
 
 def mapping_of(space: MappingSpace, point: Points) -> Mapping:

@@ -10,9 +10,9 @@ import pytest
 from test_mapping_space import DESIGN, LAYER, MESHES, ROW_STATIONARY, joined
 
 from arraysmith.arch.architecture import Fanout, Systolic
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.legality import check_mapping
-from arraysmith.search.mapper import OBJECTIVES, build_table, mapping_of, thinned
+from arraysmith.search.mapper import OBJECTIVES, build_table, find_mapping, mapping_of, thinned
 from arraysmith.search.mapping_space import MappingSpace
 from arraysmith.sim.analytical.model import AnalyticalModel
 
@@ -104,6 +104,17 @@ def test_thinning_loses_no_optimum():
 def test_none_fits_a_hardware_without_room():
     chip = DESIGN.with_values({"glb.depth": 1, "glb.width_bits": 8})
     assert table().best(chip, "edp") is None
+
+
+def test_a_memory_without_room_for_any_tile_is_a_fault_of_the_input():
+    small = DESIGN.with_values({"glb.depth": 1})
+    with pytest.raises(InputError) as caught:
+        find_mapping(small, LAYER, ROW_STATIONARY, setting="timeloop", samples=100)
+    (fault,) = caught.value.faults
+    assert fault.field == "glb.depth"
+    (room,) = (x.capacity_words for x in small.memories if x.name == "glb")
+    assert fault.value == f"{room} words"
+    assert int(fault.rule.split()[-2]) > room
 
 
 def test_equal_seeds_give_equal_tables_and_tables_travel_between_processes():
