@@ -29,11 +29,9 @@ _SUMMARIES = {
     "estimate": "Estimate cycles and energy of a workload in closed form.",
     "simulate": "Simulate a workload cycle by cycle.",
     "search": "Search for the best design under a budget.",
-    "trace": "Look into, export, compare and replay trace files.",
+    "trace": "Look into trace files and convert them.",
     "report": "Write the result of a run as one HTML file.",
     "validate": "Compare the models with reference numbers.",
-    "calibrate": "Fit the correction of the analytical model.",
-    "noc": "Draw load-latency curves of a network.",
 }
 _OWN = "arraysmith"
 
