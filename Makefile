@@ -41,4 +41,5 @@ validate: .venv/installed
 	$(BIN)/arraysmith validate timeloop
 
 clean:
+	find arch sim traces search validation tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .venv build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
