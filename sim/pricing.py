@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.problem import Problem
 from arraysmith.arch.technology.cost import ComponentCost
 from arraysmith.arch.technology.estimate import mac_cost, memory_cost
-from arraysmith.sim.report import DRAIN, READ, Access, Component
+from arraysmith.sim.report import DRAIN, READ, Access, Component, Report, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +110,50 @@ def components(architecture: Architecture, prices: PriceList) -> tuple[Component
     ]
     mac = Component(architecture.compute.name, architecture.pes, prices.mac.area_um2)
     return (*parts, mac)
+
+
+def priced_report(
+    architecture: Architecture,
+    problem: Problem,
+    counts: Iterable[Count],
+    *,
+    fidelity: str,
+    setting: str,
+    compute_cycles: int,
+    stalls: tuple[tuple[str, int], ...],
+    active_pes: int,
+    traffic: tuple[Traffic, ...] = (),
+    leaks: bool = True,
+) -> Report:
+    """Return the Report of what a model counted.
+
+    Args:
+        architecture: that ran.
+        problem: that was run, once.
+        counts: words per memory, tensor and direction.
+        fidelity: this and the next five as in ``Report``.
+        setting: rule set.
+        compute_cycles: cycles in which the array computes.
+        stalls: every other cycle by cause.
+        active_pes: MAC units that have work.
+        traffic: words per network and tensor.
+        leaks: whether leakage over all cycles is priced.
+    """
+    prices = PriceList.of(architecture)
+    cycles = compute_cycles + sum(stall for _, stall in stalls)
+    return Report(
+        fidelity=fidelity,
+        setting=setting,
+        macs=problem.macs,
+        flops=problem.flops,
+        pes=architecture.pes,
+        clock_hz=architecture.clock_hz,
+        compute_cycles=compute_cycles,
+        stalls=stalls,
+        active_pes=active_pes,
+        accesses=price(architecture, prices, counts),
+        traffic=traffic,
+        mac_energy_pj=problem.macs * prices.mac.read_pj,
+        leakage_energy_pj=leakage_pj(architecture, prices, cycles) if leaks else 0.0,
+        area=components(architecture, prices),
+    )

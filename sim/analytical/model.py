@@ -13,7 +13,7 @@ from arraysmith.sim.analytical.counting import SETTINGS, Counts, count
 from arraysmith.sim.analytical.encoding import ChainArrays, MappingArrays, ProblemArrays
 from arraysmith.sim.analytical.latency import bounds
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.pricing import Count, PriceList, components, leakage_pj, price
+from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, Traffic
 
 DIRECTIONS = (READ, FILL, UPDATE, DRAIN)
@@ -83,26 +83,17 @@ def _report(
         key=lambda bound: bound.cycles,
     )
     stalls = ((slowest.cause, slowest.cycles - compute),) if slowest.cycles > compute else ()
-    prices = PriceList.of(architecture)
-    cycles = compute + sum(stall for _, stall in stalls)
-    return Report(
+    return priced_report(
+        architecture,
+        problem,
+        counts,
         fidelity="analytical",
         setting=setting,
-        macs=problem.macs,
-        flops=problem.flops,
-        pes=architecture.pes,
-        clock_hz=architecture.clock_hz,
         compute_cycles=compute,
         stalls=stalls,
         active_pes=int(result.instances[0, -1]),
-        accesses=price(architecture, prices, counts),
         traffic=traffic,
-        mac_energy_pj=problem.macs * prices.mac.read_pj,
-        # That tool's version of the settings prices no leakage.
-        leakage_energy_pj=0.0
-        if setting == "timeloop"
-        else leakage_pj(architecture, prices, cycles),
-        area=components(architecture, prices),
+        leaks=setting != "timeloop",  # that tool prices no leakage
     )
 
 

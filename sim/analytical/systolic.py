@@ -25,7 +25,7 @@ from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.analytical.latency import side_cycles
 from arraysmith.sim.analytical.systolic_words import WordCounter
 from arraysmith.sim.folding import COLUMNS, ROWS, Folding, SystolicMachine
-from arraysmith.sim.pricing import Count, PriceList, components, leakage_pj, price
+from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
 from arraysmith.sim.residency import Operand, partial_sums_stay, require_room_for_results
 
@@ -53,24 +53,16 @@ def evaluate_systolic(
     need = _needed_cycles(machine, counts)
     slowest = max(need, key=lambda name: need[name])
     stalls = ((f"bandwidth_{slowest}", need[slowest] - compute),) if need[slowest] > compute else ()
-    cycles = max(compute, need[slowest])
-    prices = PriceList.of(architecture)
     rows, columns = folding.used(0, 0)
-    report = Report(
+    report = priced_report(
+        architecture,
+        problem,
+        counts,
         fidelity="analytical",
         setting=setting,
-        macs=problem.macs,
-        flops=problem.flops,
-        pes=architecture.pes,
-        clock_hz=architecture.clock_hz,
         compute_cycles=compute,
         stalls=stalls,
         active_pes=rows * columns,
-        accesses=price(architecture, prices, counts),
-        traffic=(),
-        mac_energy_pj=problem.macs * prices.mac.read_pj,
-        leakage_energy_pj=leakage_pj(architecture, prices, cycles),
-        area=components(architecture, prices),
     )
     assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
     written = report.words(machine.offchip.name, OFMAP, UPDATE)

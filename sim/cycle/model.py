@@ -18,7 +18,7 @@ from arraysmith.sim.cycle.nest import I, O, W
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import Streams
-from arraysmith.sim.pricing import Count, PriceList, components, leakage_pj, price
+from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, Traffic
 
@@ -71,22 +71,16 @@ def _report(
     )
     assert compute + sum(cycles for _, cycles in stalls) == outcome.cycles, "unexplained cycles"
     assert compute * nest.instances == problem.macs, "work is not covered"
-    prices = PriceList.of(architecture)
-    return Report(
+    return priced_report(
+        architecture,
+        problem,
+        _counts(problem, machine, outcome),
         fidelity="cycle",
         setting="default",
-        macs=problem.macs,
-        flops=problem.flops,
-        pes=architecture.pes,
-        clock_hz=architecture.clock_hz,
         compute_cycles=compute,
         stalls=tuple((name, cycles) for name, cycles in stalls if cycles),
         active_pes=nest.instances,
-        accesses=price(architecture, prices, _counts(problem, machine, outcome)),
         traffic=_traffic(machine, outcome),
-        mac_energy_pj=problem.macs * prices.mac.read_pj,
-        leakage_energy_pj=leakage_pj(architecture, prices, outcome.cycles),
-        area=components(architecture, prices),
     )
 
 

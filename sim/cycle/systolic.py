@@ -24,7 +24,7 @@ from arraysmith.sim.cycle.systolic_run import Outcome, SystolicRun
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
-from arraysmith.sim.pricing import Count, PriceList, components, leakage_pj, price
+from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
 
@@ -103,23 +103,16 @@ def _report(
         Count(machine.ofmap.name, OFMAP, UPDATE, outcome.array_writes, 1),
         Count(machine.ofmap.name, OFMAP, DRAIN, outcome.written, 1),
     ]
-    prices = PriceList.of(architecture)
     rows, columns = folding.used(0, 0)
-    report = Report(
+    report = priced_report(
+        architecture,
+        problem,
+        counts,
         fidelity="cycle",
         setting="default",
-        macs=problem.macs,
-        flops=problem.flops,
-        pes=architecture.pes,
-        clock_hz=architecture.clock_hz,
         compute_cycles=outcome.compute_cycles,
         stalls=tuple((cause, outcome.stalls[cause]) for cause in CAUSES if cause in outcome.stalls),
         active_pes=rows * columns,
-        accesses=price(architecture, prices, counts),
-        traffic=(),
-        mac_energy_pj=problem.macs * prices.mac.read_pj,
-        leakage_energy_pj=leakage_pj(architecture, prices, outcome.cycles),
-        area=components(architecture, prices),
     )
     assert report.cycles == outcome.cycles, "a stall has no name"
     assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
