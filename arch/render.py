@@ -16,19 +16,30 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return an aligned table; columns of numbers are flush right, the others flush left."""
     body = [list(row) for row in rows]
     text = [[_cell(value) for value in row] for row in body]
-    widths = [max(len(row[i]) for row in [list(header), *text]) for i in range(len(header))]
     right = [
         bool(body) and all(isinstance(row[i], int | float) for row in body)
         for i in range(len(header))
     ]
-    lines = []
-    for row in [list(header), *text]:
-        cells = [
+    return aligned([header, *text], right)
+
+
+def aligned(lines: Sequence[Sequence[str]], right: Sequence[bool], *, rule: bool = False) -> str:
+    """Return cells in columns two blanks apart.
+
+    Args:
+        lines: rows of equal length, the heads first.
+        right: per column, whether it is flush right.
+        rule: whether to draw a line of dashes below the heads.
+    """
+    widths = [max(len(line[i]) for line in lines) for i in range(len(right))]
+    drawn = [lines[0], *([["-" * width for width in widths]] if rule else []), *lines[1:]]
+    return "\n".join(
+        "  ".join(
             cell.rjust(width) if flush else cell.ljust(width)
-            for cell, width, flush in zip(row, widths, right, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+            for cell, width, flush in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in drawn
+    )
 
 
 def _cell(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arraysmith.arch.render import aligned
 from arraysmith.sim.layers import LayerReport, total_of
 from arraysmith.sim.report import Report
 
@@ -16,16 +17,7 @@ def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int 
         rows: cells, as many as heads.
         labels: the first columns, which hold words and are left-aligned; the others are numbers.
     """
-    lines = [heads, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    rule = ["-" * width for width in widths]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i < labels else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in (heads, rule, *rows)
-    )
+    return aligned([heads, *rows], [i >= labels for i in range(len(heads))], rule=True)
 
 
 def report_cells(report: Report) -> tuple[str, ...]:
