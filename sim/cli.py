@@ -37,19 +37,33 @@ MAPPER_GROUP = "arraysmith.mappers"
 SAMPLES = 20_000
 """Mappings of a layer that a mapper looks at unless told otherwise."""
 
-SEARCH_OPTION: dict[str, Any] = {
-    "metavar": "N",
-    "show_default": True,
-    "help": "Mappings of a layer to look at, where a dataflow leaves a choice.",
-}
+
+def mapped_workload(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the arguments and options that say what runs on what, and mapped how."""
+    parts = (
+        click.argument("architecture_ref", metavar="ARCH"),
+        click.argument("workload_ref", metavar="WORKLOAD"),
+        click.option(
+            "--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML."
+        ),
+        click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow to map by."),
+        click.option(
+            "--search",
+            "samples",
+            type=click.IntRange(min=1),
+            default=SAMPLES,
+            metavar="N",
+            show_default=True,
+            help="Mappings of a layer to look at, where a dataflow leaves a choice.",
+        ),
+    )
+    for part in reversed(parts):  # decorators apply from the innermost
+        command = part(command)
+    return command
 
 
 @click.command()
-@click.argument("architecture_ref", metavar="ARCH")
-@click.argument("workload_ref", metavar="WORKLOAD")
-@click.option("--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML.")
-@click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow to map by.")
-@click.option("--search", "samples", type=click.IntRange(min=1), default=SAMPLES, **SEARCH_OPTION)
+@mapped_workload
 @click.option(
     "--setting",
     type=click.Choice(SETTINGS),

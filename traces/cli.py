@@ -16,7 +16,7 @@ from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Layer, Problem
-from arraysmith.sim.cli import SAMPLES, SEARCH_OPTION, Mappings, print_json
+from arraysmith.sim.cli import Mappings, mapped_workload, print_json
 from arraysmith.sim.layers import distinct_layers, evaluate_layers, result_document
 from arraysmith.sim.provenance import provenance
 from arraysmith.sim.report import Report
@@ -32,11 +32,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("architecture_ref", metavar="ARCH")
-@click.argument("workload_ref", metavar="WORKLOAD")
-@click.option("--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML.")
-@click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow to map by.")
-@click.option("--search", "samples", type=click.IntRange(min=1), default=SAMPLES, **SEARCH_OPTION)
+@mapped_workload
 @click.option("--traces", "traces_path", metavar="FILE.h5", help="Write every request here.")
 @click.option("--values", "check_values", is_flag=True, help="Carry values; check the results.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
