@@ -3,28 +3,14 @@ import subprocess
 import sys
 
 import pytest
+from poster_design import DESIGN, MAPPING
 
-from arraysmith.arch.loader import dump_mapping, load_architecture
+from arraysmith.arch.loader import dump_mapping
 from arraysmith.arch.main import run
-from arraysmith.arch.mapping import Mapping, from_factors
+from arraysmith.arch.mapping import Mapping
 from arraysmith.sim.analytical.counting import SETTINGS as MODEL_SETTINGS
 from arraysmith.sim.cli import SETTINGS
 
-DESIGN = load_architecture("eyeriss-poster-original")
-FACTORS = (
-    ("dram", "t", "P", 8),
-    ("dram", "t", "Q", 2),
-    ("dram", "t", "K", 4),
-    ("dram", "t", "R", 3),
-    ("glb", "t", "P", 28),
-    ("glb", "t", "Q", 28),
-    ("array", "x", "K", 2),
-    ("array", "x", "Q", 4),
-    ("array", "y", "K", 4),
-    ("array", "y", "S", 3),
-    ("weight_spad", "t", "C", 3),
-    ("psum_spad", "t", "K", 2),
-)
 SPATIAL = ("estimate", "eyeriss-poster-original", "vgg16_prepadded:conv1_1")
 SYSTOLIC = ("estimate", "scalesim-default", "vgg16", "--dataflow", "output_stationary")
 
@@ -32,7 +18,7 @@ SYSTOLIC = ("estimate", "scalesim-default", "vgg16", "--dataflow", "output_stati
 @pytest.fixture
 def mapping_file(tmp_path):
     path = tmp_path / "mapping.yaml"
-    path.write_text(dump_mapping(from_factors(DESIGN, FACTORS), DESIGN.name))
+    path.write_text(dump_mapping(MAPPING, DESIGN.name))
     return str(path)
 
 
@@ -124,7 +110,7 @@ def test_a_dataflow_that_leaves_a_choice_is_searched_and_the_result_says_so(caps
 
 def test_a_mapping_that_does_not_fit_the_layer_names_every_rule(tmp_path, capsys):
     path = tmp_path / "mapping.yaml"
-    path.write_text(dump_mapping(Mapping(from_factors(DESIGN, FACTORS).levels[:2])))
+    path.write_text(dump_mapping(Mapping(MAPPING.levels[:2])))
     assert run([*SPATIAL, "--mapping", str(path)]) == 2
     err = capsys.readouterr().err
     assert "coverage" in err

@@ -3,11 +3,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from poster_design import DESIGN, LAYER, MAPPING
 
 from arraysmith.arch.dataflows import systolic_mapping
 from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.loader import load_architecture
-from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import Layer, Network, conv, matmul
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.explain import explain
@@ -28,26 +28,6 @@ from arraysmith.sim.tables import (
     result_text,
     stall_causes,
     text_table,
-)
-
-DESIGN = load_architecture("eyeriss-poster-original")
-LAYER = conv("conv1_1", height=226, width=226, in_channels=3, out_channels=64, window=(3, 3))
-MAPPING = from_factors(
-    DESIGN,
-    (
-        ("dram", "t", "P", 8),
-        ("dram", "t", "Q", 2),
-        ("dram", "t", "K", 4),
-        ("dram", "t", "R", 3),
-        ("glb", "t", "P", 28),
-        ("glb", "t", "Q", 28),
-        ("array", "x", "K", 2),
-        ("array", "x", "Q", 4),
-        ("array", "y", "K", 4),
-        ("array", "y", "S", 3),
-        ("weight_spad", "t", "C", 3),
-        ("psum_spad", "t", "K", 2),
-    ),
 )
 
 
