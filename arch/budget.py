@@ -53,11 +53,6 @@ class Budget:
         """Return the budget that a file states."""
         return cls(spec.pes, spec.max_pes, spec.storage, spec.area)
 
-    @classmethod
-    def of_design(cls, architecture: Architecture) -> Budget:
-        """Return what ``architecture`` spends: the same MAC units, at most the same storage."""
-        return cls(pes=architecture.pes, storage_bits=architecture.storage_bits)
-
     def violations(self, architecture: Architecture) -> tuple[Excess, ...]:
         """Return every limit that the design breaks; empty when it is inside."""
         found = []
