@@ -1,7 +1,8 @@
 """Ask and tell: what every optimiser offers to the runner.
 
 An optimiser sees genomes and losses only. It never evaluates, draws from the one generator it was
-given, and its whole state is plain data. The runner's loop is
+given, and depends on nothing else: told the same losses it asks for the same genomes, so that a
+search is resumed by replaying its ledger. The runner's loop is
 
     while (genomes := optimiser.ask()):
         optimiser.tell(genomes, [loss(genome) for genome in genomes])
@@ -80,26 +81,6 @@ class Optimiser(ABC):
     def expected(self) -> int | None:
         """How many genomes will be asked in total, repeated ones included; None if unknown."""
         return None
-
-    @abstractmethod
-    def _state(self) -> dict[str, Any]:
-        """Return the optimiser's own state as plain data."""
-
-    @abstractmethod
-    def _restore(self, state: dict[str, Any]) -> None:
-        """Take over what ``_state`` returned."""
-
-    def state(self) -> dict[str, Any]:
-        """Return everything the future depends on, as data that JSON keeps."""
-        generator = self._rng.bit_generator.state
-        counters = {"drawn": self.drawn, "repaired": self.repaired}
-        return {"rng": generator, **counters, "own": self._state()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what ``state`` returned, maybe in another process."""
-        self._rng.bit_generator.state = state["rng"]
-        self.drawn, self.repaired = state["drawn"], state["repaired"]
-        self._restore(state["own"])
 
     def _legal(self, genome: Genome) -> Genome:
         """Return the repaired genome and count it."""

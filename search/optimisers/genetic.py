@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -121,17 +121,3 @@ class Genetic(Optimiser):
             return gene + step
         other = int(self._rng.integers(size - 1))
         return other + (other >= gene)
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "generation": self._generation,
-            "asked": self._asked,
-            "scored": [[genome, None if math.isinf(x) else x] for genome, x in self._scored],
-            "seen": sorted(self._seen),
-        }
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self._generation = state["generation"]
-        self._asked = [tuple(genome) for genome in state["asked"]]
-        self._scored = [(tuple(g), math.inf if x is None else x) for g, x in state["scored"]]
-        self._seen = {tuple(genome) for genome in state["seen"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -61,11 +60,3 @@ class RandomSearch(Optimiser):
         del genomes, losses
         self._asked = []
         self._batch += 1
-
-    def _state(self) -> dict[str, Any]:
-        return {"batch": self._batch, "asked": self._asked, "seen": sorted(self._seen)}
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self._batch = state["batch"]
-        self._asked = [tuple(genome) for genome in state["asked"]]
-        self._seen = {tuple(genome) for genome in state["seen"]}
