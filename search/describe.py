@@ -87,18 +87,7 @@ def original_note(result: SearchResult) -> str:
 def design_rows(result: SearchResult) -> tuple[DesignRow, ...]:
     """Return the before/after table: printed rows, baselines, rivals, the best design."""
     run = result.run
-    printed = [
-        DesignRow(
-            f"{x.label} (printed)",
-            x.cycles,
-            x.utilization,
-            x.gflops,
-            x.energy_pj,
-            x.edp_j_cycles,
-            x.note,
-        )
-        for x in run.printed
-    ]
+    printed = [replace(row, label=f"{row.label} (printed)") for row in run.printed]
     label = baseline_label(result)
     rows = [
         DesignRow.of(label, result.baselines.original.total, f"{original_note(result)}, our model"),

@@ -20,6 +20,7 @@ from arraysmith.search.objective import Objective
 from arraysmith.search.space import Space
 from arraysmith.sim.layers import distinct_layers
 from arraysmith.sim.provenance import problem_document, tool_version
+from arraysmith.traces.page import DesignRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,6 @@ class Rival:
     label: str
     architecture: Architecture
     mapping: Mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """Numbers as somebody printed them; None where nothing is printed."""
-
-    label: str
-    cycles: int | None = None
-    utilization: float | None = None
-    gflops: float | None = None
-    energy_pj: float | None = None
-    edp_j_cycles: float | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +101,7 @@ class Run:
     values_macs: int
     baseline: Baseline
     rivals: tuple[Rival, ...]
-    printed: tuple[Printed, ...]
+    printed: tuple[DesignRow, ...]
     document: dict[str, Any] = field(compare=False)
     files: tuple[tuple[str, str], ...] = field(compare=False)
     positions: Positions = field(compare=False)

@@ -26,13 +26,14 @@ from arraysmith.arch.spec_reader import is_path, sort_faults, spec_of
 from arraysmith.arch.technology.estimate import memory_cost
 from arraysmith.arch.yaml_positions import Positions, read_document
 from arraysmith.search.objective import Objective, Weights
-from arraysmith.search.run import Baseline, Mapper, Printed, Rival, Run
+from arraysmith.search.run import Baseline, Mapper, Rival, Run
 from arraysmith.search.run_document import resolved_document
 from arraysmith.search.run_spec import FIELDS, ChoiceSpec, ProductSpec, RunSpec, run_spec_for
 from arraysmith.search.space import FixedProduct, IntegerChoice, Parameter, Space
 from arraysmith.sim.analytical.counting import SETTINGS
 from arraysmith.sim.cycle.nest import Chain
 from arraysmith.sim.layers import distinct_layers
+from arraysmith.traces.page import DesignRow
 
 RUNS = Path(__file__).parent / "runs"
 """Folder of the runs that ship with the project."""
@@ -161,7 +162,7 @@ class _Reader:
             baseline=baseline,
             rivals=rivals,
             printed=tuple(
-                Printed(
+                DesignRow(
                     x.label,
                     x.cycles,
                     x.utilization,
