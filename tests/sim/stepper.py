@@ -13,7 +13,7 @@ from functools import cache
 from itertools import product
 from math import ceil
 
-from walker import _Crossing
+from walker import Crossing
 
 from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.legality import tile_words
@@ -44,8 +44,8 @@ class Stepper:
         for t, name in enumerate(TENSORS):
             child, tensor = self.chain.child_level[t], problem.tensor(name)
             shared = self.chain.shared_level if self.chain.in_shared[t] else child
-            self.border[name] = _Crossing(architecture, problem, mapping, tensor, 0, shared)
-            self.inner[name] = _Crossing(
+            self.border[name] = Crossing(architecture, problem, mapping, tensor, 0, shared)
+            self.inner[name] = Crossing(
                 architecture, problem, mapping, tensor, self.chain.shared_level, child
             )
             assert child <= macs
@@ -85,12 +85,12 @@ class Stepper:
 
     # Words.
 
-    def moved(self, crossing: _Crossing, now: dict, old: dict | None) -> bool:
+    def moved(self, crossing: Crossing, now: dict, old: dict | None) -> bool:
         if old is None or crossing.at_macs:
             return True
         return crossing.starts(now, crossing.child) != crossing.starts(old, crossing.child)
 
-    def carried(self, crossing: _Crossing, now: dict, old: dict | None) -> tuple[int, int]:
+    def carried(self, crossing: Crossing, now: dict, old: dict | None) -> tuple[int, int]:
         """(words sent, most words for one receiver) for an operand that moved."""
         sent, most = {}, 0
         for instance in crossing.instances(crossing.child):
@@ -105,7 +105,7 @@ class Stepper:
             most = max(most, len(words))
         return sum(sent.values()), most
 
-    def result_tiles(self, crossing: _Crossing, now: dict) -> tuple[int, int, int]:
+    def result_tiles(self, crossing: Crossing, now: dict) -> tuple[int, int, int]:
         """(different result tiles, those that arrive on top, words of a tile)."""
         tiles, keys, words = set(), set(), 0
         for instance in crossing.instances(crossing.child):

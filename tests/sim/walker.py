@@ -35,9 +35,7 @@ def walk(architecture: Architecture, problem: Problem, mapping: Mapping) -> Coun
         ]
         epochs: list[dict[Indices, bool]] = []
         for parent, child in pairwise([*keepers, len(architecture.levels) + 1]):
-            crossing = _Crossing(
-                architecture, problem, mapping, problem.tensor(name), parent, child
-            )
+            crossing = Crossing(architecture, problem, mapping, problem.tensor(name), parent, child)
             if name == OFMAP:
                 epochs = crossing.results(counts, epochs)
             else:
@@ -45,7 +43,7 @@ def walk(architecture: Architecture, problem: Problem, mapping: Mapping) -> Coun
     return {key: words for key, words in counts.items() if words}
 
 
-class _Crossing:
+class Crossing:
     """One tensor crossing between two neighbouring keepers (the MACs are the last child)."""
 
     def __init__(
