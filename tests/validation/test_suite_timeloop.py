@@ -25,18 +25,18 @@ def of(outcome, case, quantity):
 
 
 @pytest.mark.parametrize(
-    ("design", "cycles", "utilisation", "gflops", "energy_uj"),
+    ("design", "cycles", "utilization", "gflops", "energy_uj"),
     [
         ("original_14x12", 903_168, 0.5714, 188.44, 724.12),
         ("optimum_4x42", 602_112, 0.8571, 282.67, 313.45),
     ],
 )
 def test_both_designs_of_the_poster_are_reproduced(
-    outcome, design, cycles, utilisation, gflops, energy_uj
+    outcome, design, cycles, utilization, gflops, energy_uj
 ):
     case = f"poster {design}"
     assert of(outcome, case, "cycles").got == cycles
-    assert of(outcome, case, "utilisation").got == pytest.approx(utilisation, abs=5e-5)
+    assert of(outcome, case, "utilization").got == pytest.approx(utilization, abs=5e-5)
     assert of(outcome, case, "GFLOPs").got == pytest.approx(gflops, abs=6e-3)
     assert of(outcome, case, "energy_uJ").got == pytest.approx(energy_uj, rel=1e-3)
 

@@ -44,7 +44,7 @@ TOLERANCE_PCT = {
     "cycles": 0.03,
     "words": 0.2,  # instances x words per instance, which the file states rounded
     "energy_uJ": 0.1,
-    "utilisation": 0.1,
+    "utilization": 0.1,
     "GFLOPs": 0.01,
 }
 """Largest error allowed, by quantity."""
@@ -186,7 +186,7 @@ def _poster(text: dict[str, Any]) -> Iterator[Comparison]:
         case = f"poster {name}"
         yield Comparison(case, "cycles", measured["cycles"], report.cycles)
         # The file states four and two decimals.
-        yield Comparison(case, "utilisation", measured["utilisation"], report.utilization, 5e-5)
+        yield Comparison(case, "utilization", measured["utilisation"], report.utilization, 5e-5)
         yield Comparison(case, "GFLOPs", measured["gflops"], report.gflops, 6e-3)
         yield Comparison(case, "energy_uJ", measured["energy_uJ"], report.energy_pj * 1e-6, 5e-3)
 
