@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,12 @@ def tool_version() -> str:
     return version("arraysmith")
 
 
+@cache
 def git_state() -> str | None:
-    """Return commit (and ``-dirty`` when tracked files differ); None when not in a checkout."""
+    """Return commit (and ``-dirty`` when tracked files differ); None when not in a checkout.
+
+    Asked once per process: all that one run writes shall name the same state.
+    """
     git = shutil.which("git")
     if git is None or not (CHECKOUT / ".git").exists():
         return None

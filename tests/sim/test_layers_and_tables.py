@@ -187,7 +187,7 @@ def test_provenance_is_plain_equal_and_without_time_or_path():
 
 def test_outside_a_checkout_there_is_no_git_state(monkeypatch, tmp_path):
     monkeypatch.setattr("arraysmith.sim.provenance.CHECKOUT", tmp_path)
-    assert git_state() is None
+    assert git_state.__wrapped__() is None
 
 
 def test_a_problem_as_plain_data_has_its_axes():
