@@ -103,13 +103,21 @@ class Systolic:
 
     Attributes:
         drain: how outputs leave an output-stationary array: ``shift``, down the columns, one row
-            per cycle after the last MAC; ``free``, at once.
+            per cycle after the last MAC; ``bus``, over a bus per column, the cycle after the last
+            MAC; ``free``, at once.
+        fold_overlap: what the PEs hold twice, so that a fold begins before the last one is over:
+            ``none``; ``weights``, the stationary operand (acts weight and input stationary);
+            ``accumulators``, the results (acts output stationary).
         partial_folds: extents that a fold's time is counted with when it does not fill the array:
             ``used`` rows and columns, or ``full``.
+        partial_sums: where sums over row folds are kept, weight and input stationary:
+            ``accumulate``, in the SRAM when all of a column fold fit; ``spill``, off-chip always.
     """
 
     drain: str = "shift"
+    fold_overlap: str = "none"
     partial_folds: str = "used"
+    partial_sums: str = "accumulate"
 
 
 Wiring = XyBus | Systolic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,13 @@ def _memory(spec: MemorySpec, clock_hz: int) -> Memory:
 def _fanout(spec: FanoutSpec) -> Fanout:
     if spec.network.systolic is not None:
         wires = spec.network.systolic
-        return Fanout(
-            spec.fanout, spec.mesh_x, spec.mesh_y, Systolic(wires.drain, wires.partial_folds)
+        array = Systolic(
+            drain=wires.drain,
+            fold_overlap=wires.fold_overlap,
+            partial_folds=wires.partial_folds,
+            partial_sums=wires.partial_sums,
         )
+        return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, array)
     bus = spec.network.xy_bus
     assert bus is not None  # _network_faults refused a network with neither
     wiring = XyBus(
@@ -266,7 +271,7 @@ def _fanout_document(fanout: Fanout) -> dict[str, Any]:
     network: dict[str, Any]
     wires = fanout.network
     if isinstance(wires, Systolic):
-        network = {"systolic": {"drain": wires.drain, "partial_folds": wires.partial_folds}}
+        network = {"systolic": asdict(wires)}
     else:
         bus: dict[str, Any] = {}
         if wires.words_per_cycle is not None:

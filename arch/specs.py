@@ -167,8 +167,10 @@ class XyBusSpec(Spec):
 class SystolicSpec(Spec):
     """Store-and-forward neighbours."""
 
-    drain: Literal["shift", "free"] = "shift"
+    drain: Literal["shift", "bus", "free"] = "shift"
+    fold_overlap: Literal["none", "weights", "accumulators"] = "none"
     partial_folds: Literal["used", "full"] = "used"
+    partial_sums: Literal["accumulate", "spill"] = "accumulate"
 
 
 class NetworkSpec(Spec):

@@ -99,7 +99,9 @@ class SystolicMachine:
             )
         for value, known in (
             (array.network.drain, ("shift", "free")),
+            (array.network.fold_overlap, ("none",)),
             (array.network.partial_folds, ("used", "full")),
+            (array.network.partial_sums, ("accumulate",)),
         ):
             if value not in known:
                 raise ArraysmithError(

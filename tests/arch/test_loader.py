@@ -412,7 +412,11 @@ def architectures(draw):
         XyBus, RATES, st.integers(0, 10**9), st.booleans(), st.booleans(), st.booleans()
     )
     systolic = st.builds(
-        Systolic, st.sampled_from(["shift", "free"]), st.sampled_from(["used", "full"])
+        Systolic,
+        st.sampled_from(["shift", "bus", "free"]),
+        st.sampled_from(["none", "weights", "accumulators"]),
+        st.sampled_from(["used", "full"]),
+        st.sampled_from(["accumulate", "spill"]),
     )
     mesh = st.integers(1, 2**20)
     levels = [

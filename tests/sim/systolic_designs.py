@@ -57,7 +57,7 @@ def systolic(
                 )
                 for tensor, words in zip(TENSORS, depth, strict=True)
             ),
-            Fanout("array", columns, rows, Systolic(drain, partial_folds)),
+            Fanout("array", columns, rows, Systolic(drain=drain, partial_folds=partial_folds)),
         ),
         compute=Compute(energy=COST),
     )
