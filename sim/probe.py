@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Folds:
+    """Folds of a systolic array in the order in which it takes them; columns of equal length.
+
+    Attributes:
+        number: int64 [n], number of the fold, counted from 0.
+        group: int64 [n], group of a grouped convolution.
+        row_fold: int64 [n], which part of what is folded over the rows.
+        column_fold: int64 [n], which part of what is folded over the columns.
+        rows: int64 [n], rows of the array in use.
+        columns: int64 [n], columns in use.
+        start: int64 [n], array cycle in which lane 0 takes step 0. Array cycles count only cycles
+            in which the array advances; with the stalls they give clock cycles.
+    """
+
+    number: NDArray[np.int64]
+    group: NDArray[np.int64]
+    row_fold: NDArray[np.int64]
+    column_fold: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    start: NDArray[np.int64]
 
 
 class Probe(Protocol):
@@ -23,8 +48,9 @@ class Probe(Protocol):
         address: NDArray[np.uint64],
         size: NDArray[np.uint32],
         tile: NDArray[np.uint32],
+        port: NDArray[np.uint16],
     ) -> None:
-        """Take requests of one stream.
+        """Take requests of one stream, ordered by request cycle and, within a cycle, by port.
 
         Args:
             stream: ``memory/tensor/direction``, direction ``read`` or ``write``.
@@ -33,5 +59,37 @@ class Probe(Protocol):
             address: [n] byte address of the first word.
             size: [n] bytes; consecutive addresses.
             tile: [n] number of the tile that asked for it, counted from 0 per stream.
+            port: [n] lane of a systolic array (row for operands that enter on the left, column for
+                those that enter at the top and for results), channel of an off-chip memory, number
+                of the bus elsewhere.
+        """
+        ...
+
+    def stalls(
+        self,
+        clock_cycle: NDArray[np.int64],
+        cycles: NDArray[np.int64],
+        cause: NDArray[np.int64],
+        names: tuple[str, ...],
+    ) -> None:
+        """Take waits of the array, in order; per cause they add up to the Report's stall cycles.
+
+        Args:
+            clock_cycle: [n] cycle in which the wait begins.
+            cycles: [n] cycles it lasts; the array does not advance in them.
+            cause: [n] index into ``names``.
+            names: of the causes, as the Report spells them; alike in all calls of a run.
+        """
+        ...
+
+    def folds(self, folds: Folds) -> None:
+        """Take the next folds of a systolic array."""
+        ...
+
+    def step_cycle(self, tau: NDArray[np.int64]) -> None:
+        """Take, once per run of a systolic array, when lane 0 takes every step of a fold.
+
+        Args:
+            tau: [T] array cycle of each step, relative to step 0.
         """
         ...

@@ -21,8 +21,11 @@ from arraysmith.arch.errors import Fault, InputError, nearest
 from arraysmith.traces.schema import (
     CHUNK_RECORDS,
     COLUMNS,
+    FOLDS,
     FORMAT,
     LAYERS,
+    STALLS,
+    STEP_CYCLE,
     VERSION,
     Columns,
     part_path,
@@ -124,7 +127,8 @@ class LayerTrace:
         self.address_map = _json(group, "address_map")
         found = [
             direction
-            for memory in group.values()
+            for name, memory in group.items()
+            if name not in {STALLS, FOLDS, STEP_CYCLE}
             for tensor in memory.values()
             for direction in tensor.values()
         ]

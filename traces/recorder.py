@@ -26,13 +26,21 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import mapping_document
 from arraysmith.arch.problem import Problem
+from arraysmith.sim.probe import Folds
 from arraysmith.sim.provenance import problem_document, tool_version
 from arraysmith.traces.schema import (
     CHUNK_RECORDS,
     COLUMNS,
+    FOLD_COLUMNS,
+    FOLDS,
     FORMAT,
     LAYERS,
+    STALL_COLUMNS,
+    STALLS,
+    STEP_COLUMN,
+    STEP_CYCLE,
     VERSION,
+    Column,
     Columns,
     link_name,
     part_path,
@@ -169,7 +177,9 @@ class Recorder:
         self._writer = writer
         self._group = group
         self._memories = memories
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, _Table] = {}
+        self._tables: dict[str, _Table] = {}
+        self._step_cycle: NDArray[np.int64] | None = None
 
     def wants(self, memory: str) -> bool:
         """Return whether requests at ``memory`` are recorded."""
@@ -183,6 +193,7 @@ class Recorder:
         address: NDArray[np.uint64],
         size: NDArray[np.uint32],
         tile: NDArray[np.uint32],
+        port: NDArray[np.uint16],
     ) -> None:
         """Take requests of one stream; see ``sim.probe.Probe``.
 
@@ -195,17 +206,63 @@ class Recorder:
             "address": address,
             "size": size,
             "tile": tile,
+            "port": port,
         }
-        if len({len(column) for column in columns.values()}) != 1:
-            raise ArraysmithError(f"{stream}: columns of unequal length")
         if stream not in self._streams:
-            self._streams[stream] = _Stream(self._writer, self._open(stream))
+            self._streams[stream] = _Table(self._writer, self._open(stream), COLUMNS)
         self._streams[stream].append(columns)
+
+    def stalls(
+        self,
+        clock_cycle: NDArray[np.int64],
+        cycles: NDArray[np.int64],
+        cause: NDArray[np.int64],
+        names: tuple[str, ...],
+    ) -> None:
+        """Take waits of the array; see ``sim.probe.Probe``.
+
+        Raises:
+            ArraysmithError: columns of unequal length, or other names than before.
+        """
+        table = self._table(STALLS, STALL_COLUMNS)
+        causes = tuple(str(x) for x in table.group.attrs.get("causes", names))
+        if causes != names:
+            raise ArraysmithError(f"causes of stalls were {causes} and are {names}")
+        table.group.attrs["causes"] = list(names)
+        table.append({"cycle": clock_cycle, "cycles": cycles, "cause": cause})
+
+    def folds(self, folds: Folds) -> None:
+        """Take folds of the array; see ``sim.probe.Probe``.
+
+        Raises:
+            ArraysmithError: columns of unequal length.
+        """
+        columns: Columns = {x.name: getattr(folds, x.name) for x in FOLD_COLUMNS}
+        self._table(FOLDS, FOLD_COLUMNS).append(columns)
+
+    def step_cycle(self, tau: NDArray[np.int64]) -> None:
+        """Take the array cycles of the steps; see ``sim.probe.Probe``.
+
+        Raises:
+            ArraysmithError: they are recorded already.
+        """
+        if STEP_CYCLE in self._group:
+            raise ArraysmithError("the cycles of the steps are recorded already")
+        data = self._group.create_dataset(
+            STEP_CYCLE, data=np.asarray(tau, np.int64), dtype=STEP_COLUMN.dtype, track_times=False
+        )
+        data.attrs["unit"], data.attrs["meaning"] = STEP_COLUMN.unit, STEP_COLUMN.meaning
 
     def close(self) -> None:
         """Write what is buffered; harmless when done already."""
-        for stream in self._streams.values():
-            stream.close()
+        for table in (*self._streams.values(), *self._tables.values()):
+            table.close()
+
+    def _table(self, name: str, columns: tuple[Column, ...]) -> _Table:
+        if name not in self._tables:
+            group = self._group.create_group(name)
+            self._tables[name] = _Table(self._writer, group, columns)
+        return self._tables[name]
 
     def _open(self, stream: str) -> h5py.Group:
         parts = stream.split("/")
@@ -214,39 +271,29 @@ class Recorder:
         group = self._group.create_group("/".join(link_name(part) for part in parts))
         group.attrs["stream"] = stream
         group.attrs["index"] = len(self._streams)
-        for column in COLUMNS:
-            dataset = group.create_dataset(
-                column.name,
-                shape=(0,),
-                maxshape=(None,),
-                dtype=column.dtype,
-                chunks=(CHUNK_RECORDS,),
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-                track_times=False,
-            )
-            dataset.attrs["unit"] = column.unit
-            dataset.attrs["meaning"] = column.meaning
         return group
 
 
-class _Stream:
-    """Buffers one stream and writes it a whole chunk at a time.
+class _Table:
+    """Buffers columns of equal length and writes them a whole chunk at a time.
 
     Where chunks lie in the file then depends on the records only, not on how the simulator
     batched them.
     """
 
-    def __init__(self, writer: TraceWriter, group: h5py.Group) -> None:
+    def __init__(self, writer: TraceWriter, group: h5py.Group, columns: tuple[Column, ...]) -> None:
+        self.group = group
         self._writer = writer
-        self._datasets = {column.name: group[column.name] for column in COLUMNS}
-        self._buffer: Columns = {c.name: np.empty(CHUNK_RECORDS, c.dtype) for c in COLUMNS}
+        self._datasets = {column.name: _dataset(group, column) for column in columns}
+        self._buffer: Columns = {c.name: np.empty(CHUNK_RECORDS, c.dtype) for c in columns}
         self._buffered = 0
         self._written = 0
 
     def append(self, columns: Columns) -> None:
-        count = len(columns[COLUMNS[0].name])
+        counts = {len(column) for column in columns.values()}
+        if len(counts) != 1:
+            raise ArraysmithError(f"{self.group.name}: columns of unequal length")
+        (count,) = counts
         taken = 0
         while taken < count:
             room = min(CHUNK_RECORDS - self._buffered, count - taken)
@@ -271,6 +318,23 @@ class _Stream:
             self._writer.wrote_chunk()
         self._written = end
         self._buffered = 0
+
+
+def _dataset(group: h5py.Group, column: Column) -> h5py.Dataset:
+    dataset = group.create_dataset(
+        column.name,
+        shape=(0,),
+        maxshape=(None,),
+        dtype=column.dtype,
+        chunks=(CHUNK_RECORDS,),
+        compression="gzip",
+        compression_opts=1,
+        shuffle=True,
+        track_times=False,
+    )
+    dataset.attrs["unit"] = column.unit
+    dataset.attrs["meaning"] = column.meaning
+    return dataset
 
 
 def _put_json(place: h5py.Group, name: str, value: Dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 FORMAT = "arraysmith-traces"
 """Value of the root attribute ``format``."""
 
-VERSION = 1
+VERSION = 2
 """Value of the root attribute ``schema_version``; raised when an old reader would read wrongly."""
 
 CHUNK_RECORDS = 64 * 1024
@@ -19,6 +19,9 @@ CHUNK_RECORDS = 64 * 1024
 
 LAYERS = "layers"
 """Group that holds a group per layer, in it memory, tensor, direction."""
+
+STALLS, FOLDS, STEP_CYCLE = "stalls", "folds", "step_cycle"
+"""What a layer holds beside its memories; memories of these names are quoted."""
 
 Columns = dict[str, NDArray[np.generic]]
 """Equal-length arrays by column name, in the order of ``COLUMNS``."""
@@ -47,8 +50,33 @@ COLUMNS = (
     Column("address", np.dtype("<u8"), "byte", "byte address of the first word"),
     Column("size", np.dtype("<u4"), "byte", "bytes of the request, at consecutive addresses"),
     Column("tile", np.dtype("<u4"), "1", "number of the tile that asked, from 0 in each stream"),
+    Column("port", np.dtype("<u2"), "1", "lane of the array, channel or bus; 0 where there is one"),
 )
 """The columns of every stream, in the order in which tables and CSV show them."""
+
+
+STALL_COLUMNS = (
+    Column("cycle", np.dtype("<i8"), "cycle", "cycle in which the array begins to wait"),
+    Column("cycles", np.dtype("<i8"), "cycle", "cycles for which it does not advance"),
+    Column("cause", np.dtype("<i8"), "1", "index into the attribute causes of the group"),
+)
+"""The columns of ``stalls``: every wait of a systolic array, in order."""
+
+FOLD_COLUMNS = (
+    Column("number", np.dtype("<i8"), "1", "number of the fold, from 0"),
+    Column("group", np.dtype("<i8"), "1", "group of a grouped convolution"),
+    Column("row_fold", np.dtype("<i8"), "1", "which part of what is folded over the rows"),
+    Column("column_fold", np.dtype("<i8"), "1", "which part of what is folded over the columns"),
+    Column("rows", np.dtype("<i8"), "1", "rows of the array in use"),
+    Column("columns", np.dtype("<i8"), "1", "columns of the array in use"),
+    Column("start", np.dtype("<i8"), "array cycle", "when lane 0 takes step 0; waits not counted"),
+)
+"""The columns of ``folds``: the fields of ``sim.probe.Folds``."""
+
+STEP_COLUMN = Column(
+    STEP_CYCLE, np.dtype("<i8"), "array cycle", "when lane 0 takes each step of a fold, from step 0"
+)
+"""The dataset ``step_cycle``."""
 
 
 def part_path(path: Path) -> Path:
@@ -60,7 +88,10 @@ def link_name(name: str) -> str:
     """Return ``name`` as one component of an HDF5 path.
 
     ``/`` and ``%`` are written ``%2F`` and ``%25``. The names ``.`` and ``..`` mean
-    something else in a path and get ``%2E`` for their dots.
+    something else in a path and get ``%2E`` for their dots; so do the first letters of
+    the names that a layer uses itself.
     """
     quoted = name.replace("%", "%25").replace("/", "%2F")
+    if quoted in {STALLS, FOLDS, STEP_CYCLE}:
+        return f"%{ord(quoted[0]):02X}{quoted[1:]}"
     return quoted.replace(".", "%2E") if set(quoted) == {"."} else quoted

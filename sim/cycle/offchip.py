@@ -154,4 +154,5 @@ class FixedRate:
             bursts.address[chosen],
             bursts.size[chosen],
             np.full(len(moved), transfer.tile, np.uint32),
+            np.zeros(len(moved), np.uint16),
         )

@@ -226,6 +226,7 @@ class Streams:
             bursts.address,
             bursts.size,
             np.full(len(request), epoch.number, np.uint32),
+            np.zeros(len(request), np.uint16),
         )
 
     def new_records(self) -> Int:
@@ -279,6 +280,7 @@ class Streams:
                     bursts.address,
                     bursts.size,
                     stamps[:count, 2].astype(np.uint32),
+                    np.zeros(count, np.uint16),
                 )
 
 

@@ -4,7 +4,7 @@ Streams are ``<sram>/<tensor>/read`` and ``write``; one word per record, its add
 word off-chip. A request is stamped with the cycle in which the array passes the word, plus its turn
 when the port needs more than one cycle for a cycle of the wavefront; the response comes the
 memory's latency later (the sequencer asks that much ahead, so latency delays no cycle). ``tile`` is
-the number of the fold. Padding is not accessed.
+the number of the fold, ``port`` the lane of the array. Padding is not accessed.
 """
 
 from __future__ import annotations
@@ -127,6 +127,7 @@ class SystolicStreams:
             stamps = stamps + turn * denominator // numerator
         asked = words.ravel()[order]
         stored = asked >= 0
+        lanes = (order // words.shape[1])[stored].astype(np.uint16)
         stamps, asked = stamps[stored], asked[stored]
         if len(asked) == 0:
             return
@@ -137,4 +138,5 @@ class SystolicStreams:
             self._addresses.address(tensor, asked),
             np.full(len(asked), self._addresses.word_bytes(tensor), np.uint32),
             np.full(len(asked), number, np.uint32),
+            lanes,
         )

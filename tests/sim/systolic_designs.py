@@ -109,19 +109,34 @@ def any_design(random: Random) -> Architecture:
 
 @dataclass
 class Kept:
-    """A probe that keeps every request: per stream, rows of the arguments in their order."""
+    """A probe that keeps what it is told; requests per stream, a row each, in their order."""
 
     parts: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    waits: list[np.ndarray] = field(default_factory=list)
+    causes: tuple[str, ...] = ()
+    taken: list = field(default_factory=list)
+    tau: np.ndarray | None = None
 
     def wants(self, memory):
         return True
 
-    def requests(self, stream, request_cycle, response_cycle, address, size, tile):
-        columns = (request_cycle, response_cycle, address, size, tile)
+    def requests(self, stream, request_cycle, response_cycle, address, size, tile, port):
+        columns = (request_cycle, response_cycle, address, size, tile, port)
         rows = np.stack([np.asarray(x, np.int64) for x in columns], axis=1)
         assert len(rows)
         self.parts.setdefault(stream, []).append(rows)
 
+    def stalls(self, clock_cycle, cycles, cause, names):
+        rows = np.stack([np.asarray(x, np.int64) for x in (clock_cycle, cycles, cause)], axis=1)
+        self.waits.append(rows)
+        self.causes = names
+
+    def folds(self, folds):
+        self.taken.append(folds)
+
+    def step_cycle(self, tau):
+        self.tau = np.asarray(tau, np.int64)
+
     def stream(self, name: str) -> np.ndarray:
         parts = self.parts.get(name)
-        return np.concatenate(parts) if parts else np.zeros((0, 5), np.int64)
+        return np.concatenate(parts) if parts else np.zeros((0, 6), np.int64)

@@ -16,7 +16,7 @@ from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import address_map
 
-COLUMNS = ("request", "response", "address", "size", "tile")
+COLUMNS = ("request", "response", "address", "size", "tile", "port")
 
 
 class Listener:
@@ -36,8 +36,14 @@ class Listener:
             "uint64",
             "uint32",
             "uint32",
+            "uint16",
         ]
         self.parts[stream].append(columns)
+
+    def stalls(self, *_) -> None:
+        """Keep nothing."""
+
+    folds = step_cycle = stalls
 
     def stream(self, name: str) -> dict[str, np.ndarray]:
         joined = [np.concatenate(column) for column in zip(*self.parts[name], strict=True)]

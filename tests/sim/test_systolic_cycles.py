@@ -144,7 +144,7 @@ def test_every_word_passes_the_edge_in_the_cycle_in_which_the_registers_take_it(
             ("ofmap", "write", ofmap),
         ):
             seen = probe.stream(f"{SRAMS[tensor]}/{tensor}/{direction}")
-            assert sorted((u, x - base[tensor]) for u, _, x, _, _ in seen.tolist()) == sorted(
+            assert sorted((u, x - base[tensor]) for u, _, x, *_ in seen.tolist()) == sorted(
                 expected
             )
         assert len(probe.stream("ofmap_sram/ofmap/read")) == 0

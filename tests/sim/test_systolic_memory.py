@@ -87,7 +87,7 @@ def _footprint(of: Problem, name: str) -> set[int]:
 
 
 def _touched(rows: np.ndarray, base: int) -> set[int]:
-    return {x - base + k for _, _, x, size, _ in rows.tolist() for k in range(size)}
+    return {x - base + k for _, _, x, size, *_ in rows.tolist() for k in range(size)}
 
 
 @given(seeds)
@@ -123,10 +123,10 @@ def test_no_word_is_used_before_it_came_nor_sent_before_it_was_made(seed):
         assert (rows[:, 1] <= report.cycles).all()
     for tensor in ("ifmap", "weight"):
         came: dict[int, int] = {}
-        for _, response, address, size, _ in probe.stream(f"dram/{tensor}/read").tolist():
+        for _, response, address, size, *_ in probe.stream(f"dram/{tensor}/read").tolist():
             for byte in range(address, address + size):
                 came[byte] = min(response, came.get(byte, response))
-        for asked, _, address, _, _ in probe.stream(f"{SRAMS[tensor]}/{tensor}/read").tolist():
+        for asked, _, address, *_ in probe.stream(f"{SRAMS[tensor]}/{tensor}/read").tolist():
             assert came[address] <= asked
     sram, dram = "ofmap_sram/ofmap/", "dram/ofmap/"
     events: dict[int, list[tuple[int, int, str]]] = {}
@@ -266,10 +266,10 @@ def test_a_long_stream_of_results_leaves_while_it_runs(depth):
     sent = probe.stream("dram/ofmap/write")
     assert sent[0, 0] < made[-1, 0]
     assert sent[:, 3].sum() == report.words("dram", "ofmap", "update")
-    last_made = {address: cycle for cycle, _, address, _, _ in made.tolist()}
+    last_made = {address: cycle for cycle, _, address, *_ in made.tolist()}
     last_sent = {
         byte: cycle
-        for cycle, _, address, size, _ in sent.tolist()
+        for cycle, _, address, size, *_ in sent.tolist()
         for byte in range(address, address + size)
     }
     assert last_sent.keys() == last_made.keys()

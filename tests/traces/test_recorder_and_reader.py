@@ -54,7 +54,7 @@ def test_columns_have_the_types_and_units_of_the_schema_for_plain_h5py(tmp_path)
             assert data.attrs["unit"] == column.unit
             assert data.chunks == (CHUNK_RECORDS,)
             assert (data.compression, data.compression_opts, data.shuffle) == ("gzip", 1, True)
-        assert file.attrs["schema_version"] == 1
+        assert file.attrs["schema_version"] == 2
         assert file["layers/one"].attrs["clock_hz"] == 200_000_000
 
 
@@ -177,7 +177,7 @@ def test_another_schema_version_is_refused_by_number(tmp_path):
     path = write(tmp_path / "t.h5")
     with h5py.File(path, "a") as file:
         file.attrs["schema_version"] = 99
-    with pytest.raises(InputError, match="schema version is 99, this tool reads 1"):
+    with pytest.raises(InputError, match="schema version is 99, this tool reads 2"):
         TraceFile(path)
 
 

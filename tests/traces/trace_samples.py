@@ -72,6 +72,7 @@ def requests(count: int, seed: int) -> dict[str, np.ndarray]:
         "address": random.integers(0, 2**63, count, dtype=np.uint64) * np.uint64(2),
         "size": random.integers(1, 65, count).astype(np.uint32),
         "tile": np.sort(random.integers(0, 9, count)).astype(np.uint32),
+        "port": random.integers(0, 4, count).astype(np.uint16),
     }
 
 
