@@ -17,7 +17,7 @@ class Violation:
 
     Attributes:
         rule: name of the rule: ``level``, ``place``, ``dim``, ``tile``, ``coverage``, ``division``,
-            ``capacity``, ``fanout`` or ``bypass``.
+            ``capacity``, ``fanout``, ``bypass`` or ``sparsity``.
         where: level (and dim or tensor) concerned.
         value: what the mapping asks for.
         limit: what is allowed.
@@ -44,7 +44,11 @@ def check_mapping(
     architecture: Architecture, problem: Problem, mapping: Mapping
 ) -> tuple[Violation, ...]:
     """Return every rule that ``mapping`` breaks; empty when it is legal."""
-    found = [*_check_places(architecture, mapping), *_check_tiles(architecture, problem, mapping)]
+    found = [
+        *_check_sparsity(architecture, problem),
+        *_check_places(architecture, mapping),
+        *_check_tiles(architecture, problem, mapping),
+    ]
     if found:
         return tuple(found)
     loops = placed_loops(architecture, problem.size, mapping)
@@ -86,6 +90,13 @@ def tile_words(
         name: prod(axis.reach(sizes) for axis in tensor.axes)
         for name, tensor in zip(TENSORS, problem.tensors, strict=True)
     }
+
+
+def _check_sparsity(architecture: Architecture, problem: Problem) -> list[Violation]:
+    if problem.weight_sparsity is None or architecture.systolic:
+        return []
+    limit = "only systolic arrays skip weights that sparsity leaves out"
+    return [Violation("sparsity", problem.name, f"weights {problem.weight_sparsity}", limit)]
 
 
 def _check_places(architecture: Architecture, mapping: Mapping) -> list[Violation]:

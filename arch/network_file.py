@@ -77,10 +77,20 @@ def _word_bits(*specs: BitsSpec) -> WordBits:
 
 def _problem(row: AnyRow, bits: WordBits) -> Problem:
     if isinstance(row, MatmulSpec):
-        return matmul(row.matmul, m=row.m, n=row.n, k=row.k, batch=row.batch, bits=bits)
+        return matmul(
+            row.matmul,
+            m=row.m,
+            n=row.n,
+            k=row.k,
+            batch=row.batch,
+            bits=bits,
+            weight_sparsity=row.weight_sparsity,
+        )
     if isinstance(row, FcSpec):
         sizes = {"m": row.batch, "n": row.out_features, "k": row.in_features}
-        return matmul(row.fc, **sizes, bits=bits, operator="fc")
+        return matmul(
+            row.fc, **sizes, bits=bits, operator="fc", weight_sparsity=row.weight_sparsity
+        )
     return conv(
         row.conv,
         height=row.height,
@@ -94,6 +104,7 @@ def _problem(row: AnyRow, bits: WordBits) -> Problem:
         groups=row.groups,
         batch=row.batch,
         bits=bits,
+        weight_sparsity=row.weight_sparsity,
     )
 
 
@@ -241,6 +252,8 @@ def _row(layer: Layer, bits: dict[str, int], above: tuple[str, ...]) -> dict[str
     own = _bits_of(problem)
     if own != bits:
         row["bits"] = {tensor: own[tensor] for tensor in TENSORS if own[tensor] != bits[tensor]}
+    if problem.weight_sparsity is not None:
+        row["weight_sparsity"] = str(problem.weight_sparsity)
     if layer.inputs != above:
         row["inputs"] = list(layer.inputs)
     return row

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
+from arraysmith.arch.sparsity import StructuredSparsity
 from arraysmith.arch.spec_reader import Spec, SpecError
 from arraysmith.arch.specs import Bits, Count, Text
 
@@ -60,6 +61,19 @@ def _pair_schema(least: int) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [number, pair]})
 
 
+def _sparsity(value: Any) -> StructuredSparsity:
+    try:
+        return StructuredSparsity.parse(value if isinstance(value, str) else "")
+    except ValueError as error:
+        rule = "must be kept:block with 1 <= kept <= block"
+        raise SpecError(rule, "for example 2:4") from error
+
+
+Sparsity = Annotated[
+    StructuredSparsity,
+    PlainValidator(_sparsity),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+:[0-9]+$", "examples": ["2:4"]}),
+]
 LayerName = Annotated[str, AfterValidator(_layer_name)]
 NetworkName = Annotated[str, AfterValidator(_network_name)]
 Pair = Annotated[tuple[int, int], _pair(1), _pair_schema(1)]
@@ -83,6 +97,9 @@ class RowSpec(Spec):
         default=None, description="earlier layers whose results it reads; the one above if left out"
     )
     bits: BitsSpec = BitsSpec()
+    weight_sparsity: Sparsity | None = Field(
+        default=None, description="kept:block, at most so many non-zero weights of a block"
+    )
 
 
 class ConvSpec(RowSpec):

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
+from arraysmith.arch.sparsity import StructuredSparsity
+
 DIMS = ("G", "N", "K", "C", "P", "Q", "R", "S")
 """Dimension names, in the order in which a problem lists them."""
 
@@ -72,6 +74,8 @@ class Problem:
         ifmap: first operand.
         weight: second operand.
         ofmap: result.
+        weight_sparsity: structure of the weights' zeros, which are neither stored nor multiplied;
+            None if all weights are.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Problem:
     ifmap: Tensor
     weight: Tensor
     ofmap: Tensor
+    weight_sparsity: StructuredSparsity | None = None
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -96,9 +101,47 @@ class Problem:
         return dict(zip(DIMS, self.sizes, strict=True))
 
     @property
+    def reduction(self) -> int:
+        """Products that are added up to one output: channels x window of a group."""
+        return self.size["C"] * self.size["R"] * self.size["S"]
+
+    @property
+    def kept_reduction(self) -> int:
+        """Products of ``reduction`` whose weights are stored; all of them without sparsity."""
+        sparsity = self.weight_sparsity
+        return self.reduction if sparsity is None else sparsity.slots(self.reduction)
+
+    @property
     def macs(self) -> int:
-        """Multiply-accumulates: points of the iteration space, taps on padding included."""
-        return prod(self.sizes)
+        """Multiply-accumulates: points of the iteration space, taps on padding included.
+
+        Weights that sparsity leaves out are not multiplied.
+        """
+        return prod(self.sizes) // self.reduction * self.kept_reduction
+
+    @cached_property
+    def stored_weight(self) -> Tensor:
+        """The weights as they lie in memory.
+
+        With sparsity the axes of C, R and S become one of slots, named by C, and a word holds a
+        weight and its position in the block.
+        """
+        if self.weight_sparsity is None:
+            return self.weight
+        reduced = {"C", "R", "S"}
+        axes = tuple(
+            axis for axis in self.weight.axes if reduced.isdisjoint(dim for dim, _ in axis.terms)
+        )
+        return Tensor(
+            self.weight.name,
+            (*axes, Axis((("C", 1),), self.kept_reduction)),
+            self.weight.word_bits + self.weight_sparsity.position_bits,
+        )
+
+    @property
+    def stored_tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The tensors as they lie in memory, in the order of ``TENSORS``."""
+        return (self.ifmap, self.stored_weight, self.ofmap)
 
     @property
     def flops(self) -> int:
@@ -176,6 +219,7 @@ def conv(
     batch: int = 1,
     bits: WordBits | None = None,
     operator: str | None = None,
+    weight_sparsity: StructuredSparsity | None = None,
 ) -> Problem:
     """Return a 2-D convolution; pairs are (rows, columns), channels are totals over all groups.
 
@@ -228,6 +272,7 @@ def conv(
             ),
             bits.ofmap,
         ),
+        weight_sparsity=weight_sparsity,
     )
 
 
@@ -240,6 +285,7 @@ def matmul(
     batch: int = 1,
     bits: WordBits | None = None,
     operator: str | None = None,
+    weight_sparsity: StructuredSparsity | None = None,
 ) -> Problem:
     """Return batch independent products [m, k] x [k, n]; both operands differ per batch.
 
@@ -265,4 +311,5 @@ def matmul(
             (Axis((("G", 1),), batch), Axis((("P", 1),), m), Axis((("K", 1),), n)),
             bits.ofmap,
         ),
+        weight_sparsity=weight_sparsity,
     )

@@ -78,8 +78,19 @@ class Rate:
         return self.amount / word_bits / clock_hz
 
 
+TYPE_BITS = {
+    **{f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (2, 4, 8, 16, 32, 64)},
+    **{f"{kind}{bits}": bits for kind in ("fp", "float") for bits in (8, 16, 32, 64)},
+    "bf16": 16,
+    "bfloat16": 16,
+}
+"""Bits of the number types that may stand where a width is asked for; a width is all they say."""
+
+
 def parse_bits(value: Written) -> int:
-    """Return bits of ``64 bit``, ``8 B``, or of a bare integer, which counts bits."""
+    """Return bits of ``64 bit``, ``8 B``, ``fp16``, or of a bare integer, which counts bits."""
+    if isinstance(value, str) and value.strip() in TYPE_BITS:
+        return TYPE_BITS[value.strip()]
     return _whole(value, "a number of bits", _BITS, bare=True, examples="64 bit, 8 B")
 
 

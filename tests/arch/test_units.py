@@ -27,6 +27,8 @@ from arraysmith.arch.units import (
     ("parse", "text", "expected"),
     [
         (parse_bits, "64 bit", 64),
+        (parse_bits, "int4", 4),
+        (parse_bits, "fp16", 16),
         (parse_bits, "64bits", 64),
         (parse_bits, "8 B", 64),
         (parse_bits, 16, 16),
