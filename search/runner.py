@@ -32,13 +32,13 @@ from arraysmith.search.found import Generation, Ranked, SearchResult
 from arraysmith.search.ledger import LEDGER, Evaluation, Ledger
 from arraysmith.search.mapper import MappingTable
 from arraysmith.search.optimisers.base import Domain, Optimiser
-from arraysmith.search.pool import process_pool
 from arraysmith.search.rescore import simulate_designs
 from arraysmith.search.result import provenance_of, write_results
 from arraysmith.search.run import Run
 from arraysmith.search.space import Genome
 from arraysmith.search.verify import TRACES, Verification, record_traces, submit_checks
 from arraysmith.sim.analytical.model import AnalyticalModel
+from arraysmith.sim.pool import process_pool
 
 LOOKED_AT = 20
 """Designs per place among the best that are looked at for different mappings."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.arch.legality import Violation
 from arraysmith.arch.problem import Layer, Network, Problem
+from arraysmith.sim.pool import InlineExecutor
 from arraysmith.sim.report import Report, total
 
 
@@ -43,19 +45,31 @@ def distinct_layers(network: Network) -> tuple[Layer, ...]:
 
 
 def evaluate_layers(
-    network: Network, evaluate: Callable[[Layer], Report], advance: Callable[[], None]
+    network: Network,
+    evaluate: Callable[[Layer], Report],
+    advance: Callable[[], None],
+    executor: Executor | None = None,
 ) -> tuple[LayerReport, ...]:
     """Return the Report of every layer of the network; equal layers are evaluated once.
 
     Args:
         network: at least one layer.
-        evaluate: Report of one run of a layer out of ``distinct_layers``.
+        evaluate: Report of one run of a layer out of ``distinct_layers``; for an executor of
+            processes it must be picklable.
         advance: called after each distinct layer, for a progress bar.
+        executor: evaluates distinct layers side by side; None, one after the other, here. The
+            result is the same.
     """
-    known: dict[Problem, Report] = {}
-    for layer in distinct_layers(network):
-        known[layer.problem.renamed("")] = evaluate(layer)
-        advance()
+    distinct = distinct_layers(network)
+    futures = []
+    for layer in distinct:
+        future = (executor or InlineExecutor()).submit(evaluate, layer)
+        future.add_done_callback(lambda _: advance())
+        futures.append(future)
+    known = {
+        layer.problem.renamed(""): future.result()
+        for layer, future in zip(distinct, futures, strict=True)
+    }
     return tuple(LayerReport(x, known[x.problem.renamed("")]) for x in network.layers)
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arraysmith.search.pool import InlineExecutor, process_pool
 from arraysmith.search.rescore import Difference
+from arraysmith.sim.pool import InlineExecutor, process_pool
 from arraysmith.sim.report import Access, Report
 
 CAUSES = ("fill", "glb_ifmap", "offchip_ofmap", "drain", "bandwidth_glb")

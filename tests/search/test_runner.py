@@ -314,7 +314,7 @@ def test_ctrl_c_keeps_the_ledger_and_prints_how_to_go_on(home, tmp_path, capsys,
 def test_workers_end_with_a_killed_parent():
     code = (
         "import os, time\n"
-        "from arraysmith.search.pool import process_pool\n"
+        "from arraysmith.sim.pool import process_pool\n"
         "if __name__ == '__main__':\n"
         "    with process_pool(2) as pool:\n"
         "        print(pool.submit(os.getpid).result(), flush=True)\n"

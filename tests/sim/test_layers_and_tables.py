@@ -20,6 +20,7 @@ from arraysmith.sim.layers import (
     total_of,
 )
 from arraysmith.sim.loop_nest import loop_nest, used_instances
+from arraysmith.sim.pool import process_pool
 from arraysmith.sim.provenance import git_state, problem_document, provenance
 from arraysmith.sim.report import Report
 from arraysmith.sim.tables import (
@@ -73,6 +74,20 @@ def test_equal_layers_are_evaluated_once_and_counted_as_often_as_they_run():
         ("three", 100),
     ]
     assert total_of(layers).cycles == 5 * 100 + 1000
+
+
+def made_up_per_layer(layer: Layer) -> Report:
+    return made_up(layer.problem.macs)
+
+
+def test_layers_evaluated_in_processes_come_back_in_the_order_of_the_network():
+    steps = []
+    alone = evaluate_layers(network(), made_up_per_layer, lambda: None)
+    with process_pool(2) as executor:
+        together = evaluate_layers(network(), made_up_per_layer, lambda: steps.append(1), executor)
+    assert together == alone
+    assert [x.report.cycles for x in together] == [64, 128, 64]
+    assert len(steps) == 2
 
 
 def test_the_document_names_layers_and_sums_them():
