@@ -12,6 +12,7 @@ from fractions import Fraction
 from math import prod
 
 from arraysmith.arch.errors import ArraysmithError, nearest
+from arraysmith.arch.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ class Memory:
             drained. A mapping whose tiles need more than a half then runs without that overlap.
         latency_cycles: cycles from request to first word.
         energy: stated energies; None to take them from the technology.
+        banks: parts that are accessed side by side. Per cycle, each port reaches one line of each
+            bank. Counts when a layout is stated or there are several banks.
+        layouts: (tensor, layout) of tensors whose words lie otherwise than ``Layout()`` says, or
+            that lie so and whose accesses to the banks count.
+        partition: (tensor, lines) of a memory in which each tensor has its own lines, in the order
+            in which they lie; empty: any tensor may take any place.
+        request_bytes: most bytes of one DMA request; counts off-chip. 64 is a cache line, and one
+            burst of eight beats on a 64-bit DDR channel (JESD79-4).
+        requests_in_flight: DMA requests that a channel may have under way; None is unlimited;
+            counts off-chip. An off-chip memory with two ports has a channel each way.
     """
 
     name: str
@@ -59,6 +70,29 @@ class Memory:
     double_buffered: bool = True
     latency_cycles: int = 0
     energy: Energy | None = None
+    banks: int = 1
+    layouts: tuple[tuple[str, Layout], ...] = ()
+    partition: tuple[tuple[str, int], ...] = ()
+    request_bytes: int = 64
+    requests_in_flight: int | None = None
+
+    def layout(self, tensor: str) -> Layout:
+        """Return where the words of ``tensor`` lie."""
+        return dict(self.layouts).get(tensor, Layout())
+
+    def banked(self, tensor: str) -> bool:
+        """Return whether accesses to ``tensor`` meet banks: several, or a stated layout."""
+        return self.banks > 1 or tensor in dict(self.layouts)
+
+    def lines(self, tensor: str) -> int | None:
+        """Return the lines that ``tensor`` may take; None when unbounded."""
+        return dict(self.partition).get(tensor, self.depth)
+
+    def first_line(self, tensor: str) -> int:
+        """Return the first line of the part of ``tensor``; 0 without partition."""
+        names = [name for name, _ in self.partition]
+        before = names.index(tensor) if tensor in names else 0
+        return sum(lines for _, lines in self.partition[:before])
 
     @property
     def words_per_access(self) -> int:
@@ -120,7 +154,29 @@ class Systolic:
     partial_sums: str = "accumulate"
 
 
-Wiring = XyBus | Systolic
+ROWS, COLUMNS, STREAM = "rows", "columns", "stream"
+"""The three flattened indices of a product on a systolic array: see ``sim.folding``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleOut:
+    """Systolic arrays side by side, each with a part of the product (Samajdar et al., ISPASS 2020).
+
+    Memories above this fan-out are shared by all arrays, those below are private to an array. Each
+    axis of the mesh cuts one flattened index into contiguous parts of nearly equal size: ``rows``,
+    ``columns`` (a partition in space) or ``stream`` (in time). Where the cut index is added up (the
+    stream of output stationary arrays, the rows of the others), sums of arrays are added off-chip.
+
+    Attributes:
+        y: index that the rows of the mesh cut.
+        x: index that its columns cut; when it is that of ``y``, every array has a part of its own.
+    """
+
+    y: str = ROWS
+    x: str = COLUMNS
+
+
+Wiring = XyBus | Systolic | ScaleOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +249,14 @@ class Architecture:
         """The systolic array, if the MACs form one (rows are mesh_y, columns are mesh_x)."""
         last = self.levels[-1]
         return last if isinstance(last, Fanout) and isinstance(last.network, Systolic) else None
+
+    @property
+    def scale_out(self) -> Fanout | None:
+        """The mesh of systolic arrays, if there is one."""
+        for fanout in self.fanouts:
+            if isinstance(fanout.network, ScaleOut):
+                return fanout
+        return None
 
     @property
     def pes(self) -> int:

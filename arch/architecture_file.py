@@ -14,6 +14,7 @@ from arraysmith.arch.architecture import (
     Fanout,
     Level,
     Memory,
+    ScaleOut,
     Systolic,
     XyBus,
 )
@@ -127,6 +128,9 @@ def _fanout(spec: FanoutSpec) -> Fanout:
             partial_sums=wires.partial_sums,
         )
         return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, array)
+    if spec.network.scale_out is not None:
+        cut = spec.network.scale_out
+        return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, ScaleOut(cut.y, cut.x))
     bus = spec.network.xy_bus
     assert bus is not None  # _network_faults refused a network with neither
     wiring = XyBus(
@@ -160,6 +164,7 @@ def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
             yield from _memory_faults(memory, path, positions, off_chip=index == 0)
         if fanout is not None:
             yield from _network_faults(fanout, path, positions, last=index == len(levels) - 1)
+    yield from _scale_out_faults(levels, positions)
 
 
 def _is_kind(level: Any, key: str) -> bool:
@@ -212,13 +217,31 @@ def _memory_faults(
 def _network_faults(
     spec: FanoutSpec, path: str, positions: Positions, *, last: bool
 ) -> Iterator[Fault]:
-    given = [key for key in ("xy_bus", "systolic") if getattr(spec.network, key) is not None]
+    kinds = ("xy_bus", "systolic", "scale_out")
+    given = [key for key in kinds if getattr(spec.network, key) is not None]
     if len(given) != 1:
-        rule = "must be exactly one of xy_bus and systolic"
+        rule = "must be exactly one of xy_bus, systolic and scale_out"
         yield positions.fault(f"{path}.network", rule, "for example network: {xy_bus: {}}")
     elif given == ["systolic"] and not last:
         rule = "a systolic array must be the last level"
         yield positions.fault(f"{path}.network.systolic", rule, "its MACs store nothing but a word")
+
+
+def _scale_out_faults(levels: tuple[Any, ...], positions: Positions) -> Iterator[Fault]:
+    networks = [level.get("network") if isinstance(level, dict) else None for level in levels]
+    found = [
+        index
+        for index, network in enumerate(networks)
+        if isinstance(network, dict) and "scale_out" in network
+    ]
+    for index in found[1:]:
+        path = f"levels[{index}].network.scale_out"
+        yield positions.fault(path, "must stand once", "one mesh of arrays is supported")
+    last = networks[-1] if networks else None
+    if found and not (isinstance(last, dict) and "systolic" in last):
+        rule = "must stand above a systolic array, the last level"
+        hint = "for example network: {systolic: {}}"
+        yield positions.fault(f"levels[{found[0]}].network.scale_out", rule, hint)
 
 
 def architecture_document(architecture: Architecture, source: str) -> dict[str, Any]:
@@ -272,6 +295,8 @@ def _fanout_document(fanout: Fanout) -> dict[str, Any]:
     wires = fanout.network
     if isinstance(wires, Systolic):
         network = {"systolic": asdict(wires)}
+    elif isinstance(wires, ScaleOut):
+        network = {"scale_out": asdict(wires)}
     else:
         bus: dict[str, Any] = {}
         if wires.words_per_cycle is not None:

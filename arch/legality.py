@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
@@ -114,6 +114,10 @@ def _check_places(architecture: Architecture, mapping: Mapping) -> list[Violatio
             found.append(
                 Violation("place", entry.level, "temporal loops", "a fan-out takes only x and y")
             )
+        cuts = isinstance(level, Fanout) and isinstance(level.network, ScaleOut)
+        if cuts and (entry.x or entry.y):
+            limit = "its network says which index each axis cuts"
+            found.append(Violation("place", entry.level, "spatial loops", limit))
         if not isinstance(level, Fanout) and (entry.x or entry.y):
             found.append(
                 Violation("place", entry.level, "spatial loops", "only fan-outs take x and y")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Systolic
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut, Systolic
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.mapping import Loop, Mapping
 from arraysmith.arch.problem import DIMS, Network
@@ -64,6 +64,8 @@ def describe_network(fanout: Fanout) -> str:
     wires = fanout.network
     if isinstance(wires, Systolic):
         return f"systolic, drain {wires.drain}, partial folds {wires.partial_folds}"
+    if isinstance(wires, ScaleOut):
+        return f"arrays side by side, rows of them cut {wires.y}, columns of them {wires.x}"
     words = [
         f"X/Y bus, {_rate(wires.words_per_cycle)} words per cycle",
         "multicast" if wires.multicast else "unicast",

@@ -173,11 +173,19 @@ class SystolicSpec(Spec):
     partial_sums: Literal["accumulate", "spill"] = "accumulate"
 
 
+class ScaleOutSpec(Spec):
+    """Systolic arrays side by side: which flattened index each axis of the mesh cuts."""
+
+    y: Literal["rows", "columns", "stream"] = "rows"
+    x: Literal["rows", "columns", "stream"] = "columns"
+
+
 class NetworkSpec(Spec):
     """The network of a fan-out; exactly one of its keys."""
 
     xy_bus: XyBusSpec | None = None
     systolic: SystolicSpec | None = None
+    scale_out: ScaleOutSpec | None = None
 
 
 class FanoutSpec(Spec):
