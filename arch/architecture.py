@@ -14,6 +14,10 @@ from math import prod
 from arraysmith.arch.errors import ArraysmithError, nearest
 from arraysmith.arch.layout import Layout
 
+REQUEST_BYTES = 64
+"""Most bytes of one DMA request unless said otherwise: a cache line, and one burst of eight
+beats on a 64-bit DDR channel (JESD79-4)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Energy:
@@ -52,8 +56,7 @@ class Memory:
             that lie so and whose accesses to the banks count.
         partition: (tensor, lines) of a memory in which each tensor has its own lines, in the order
             in which they lie; empty: any tensor may take any place.
-        request_bytes: most bytes of one DMA request; counts off-chip. 64 is a cache line, and one
-            burst of eight beats on a 64-bit DDR channel (JESD79-4).
+        request_bytes: most bytes of one DMA request; counts off-chip.
         requests_in_flight: DMA requests that a channel may have under way; None is unlimited;
             counts off-chip. An off-chip memory with two ports has a channel each way.
     """
@@ -73,7 +76,7 @@ class Memory:
     banks: int = 1
     layouts: tuple[tuple[str, Layout], ...] = ()
     partition: tuple[tuple[str, int], ...] = ()
-    request_bytes: int = 64
+    request_bytes: int = REQUEST_BYTES
     requests_in_flight: int | None = None
 
     def layout(self, tensor: str) -> Layout:

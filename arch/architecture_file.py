@@ -13,13 +13,12 @@ from arraysmith.arch.architecture import (
     Energy,
     Fanout,
     Level,
-    Memory,
     ScaleOut,
     Systolic,
     XyBus,
 )
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
-from arraysmith.arch.problem import TENSORS
+from arraysmith.arch.memory_file import memory_document, memory_faults, memory_of
 from arraysmith.arch.spec_reader import collect, is_path, part, sort_faults
 from arraysmith.arch.specs import (
     ArchitectureSpec,
@@ -84,38 +83,13 @@ def _architecture(document: Document) -> Architecture:
     if spec is None or faults:
         raise InputError(sort_faults(faults))
     levels = tuple(
-        _memory(level, spec.clock) if isinstance(level, MemorySpec) else _fanout(level)
+        memory_of(level, spec.clock) if isinstance(level, MemorySpec) else _fanout(level)
         for level in spec.levels
     )
     compute = spec.compute
     energy = None if compute.energy is None else Energy(compute.energy, compute.energy)
     mac = Compute(compute.name, compute.multiply, compute.accumulate, compute.pipeline, energy)
     return Architecture(spec.name, spec.clock, spec.technology, levels, mac)
-
-
-def _memory(spec: MemorySpec, clock_hz: int) -> Memory:
-    rates = tuple(
-        None if rate is None else rate.words_per_cycle(spec.word, clock_hz)
-        for rate in (spec.read, spec.write)
-    )
-    energy = None if spec.energy is None else Energy(spec.energy.read, spec.energy.write)
-    depth = spec.depth
-    if spec.capacity is not None:
-        depth = spec.capacity // spec.width
-    return Memory(
-        name=spec.memory,
-        device=spec.device,
-        holds=spec.holds,
-        width_bits=spec.width,
-        word_bits=spec.word,
-        depth=depth,
-        read_words_per_cycle=rates[0],
-        write_words_per_cycle=rates[1],
-        ports=spec.ports,
-        double_buffered=spec.double_buffered,
-        latency_cycles=spec.latency,
-        energy=energy,
-    )
 
 
 def _fanout(spec: FanoutSpec) -> Fanout:
@@ -157,11 +131,15 @@ def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
     if all(_is_kind(level, "memory") for level in levels):
         rule = "must have at least one fan-out"
         yield positions.fault("levels", rule, "a single MAC is a fan-out of mesh_x 1, mesh_y 1")
+    array = part(levels[-1], FanoutSpec) if levels else None
+    systolic = array is not None and array.network.systolic is not None
     for index, level in enumerate(levels):
         path = child_path("levels", index)
         memory, fanout = part(level, MemorySpec), part(level, FanoutSpec)
         if memory is not None:
-            yield from _memory_faults(memory, path, positions, off_chip=index == 0)
+            yield from memory_faults(
+                memory, path, positions, off_chip=index == 0, systolic=systolic
+            )
         if fanout is not None:
             yield from _network_faults(fanout, path, positions, last=index == len(levels) - 1)
     yield from _scale_out_faults(levels, positions)
@@ -187,31 +165,6 @@ def _name_faults(levels: tuple[Any, ...], compute: Any, positions: Positions) ->
         if name in first:
             yield positions.fault(path, "name is used twice", f"{first[name]} has it too")
         first.setdefault(name, path)
-
-
-def _memory_faults(
-    spec: MemorySpec, path: str, positions: Positions, *, off_chip: bool
-) -> Iterator[Fault]:
-    sized = [key for key in ("depth", "capacity") if getattr(spec, key) is not None]
-    if off_chip:
-        for key in sized:
-            rule = "off-chip memory has no bound"
-            yield positions.fault(f"{path}.{key}", rule, f"remove {key}")
-        missing = [tensor for tensor in TENSORS if tensor not in spec.holds]
-        if missing:
-            rule = "off-chip memory must hold every tensor"
-            yield positions.fault(f"{path}.holds", rule, f"add {', '.join(missing)}")
-    elif not sized:
-        rule = "key is missing: only the off-chip memory has no bound"
-        yield positions.fault(f"{path}.depth", rule, "add depth: ... or capacity: ...")
-    elif len(sized) == 2:
-        yield positions.fault(f"{path}.capacity", "give depth or capacity, not both", "remove one")
-    elif spec.capacity is not None and spec.capacity % spec.width:
-        rule = f"must be a whole number of lines of {spec.width} bit"
-        yield positions.fault(f"{path}.capacity", rule)
-    if spec.word > spec.width:
-        rule = f"a word must not be wider than an access, {spec.width} bit"
-        yield positions.fault(f"{path}.word", rule, "raise width or lower word")
 
 
 def _network_faults(
@@ -269,25 +222,7 @@ def dump_architecture(architecture: Architecture, source: str = "written by arra
 def _level_document(level: Level) -> dict[str, Any]:
     if isinstance(level, Fanout):
         return _fanout_document(level)
-    document: dict[str, Any] = {
-        "memory": level.name,
-        "device": level.device,
-        "holds": list(level.holds),
-        "width": f"{level.width_bits} bit",
-        "word": f"{level.word_bits} bit",
-    }
-    if level.depth is not None:
-        document["depth"] = level.depth
-    for key, rate in (("read", level.read_words_per_cycle), ("write", level.write_words_per_cycle)):
-        if rate is not None:
-            document[key] = format_rate(rate)
-    document |= {"ports": level.ports, "double_buffered": level.double_buffered}
-    if level.latency_cycles:
-        document["latency"] = format_cycles(level.latency_cycles)
-    if level.energy is not None:
-        read, write = level.energy.read_pj, level.energy.write_pj
-        document["energy"] = {"read": format_energy_pj(read), "write": format_energy_pj(write)}
-    return document
+    return memory_document(level)
 
 
 def _fanout_document(fanout: Fanout) -> dict[str, Any]:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut, Systolic
+from arraysmith.arch.architecture import (
+    REQUEST_BYTES,
+    Architecture,
+    Fanout,
+    Memory,
+    ScaleOut,
+    Systolic,
+)
 from arraysmith.arch.dataflow import Dataflow
+from arraysmith.arch.layout import Layout
 from arraysmith.arch.mapping import Loop, Mapping
 from arraysmith.arch.problem import DIMS, Network
 from arraysmith.arch.units import format_bits, format_clock
@@ -82,6 +90,30 @@ def _rate(words_per_cycle: Fraction | None) -> str:
     return f"{float(words_per_cycle):g}"
 
 
+def describe_layout(layout: Layout) -> str:
+    """Return a layout in a few words: ``lines of Q:2 C:4, in the order P Q C``."""
+    if not layout.blocked:
+        return "row-major"
+    blocks = " ".join(f"{axis}:{count}" for axis, count in layout.in_line) or "one word"
+    order = f", in the order {' '.join(layout.line_order)}" if layout.line_order else ""
+    return f"lines of {blocks}{order}"
+
+
+def describe_access(memory: Memory) -> str:
+    """Return what the table of levels has no column for: banks, layouts, parts, DMA requests."""
+    words = []
+    if memory.banks > 1:
+        tensor = memory.holds[0]
+        words.append(f"{memory.banks} banks, interleaved by {memory.layout(tensor).interleave}")
+    words += [f"{tensor} {describe_layout(layout)}" for tensor, layout in memory.layouts]
+    words += [f"{lines:,} lines of {tensor}" for tensor, lines in memory.partition]
+    if memory.request_bytes != REQUEST_BYTES or memory.requests_in_flight is not None:
+        most = memory.requests_in_flight
+        flight = "any number" if most is None else f"at most {most}"
+        words.append(f"requests of {memory.request_bytes} B, {flight} under way")
+    return "; ".join(words)
+
+
 def architecture_text(architecture: Architecture) -> str:
     """Return an architecture as a summary line and a table of its levels, outermost first."""
     kib = architecture.storage_bits / 8192
@@ -109,7 +141,9 @@ def architecture_text(architecture: Architecture) -> str:
     bits = f"{mac.multiply_bits} x {mac.multiply_bits} + {mac.accumulate_bits} bit"
     rows.append(("  " * depth + mac.name, architecture.pes, "MAC", bits, "", "", ""))
     header = ("level", "copies", "built of", "size", "word", "read / write per cycle", "holds")
-    return f"{head}\n\n{table(header, rows)}"
+    access = [(memory.name, describe_access(memory)) for memory in architecture.memories]
+    notes = "\n".join(f"{name}: {text}" for name, text in access if text)
+    return f"{head}\n\n{table(header, rows)}" + (f"\n\n{notes}" if notes else "")
 
 
 def mapping_text(mapping: Mapping) -> str:

@@ -19,7 +19,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from arraysmith.arch.architecture import REQUEST_BYTES
 from arraysmith.arch.errors import nearest
+from arraysmith.arch.layout import INTERLEAVES, LINE
 from arraysmith.arch.problem import DIMS, TENSORS
 from arraysmith.arch.spec_reader import Spec, SpecError
 from arraysmith.arch.units import (
@@ -134,6 +136,51 @@ class EnergySpec(Spec):
     write: Picojoules
 
 
+def _count_of_dim(text: Any, what: str, example: str) -> tuple[str, int]:
+    """Return (dim, count) of ``K:16``."""
+    if isinstance(text, dict) and len(text) == 1:
+        text = ":".join(str(part) for part in next(iter(text.items())))  # written K: 16
+    dim, colon, count = str(text).partition(":")
+    dim, count = dim.strip(), count.strip()
+    if not isinstance(text, str) or not colon or not (count.isascii() and count.isdigit()):
+        raise SpecError(f"must be {what}", f"for example {example}")
+    if dim not in DIMS:
+        raise SpecError(f"dim must be one of {', '.join(DIMS)}", nearest(dim, DIMS))
+    word = what.rpartition(":")[2]
+    if len(count) > 15 or int(count) < 1:
+        raise SpecError(f"{word} must be at least 1 and below 10^15", f"for example {example}")
+    return dim, int(count)
+
+
+def _dim_schema(example: str) -> WithJsonSchema:
+    pattern = "^[GNKCPQRS]:[1-9][0-9]*$"
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
+
+
+BlockSpec = Annotated[
+    tuple[str, int],
+    PlainValidator(lambda text: _count_of_dim(text, "a part of a line, axis:words", "C:4")),
+    _dim_schema("C:4"),
+]
+AxisName = Annotated[str, _one_of(DIMS), WithJsonSchema({"type": "string", "enum": list(DIMS)})]
+
+
+class LayoutSpec(Spec):
+    """Where the words of a tensor lie; row-major when the keys are left out."""
+
+    in_line: tuple[BlockSpec, ...] = Field(
+        default=(), description="indices of each axis in one line, slowest axis first"
+    )
+    line_order: Annotated[tuple[AxisName, ...], AfterValidator(_once)] = Field(
+        default=(), description="axes in the order in which lines follow, slowest first"
+    )
+    interleave: Annotated[
+        str,
+        _one_of(INTERLEAVES),
+        WithJsonSchema({"type": "string", "enum": list(INTERLEAVES)}),
+    ] = Field(default=LINE, description="what goes round the banks: lines, or words of a line")
+
+
 class MemorySpec(Spec):
     """One memory; exactly one of depth and capacity, none of them off-chip."""
 
@@ -152,6 +199,19 @@ class MemorySpec(Spec):
     double_buffered: bool = Field(default=True, description="one half works, the other fills")
     latency: Cycles = Field(default=0, description="from request to first word")
     energy: EnergySpec | None = None
+    banks: Count = Field(default=1, description="parts accessed side by side")
+    layout: dict[TensorName, LayoutSpec] = Field(
+        default={}, description="per tensor, which word lies in which line and bank"
+    )
+    partition: dict[TensorName, Count] = Field(
+        default={}, description="lines of each tensor; left out: they share all lines"
+    )
+    request: Size = Field(
+        default=8 * REQUEST_BYTES, description="most bytes of a DMA request; off-chip only"
+    )
+    requests_in_flight: Count | None = Field(
+        default=None, description="DMA requests under way per channel; off-chip only"
+    )
 
 
 class XyBusSpec(Spec):
@@ -239,26 +299,10 @@ class ArchitectureSpec(Spec):
     compute: ComputeSpec = ComputeSpec()
 
 
-def _loop(text: Any) -> tuple[str, int]:
-    """Return (dim, tile) of ``K:16``."""
-    if isinstance(text, dict) and len(text) == 1:
-        text = ":".join(str(part) for part in next(iter(text.items())))  # written K: 16
-    dim, colon, tile = str(text).partition(":")
-    dim, tile = dim.strip(), tile.strip()
-    rule = "must be a loop, dim:tile"
-    if not isinstance(text, str) or not colon or not (tile.isascii() and tile.isdigit()):
-        raise SpecError(rule, "for example K:16")
-    if dim not in DIMS:
-        raise SpecError(f"dim must be one of {', '.join(DIMS)}", nearest(dim, DIMS))
-    if len(tile) > 15 or int(tile) < 1:
-        raise SpecError("tile must be at least 1 and below 10^15", "for example K:16")
-    return dim, int(tile)
-
-
 LoopSpec = Annotated[
     tuple[str, int],
-    PlainValidator(_loop),
-    WithJsonSchema({"type": "string", "pattern": "^[GNKCPQRS]:[1-9][0-9]*$", "examples": ["K:16"]}),
+    PlainValidator(lambda text: _count_of_dim(text, "a loop, dim:tile", "K:16")),
+    _dim_schema("K:16"),
 ]
 
 
