@@ -22,6 +22,8 @@ class Count:
         direction: see ``sim.report``.
         words: words over all instances.
         instances: instances that share them; each rounds its accesses up by itself.
+        word_bits: bits of a word, when words are packed bit by bit whatever the memory's word is;
+            None if every word takes one of the memory's.
     """
 
     level: str
@@ -29,6 +31,7 @@ class Count:
     direction: str
     words: int
     instances: int
+    word_bits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,27 +70,30 @@ def price(
 ) -> tuple[Access, ...]:
     """Return the counts with the accesses and the energy they take; empty counts are left out.
 
-    Reads and drains cost a read; fills and updates cost a write.
+    Reads and drains cost a read; fills and updates cost a write. Counts of one memory, tensor and
+    direction (words of different width) become one row.
     """
-    priced = []
+    rows: dict[tuple[str, str, str], tuple[int, int]] = {}
     for count in counts:
         if count.words == 0:
             continue
         memory = architecture.level(count.level)
         assert isinstance(memory, Memory)
-        cost = prices.memories[count.level]
-        each_pj = cost.read_pj if count.direction in (READ, DRAIN) else cost.write_pj
-        accesses = accesses_of(count.words, count.instances, memory.words_per_access)
-        priced.append(
-            Access(
-                count.level,
-                count.tensor,
-                count.direction,
-                count.words,
-                accesses,
-                accesses * each_pj,
+        if count.word_bits is None:
+            accesses = accesses_of(count.words, count.instances, memory.words_per_access)
+        else:
+            accesses = accesses_of(
+                count.words * count.word_bits, count.instances, memory.width_bits
             )
-        )
+        key = (count.level, count.tensor, count.direction)
+        words, before = rows.get(key, (0, 0))
+        rows[key] = words + count.words, before + accesses
+    priced = []
+    for (level, tensor, direction), (words, accesses) in rows.items():
+        cost = prices.memories[level]
+        each_pj = cost.read_pj if direction in (READ, DRAIN) else cost.write_pj
+        energy_pj = accesses * each_pj
+        priced.append(Access(level, tensor, direction, words, accesses, energy_pj))
     return tuple(priced)
 
 
