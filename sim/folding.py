@@ -13,13 +13,7 @@ all of t. Column folds are the outer loop, row folds the inner one; groups run o
 | ``ws`` | R S C | K | N P Q | weight | ifmap | partial sums leave below |
 | ``is`` | R S C | N P Q | K | ifmap | weight | partial sums leave below |
 
-Cycles of a fold of r x c PEs and T steps that never waits (peers agree on the second line; the
-first adds the drain that SCALE-Sim leaves out):
-
-* ``os``: T + r + c - 2, and with ``drain="shift"`` r more to shift the results down the columns;
-* ``ws``, ``is``: 2 r + c + T - 2, r of them to load the stationary operand row by row.
-
-With ``partial_folds="full"`` r and c are those of the whole array, whatever the fold uses of it.
+When the folds begin and end is in ``sim.fold_times``.
 """
 
 from __future__ import annotations
@@ -98,10 +92,10 @@ class SystolicMachine:
                 f"{architecture.compute.pipeline_cycles}: a systolic PE takes 1 cycle"
             )
         for value, known in (
-            (array.network.drain, ("shift", "free")),
-            (array.network.fold_overlap, ("none",)),
+            (array.network.drain, ("shift", "bus", "free")),
+            (array.network.fold_overlap, ("none", "weights", "accumulators")),
             (array.network.partial_folds, ("used", "full")),
-            (array.network.partial_sums, ("accumulate",)),
+            (array.network.partial_sums, ("accumulate", "spill")),
         ):
             if value not in known:
                 raise ArraysmithError(
@@ -317,14 +311,6 @@ class Folding:
         return (
             used if self.wiring.partial_folds == "used" else (self.array_rows, self.array_columns)
         )
-
-    def fold_cycles(self, used: tuple[int, int]) -> int:
-        """Return the cycles of a fold that never waits; formulas at the head of the module."""
-        rows, columns = self.extent(used)
-        cycles = self.stream.size + rows + columns - 2
-        if self.dataflow != "os" or self.wiring.drain == "shift":
-            cycles += rows
-        return cycles
 
     def folds(self) -> Iterator[Fold]:
         """Yield all folds in the order in which they run."""

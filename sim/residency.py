@@ -14,7 +14,8 @@ The rules, shared by both models (each counts and times what follows by itself):
   evenly as they can be. A chunk's words are those of its bounding box at most.
 * The stationary operand of a fold is chunked by rows of the array, in the order of loading.
 * Partial sums of a column fold stay in the ofmap SRAM when all of them (steps x columns) fit a
-  half; otherwise those of each row fold are written off-chip and come back for the next one.
+  half; otherwise, and always with ``partial_sums="spill"``, those of each row fold are written
+  off-chip and come back for the next one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from math import prod
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import DIMS, OFMAP, Problem, Tensor
+from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import (
     COLUMNS,
     LANES_AND_STEPS,
@@ -63,6 +65,7 @@ class Operand:
         steps: index that orders the words of a lane: ``stream``, or ``rows`` when stationary.
         grouped: each group has words of its own.
         whole: one group fits a half.
+        resident: all groups fit a half, so that no word ever makes room for another.
         halves: loads its SRAM takes at a time.
         chunks: [start, stop) of the steps of each chunk, when streamed; empty when stationary.
         chunk_rows: rows per chunk when stationary.
@@ -73,6 +76,7 @@ class Operand:
     steps: str
     grouped: bool
     whole: bool
+    resident: bool
     halves: int
     chunks: tuple[tuple[int, int], ...]
     chunk_rows: int
@@ -110,6 +114,7 @@ class Operand:
         half = half_words(memory)
         group = prod(axis.extent for axis in data.axes if "G" not in dict(axis.terms))
         whole = half is None or group <= half
+        resident = half is None or data.words <= half
         fold = folding.array_rows if lanes == ROWS else folding.array_columns
         width = min(fold, folding.side(lanes).size)
         height = min(folding.array_rows, folding.rows.size)
@@ -130,11 +135,15 @@ class Operand:
             )
             if min(width * height, max(boxes)) > half:
                 height = half // width
-        return cls(tensor, lanes, steps, "G" in data.dims, whole, halves(memory), chunks, height)
+        return cls(
+            tensor, lanes, steps, "G" in data.dims, whole, resident, halves(memory), chunks, height
+        )
 
 
 def partial_sums_stay(machine: SystolicMachine, folding: Folding, column: int) -> bool:
     """Return whether the partial sums of a column fold stay in the ofmap SRAM (WS and IS)."""
+    if folding.wiring.partial_sums == "spill":
+        return False
     half = half_words(machine.buffer(OFMAP))
     left, right = folding.block(COLUMNS, 0, column)
     return half is None or (right - left) * folding.stream.size <= half
@@ -147,7 +156,7 @@ def require_room_for_results(machine: SystolicMachine, folding: Folding) -> None
     most = columns
     if folding.dataflow != "os":
         most = min(columns, folding.stream.size)
-    elif folding.wiring.drain == "free":
+    elif FoldTimes(folding).skewed_results:
         most = min(columns, rows)
     if half is not None and half < most:
         raise ArraysmithError(

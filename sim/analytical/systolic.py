@@ -1,6 +1,6 @@
 """Cost of a problem on a systolic array in closed form.
 
-Cycles of computing are those of ``sim.folding``; words off-chip follow the rules of
+Cycles of computing are those of ``sim.fold_times``; words off-chip follow the rules of
 ``sim.residency``. Accesses of the SRAMs by the array, per group (peers agree, but for padding,
 which is neither fetched nor counted here):
 
@@ -24,6 +24,7 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.analytical.latency import side_cycles
 from arraysmith.sim.analytical.systolic_words import WordCounter
+from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import COLUMNS, ROWS, Folding, SystolicMachine
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
@@ -47,9 +48,7 @@ def evaluate_systolic(
     folding = Folding.of(machine, problem, mapping)
     require_room_for_results(machine, folding)
     counts = _counts(machine, folding, problem)
-    compute = folding.groups * sum(
-        many * folding.fold_cycles(used) for used, many in folding.shapes()
-    )
+    compute = array_cycles(folding)
     need = _needed_cycles(machine, counts)
     slowest = max(need, key=lambda name: need[name])
     stalls = ((f"bandwidth_{slowest}", need[slowest] - compute),) if need[slowest] > compute else ()
@@ -68,6 +67,49 @@ def evaluate_systolic(
     written = report.words(machine.offchip.name, OFMAP, UPDATE)
     assert written >= problem.ofmap.words, "results are missing"
     return report
+
+
+def array_cycles(folding: Folding) -> int:
+    """Return the cycles in which all folds run when nothing ever waits, in closed form.
+
+    Folds start ``FoldTimes.distance`` apart, which depends on the shapes of two neighbours only;
+    of row folds all but the last are alike, and of column folds. The run ends with the fold that
+    ends last: the last one of its shape.
+    """
+    times = FoldTimes(folding)
+    rows, columns = folding.row_folds, folding.column_folds
+
+    def apart(one: tuple[int, int], other: tuple[int, int]) -> int:
+        used, after = folding.used(*one), folding.used(*other)
+        return times.distance(used, after, folding.stream.size, times.lead(after))
+
+    def down(row: int, column: int) -> int:
+        """Cycles from the first row fold of a column fold to another of its row folds."""
+        alike = max(0, min(row, rows - 2))
+        found = alike * apart((0, column), (1, column)) if alike else 0
+        return found + (apart((rows - 2, column), (rows - 1, column)) if row > alike else 0)
+
+    def across(column: int) -> int:
+        """Cycles from the first column fold of a group to another one."""
+        alike = max(0, min(column, columns - 2))
+        found = 0
+        if alike:
+            found = alike * (down(rows - 1, 0) + apart((rows - 1, 0), (0, 1)))
+        if column > alike:
+            one = columns - 2
+            found += down(rows - 1, one) + apart((rows - 1, one), (0, one + 1))
+        return found
+
+    last = rows - 1, columns - 1
+    group = across(last[1]) + down(*last) + apart(last, (0, 0))
+    before = times.lead(folding.used(0, 0)) + (folding.groups - 1) * group
+    return before + max(
+        across(column)
+        + down(row, column)
+        + times.tail(folding.used(row, column), folding.stream.size)
+        for row in {rows - 1, max(0, rows - 2)}
+        for column in {columns - 1, max(0, columns - 2)}
+    )
 
 
 def _counts(machine: SystolicMachine, folding: Folding, problem: Problem) -> tuple[Count, ...]:

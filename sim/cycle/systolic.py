@@ -1,12 +1,13 @@
 """Cycle-accurate simulation of a systolic array with a private SRAM per tensor.
 
-What runs when is in ``systolic_run``, what happens in every cycle in ``systolic_wave``, what the
+What runs when is in ``systolic_run``, what passes the edge when in ``systolic_wave``, what the
 SRAMs keep in ``sim.residency``.
 
 Stall causes: ``fill``, waiting before the first MAC; ``offchip_<tensor>``, waiting for a load, for
 partial sums that come back or for the place that results need; ``sram_<tensor>``, the array's port
-needs more than a cycle for a cycle of the wavefront, or chunks are too short for the skew;
-``drain``, from the last cycle of the array to the last word written off-chip.
+needs more than a cycle for a cycle of the wavefront; ``drain``, from the last cycle of the array to
+the last word written off-chip. ``gap_<tensor>`` are no waits: chunks are too short for the skew, so
+that lanes are left empty while the array goes on.
 """
 
 from __future__ import annotations
@@ -20,20 +21,13 @@ from arraysmith.arch.problem import OFMAP, TENSORS, Problem
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.systolic_addresses import Addresses
-from arraysmith.sim.cycle.systolic_run import Outcome, SystolicRun
+from arraysmith.sim.cycle.systolic_run import CAUSES, Outcome, SystolicRun
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
-
-CAUSES = (
-    "fill",
-    *(f"{where}_{tensor}" for where in ("offchip", "sram") for tensor in TENSORS),
-    "drain",
-)
-"""Stall causes in the order of a report."""
 
 
 def simulate_systolic(
@@ -64,8 +58,9 @@ def simulate_systolic(
     env = simpy.Environment()
     streams = None
     if probe is not None:
-        addresses = Addresses.of(problem, architecture, parameters or CycleParameters())
-        streams = SystolicStreams(machine, folding, views, addresses, probe)
+        chosen = parameters or CycleParameters()
+        addresses = Addresses.of(problem, architecture, chosen)
+        streams = SystolicStreams(machine, folding, views, addresses, probe, chosen.chunk_records)
     channel = FixedRate(env, machine.offchip, probe)
     outcome = SystolicRun(env, machine, folding, problem, channel, streams, views).run()
     return _report(architecture, problem, machine, folding, outcome)

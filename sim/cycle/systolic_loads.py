@@ -14,6 +14,7 @@ from arraysmith.sim.folding import COLUMNS, ROWS, Fold, Folding, SystolicMachine
 from arraysmith.sim.residency import (
     Operand,
     half_words,
+    halves,
     partial_sums_stay,
     require_room_for_results,
 )
@@ -52,43 +53,61 @@ class LoadOrder:
         """Yield all loads in order."""
         number = 0
         for fold in self._folding.folds():
-            for steps in self.pieces(fold):
-                if self.operand.whole:
-                    epoch = fold.group if self.operand.grouped else 0
-                else:
-                    epoch = number
-                yield Load(number, fold, steps, epoch)
+            if not self.news(fold):
+                continue
+            for steps in self.operand.pieces(self._folding, fold.row, fold.column):
+                yield Load(number, fold, steps, self._epoch(fold, number))
                 number += 1
 
-    def pieces(self, fold: Fold) -> list[Range]:
-        """Return the steps of each load that ``fold`` asks for, in the order of use."""
-        pieces = self.operand.pieces(self._folding, fold.row, fold.column)
+    def _epoch(self, fold: Fold, number: int) -> int:
+        if not self.operand.whole:
+            return number
+        return fold.group if self.operand.grouped and not self.operand.resident else 0
+
+    def news(self, fold: Fold) -> bool:
+        """Return whether ``fold`` asks for loads: one per piece of its block."""
         if self.operand.whole:
-            seen = (
+            return not (
                 (fold.row > 0 and not self._by_row)
                 or (fold.column > 0 and not self._by_column)
                 or (fold.group > 0 and not self.operand.grouped)
             )
-            return [] if seen else pieces
+        if self._several(fold):
+            return True
         before = self._before(fold)
-        stays = len(pieces) == 1 and before is not None and self._same(before, fold)
-        return [] if stays else pieces
+        return before is None or not self._same(before, fold)
+
+    def _several(self, fold: Fold) -> bool:
+        """Return whether the block of ``fold`` comes in more than one piece."""
+        if not self.operand.stationary:
+            return len(self.operand.chunks) > 1
+        first, stop = self._folding.block(ROWS, fold.row, fold.column)
+        return stop - first > self.operand.chunk_rows
+
+    def keeps_place(self, fold: Fold) -> bool:
+        """Return whether what ``fold`` frees as it uses a block is no place of words, but a turn.
+
+        A whole operand keeps its words; words for at most as many folds as there are halves are on
+        their way, so the next load waits until lane 0 has used a piece. Words of a group that makes
+        room for another one have to have passed the last lane.
+        """
+        return self.operand.whole and (self.operand.resident or not self._leaves(fold))
+
+    def _leaves(self, fold: Fold) -> bool:
+        after = self._after(fold)
+        return after is None or (self.operand.grouped and after.group != fold.group)
 
     def frees(self, fold: Fold) -> bool:
-        """Return whether places become free as ``fold`` has used the pieces of its block.
-
-        Of a streamed block each piece frees its place, so this does not say. A whole operand keeps
-        its words; what becomes free is the place in the queue: words for at most as many folds as
-        there are halves are on their way, and none of a group that has no half.
-        """
-        after = self._after(fold)
+        """Return whether loads get their turn as ``fold`` uses the pieces of its block."""
         if self.operand.whole:
             last = (fold.row == self._folding.row_folds - 1 or not self._by_row) and (
                 fold.column == self._folding.column_folds - 1 or not self._by_column
             )
-            leaves = after is None or (self.operand.grouped and after.group != fold.group)
-            return leaves or (bool(self.pieces(fold)) and not last)
-        return after is None or bool(self.pieces(after))
+            return self._leaves(fold) or (self.news(fold) and not last)
+        if self._several(fold):
+            return True
+        after = self._after(fold)
+        return after is None or self.news(after)
 
     def key(self, fold: Fold) -> Fold:
         """Return the fold of group 0 that has the same block of the operand."""
@@ -132,7 +151,8 @@ class ResultChunk:
             words are written.
         words: words of it.
         returns: whether partial sums come back from off-chip before it opens.
-        stays: whether it stays open over all row folds of its column fold.
+        after: number of the chunk whose place it takes, or whose words it brings back if that is
+            the later one; it has to have left. Negative: none.
     """
 
     number: int
@@ -140,7 +160,7 @@ class ResultChunk:
     cycles: Range
     words: int
     returns: bool
-    stays: bool
+    after: int
 
 
 class ResultOrder:
@@ -150,6 +170,7 @@ class ResultOrder:
         self._machine = machine
         self._folding = folding
         self._half = half_words(machine.buffer(OFMAP))
+        self.halves = halves(machine.buffer(OFMAP))
         require_room_for_results(machine, folding)
 
     def stays(self, fold: Fold) -> bool:
@@ -169,18 +190,32 @@ class ResultOrder:
             stays = self.stays(fold)
             if stays and fold.row:
                 continue
-            for cycles, words in self.pieces(out_words(fold)):
-                yield ResultChunk(number, fold, cycles, words, self.returns(fold), stays)
+            pieces = self.pieces(out_words(fold), stays=stays)
+            returns = self.returns(fold)
+            after = min(self.halves, len(pieces)) if returns else self.halves
+            for cycles, words in pieces:
+                yield ResultChunk(number, fold, cycles, words, returns, number - after)
                 number += 1
 
-    def pieces(self, out_words: Int) -> list[tuple[Range, int]]:
-        """Return ([start, stop) of the cycles, words) of the chunks of a fold's results."""
+    def pieces(self, out_words: Int, *, stays: bool) -> list[tuple[Range, int]]:
+        """Return ([start, stop) of the cycles, words) of the chunks of a fold's results.
+
+        Args:
+            out_words: int64 [n], results per cycle, at most as many as fit a half.
+            stays: whether the fold's chunk collects all row folds. Chunks that leave with every
+                fold although they would fit are as many as there are halves, so that one comes back
+                while another leaves.
+        """
         total = np.cumsum(out_words)
-        if self._half is None or total[-1] <= self._half:
+        half = self._half
+        fits = half is None or total[-1] <= half
+        if fits and not stays and self._folding.dataflow != "os":
+            half = max(-(-int(total[-1]) // self.halves), int(out_words.max()))
+        if half is None or total[-1] <= half:
             return [((0, len(out_words)), int(total[-1]))]
         found, start, before = [], 0, 0
         while start < len(out_words):
-            stop = int(np.searchsorted(total, before + self._half, side="right"))
+            stop = int(np.searchsorted(total, before + half, side="right"))
             found.append(((start, stop), int(total[stop - 1]) - before))
             start, before = stop, int(total[stop - 1])
         return found

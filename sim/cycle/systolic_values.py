@@ -48,7 +48,7 @@ class _Sram:
             for side in (operand.lanes, operand.steps)
         )
         found = np.empty((lanes[1] - lanes[0], steps[1] - steps[0]), np.int64)
-        news = self._order.pieces(fold)
+        news = self._order.news(fold)
         for first, stop in operand.pieces(self._folding, fold.row, fold.column):
             if news:
                 self._load(lanes, fold.group, dropped)

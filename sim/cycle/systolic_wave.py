@@ -1,15 +1,17 @@
-"""The wavefront of a fold: when which word passes the array's edge, and what the ports make of it.
+"""When which word passes the array's edge in a fold, as if nothing ever waited.
 
-Wavefront cycles count from the start of the fold as if nothing ever waited. With r' and c' the rows
-and columns that a fold's time is counted with (``Folding.extent``):
+Array cycles are counted from the one in which lane 0 takes step 0. With r' and c' the rows and
+columns that a fold is timed with (``Folding.extent``):
 
-* streaming operands: lane l takes step t in cycle first + tau(t) + l; first is 0 (``os``) or r'.
-  tau(t) = t, unless a chunk boundary needs a gap: see ``step_cycles``;
-* stationary operand: row i of the array passes in cycle r' - 1 - i, all lanes together;
-* results, ``os`` with shift: row i leaves in cycle tau(T-1) + r' + c' - 1 + r' - 1 - i; free:
-  result (i, j) leaves with its last MAC, tau(T-1) + i + j;
+* streaming operands: lane l takes step t in cycle tau(t) + l. tau(t) = t, unless a chunk boundary
+  needs a gap: see ``StepTimes``;
+* stationary operand: row i of the array passes in cycle -1 - i, all lanes together; with overlapped
+  folds lane j passes it j cycles later. A gap between its chunks moves the rows before it back;
+* results, ``os``, L = tau(T-1) + 1: ``free``, (i, j) in cycle L - 1 + i + j, with its last MAC;
+  ``bus``, a cycle later; ``shift``, row i in cycle L + r' + c' - 2 + r' - 1 - i, all columns
+  together; with overlapped folds column j in cycle L + r' - 1 + j + r' - 1 - i;
 * results and partial sums, ``ws`` and ``is``: (t, j) is added to and written in cycle
-  2 r' - 1 + tau(t) + j; from the second row fold on the partial sum is read in the same cycle.
+  tau(t) + r' - 1 + j; from the second row fold on the partial sum is read in the same cycle.
 
 A lane whose word is padding keeps its turn at the port: the sequencer injects a zero there.
 """
@@ -17,181 +19,235 @@ A lane whose word is padding keeps its turn at the port: the sequencer injects a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from arraysmith.arch.problem import IFMAP, TENSORS, WEIGHT
-from arraysmith.sim.cycle.network import rate_rows
-from arraysmith.sim.folding import LANES_AND_STEPS, ROWS, Folding, SystolicMachine
+from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT
+from arraysmith.sim.fold_times import FoldTimes
+from arraysmith.sim.folding import LANES_AND_STEPS, ROWS, Folding
 from arraysmith.sim.residency import Operand
 
 Int = NDArray[np.int64]
 
 
-def step_cycles(folding: Folding, operands: dict[str, Operand]) -> tuple[Int, dict[str, int]]:
-    """Return tau, int64 [T], and the cycles of gaps that each operand's chunks cause in a fold.
+@dataclass(frozen=True)
+class StepTimes:
+    """The steps of all folds in array cycles.
 
     A chunk may be needed only when the one whose place it takes (two before, or one when the
-    memory is a single buffer) has passed the last lane; chunks shorter than the skew wait for
-    that. The skew counted is that of a fold that fills the array, alike in all folds.
+    memory is a single buffer) has passed the last lane; chunks shorter than the skew wait for that.
+    The skew counted is that of a fold that fills the array, alike in all folds.
+
+    Attributes:
+        tau: int64 [T], cycle in which lane 0 takes each step, from step 0.
+        loading: int64 [rows], cycle in which lane 0 takes each row of the stationary operand in the
+            order of loading, from the first; a fold of fewer rows takes the first of them.
+        gaps: cycles of ``tau`` that are gaps, by tensor.
+        stationary: the operand that stays in the PEs; None for output stationary.
     """
-    rows, columns = folding.used(0, 0)
-    delay = np.zeros(folding.stream.size, np.int64)
-    gaps = dict.fromkeys(operands, 0)
-    starts: dict[int, list[str]] = {}
-    for tensor, operand in operands.items():
-        for start, _ in operand.chunks[operand.halves :]:
-            starts.setdefault(start, []).append(tensor)
+
+    tau: Int
+    loading: Int
+    gaps: dict[str, int]
+    stationary: str | None
+
+    @classmethod
+    def of(cls, folding: Folding, operands: dict[str, Operand]) -> StepTimes:
+        """Return the step times of a run."""
+        rows, columns = folding.used(0, 0)
+        streaming: dict[str, tuple[Operand, tuple[tuple[int, int], ...], int]] = {}
+        loading, stationary = np.arange(rows, dtype=np.int64), None
+        for tensor, operand in operands.items():
+            if not operand.stationary:
+                lanes = rows if operand.lanes == ROWS else columns
+                streaming[tensor] = operand, operand.chunks, lanes
+                continue
+            stationary = tensor
+            length = operand.chunk_rows
+            chunks = tuple((i, min(i + length, rows)) for i in range(0, rows, length))
+            lanes = columns if FoldTimes(folding).overlapped else 1
+            loading, _ = _with_gaps(rows, {tensor: (operand, chunks, lanes)})
+        tau, gaps = _with_gaps(folding.stream.size, streaming)
+        return cls(tau, loading, gaps, stationary)
+
+    @property
+    def length(self) -> int:
+        """Cycles in which lane 0 takes the steps of a fold; at least T."""
+        return int(self.tau[-1]) + 1
+
+    def row_passes(self, rows: int, row: int) -> int:
+        """Return the cycle in which lane 0 takes a row of the stationary operand.
+
+        Args:
+            rows: rows that the fold uses.
+            row: counted from the first row of the array.
+        """
+        return int(self.loading[rows - 1 - row] - self.loading[rows - 1]) - 1
+
+
+def _with_gaps(
+    steps: int, streamed: dict[str, tuple[Operand, tuple[tuple[int, int], ...], int]]
+) -> tuple[Int, dict[str, int]]:
+    """Return the cycle of every step, int64 [steps], and the cycles of gaps by tensor.
+
+    Args:
+        steps: number of steps.
+        streamed: per tensor its operand, the steps of its chunks, and its lanes (1: no skew).
+    """
+    delay = np.zeros(steps, np.int64)
+    gaps = dict.fromkeys(streamed, 0)
+    starts = sorted(
+        (start, order, tensor, number)
+        for order, (tensor, (operand, chunks, _)) in enumerate(streamed.items())
+        for number, (start, _) in enumerate(chunks)
+        if number >= operand.halves
+    )
     shift, last = 0, 0
-    for start in sorted(starts):
+    for start, _, tensor, number in starts:
+        operand, chunks, lanes = streamed[tensor]
         delay[last:start] = shift
         last = start
-        for tensor in starts[start]:
-            operand = operands[tensor]
-            lanes = rows if operand.lanes == ROWS else columns
-            number = [first for first, _ in operand.chunks].index(start)
-            gone = operand.chunks[number - operand.halves][1]
-            free = gone - 1 + int(delay[gone - 1]) + lanes
-            gap = max(0, free - (start + shift))
-            shift += gap
-            gaps[tensor] += gap
+        gone = chunks[number - operand.halves][1]
+        free = gone - 1 + int(delay[gone - 1]) + lanes
+        gap = max(0, free - (start + shift))
+        shift += gap
+        gaps[tensor] += gap
     delay[last:] = shift
-    return np.arange(folding.stream.size, dtype=np.int64) + delay, gaps
+    return np.arange(steps, dtype=np.int64) + delay, gaps
+
+
+@dataclass(frozen=True)
+class Passing:
+    """When the words of one tensor pass the edge in a fold: at most one per lane and cycle.
+
+    Attributes:
+        first: cycle of the first word, from step 0 of the fold.
+        step_of: int64 [n], the step that passes lane 0 in each cycle from ``first`` on, counted
+            from the first of the fold's block; -1 in a gap.
+        lanes: lanes in use.
+        skew: cycles by which a lane follows the one before it, 0 or 1.
+    """
+
+    first: int
+    step_of: Int
+    lanes: int
+    skew: int
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the first word to the last one."""
+        return len(self.step_of) + self.skew * (self.lanes - 1)
+
+    @cached_property
+    def words(self) -> Int:
+        """Words per cycle, padding included, int64 [cycles]."""
+        active = (self.step_of >= 0).astype(np.int64)
+        if not self.skew:
+            return active * self.lanes
+        total = np.zeros(self.cycles + 1, np.int64)
+        total[1 : len(active) + 1] = np.cumsum(active)
+        total[len(active) + 1 :] = total[len(active)]
+        words = total[1:].copy()
+        words[self.lanes :] -= total[1 : -self.lanes]
+        return words
+
+
+def _steps_at(cycles: Int) -> Int:
+    """Return, per cycle from 0 on, its index in ``cycles``; -1 where it does not stand there."""
+    found = np.full(int(cycles.max()) + 1, -1, np.int64)
+    found[cycles] = np.arange(len(cycles), dtype=np.int64)
+    return found
 
 
 @dataclass(frozen=True)
 class Wave:
-    """The wavefront of one shape of fold.
+    """What passes the edge in a fold of one shape.
 
     Attributes:
-        cycles: wavefront cycles, gaps included.
-        stream_first: cycle in which lane 0 takes step 0.
-        tau: int64 [T], see ``step_cycles``.
-        load_last: cycle in which the first row of the array passes, when loading; r' - 1.
-        out_first: cycle of the first result.
-        out_words: int64 [n], results in each cycle from then on.
-        offsets: int64 [cycles + 1], clock cycle in which each wavefront cycle starts when the SRAM
-            ports alone make the array wait.
-        port_waits: cycles of waiting for the SRAM ports, by tensor.
-        read_turn: cycles by which writes of partial sums follow reads through a single port,
-            int64 [n], per cycle as ``out_words``.
+        number: tells the waves of a run apart.
+        used: rows and columns in use.
+        lead: array cycles from the first one of the fold to step 0.
+        cycles: array cycles from the first one of the fold to its end.
+        length: cycles in which lane 0 takes the steps.
+        passing: per tensor.
+        accumulates: whether partial sums of an earlier row fold are read.
     """
 
+    number: int
+    used: tuple[int, int]
+    lead: int
     cycles: int
-    stream_first: int
-    tau: Int
-    load_last: int
-    out_first: int
-    out_words: Int
-    offsets: Int
-    port_waits: dict[str, int]
-    read_turn: Int
+    length: int
+    passing: dict[str, Passing]
+    accumulates: bool
 
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        folding: Folding,
+        steps: StepTimes,
+        used: tuple[int, int],
+        *,
+        accumulates: bool,
+    ) -> Wave:
+        """Return the wave of a fold.
 
-def wave(
-    machine: SystolicMachine,
-    folding: Folding,
-    used: tuple[int, int],
-    tau: Int,
-    *,
-    accumulate: bool,
-) -> Wave:
-    """Return the wavefront of a fold.
-
-    Args:
-        machine: gives the ports.
-        folding: gives dataflow and switches.
-        used: rows and columns that the fold uses.
-        tau: see ``step_cycles``.
-        accumulate: whether partial sums of an earlier row fold are read.
-    """
-    rows, columns = used
-    extent_rows, extent_columns = folding.extent(used)
-    cycles = folding.fold_cycles(used) + int(tau[-1]) - (folding.stream.size - 1)
-    demand = np.zeros((4, cycles), np.int64)
-    stream_first = 0 if folding.dataflow == "os" else extent_rows
-    for row, tensor in enumerate((IFMAP, WEIGHT)):
-        lanes, steps = LANES_AND_STEPS[folding.dataflow, tensor]
-        if steps == ROWS:
-            demand[row, extent_rows - rows : extent_rows] = columns
-        else:
-            window = _passing(tau, rows if lanes == ROWS else columns)
-            demand[row, stream_first : stream_first + len(window)] = window
-    if folding.dataflow != "os":
-        out_first = 2 * extent_rows - 1
-        out_words = _passing(tau, columns)
-    elif folding.wiring.drain == "shift":
-        out_first = int(tau[-1]) + extent_rows + extent_columns - 1 + extent_rows - rows
-        out_words = np.full(rows, columns, np.int64)
-    else:
-        out_first = int(tau[-1])
-        out_words = _passing(np.arange(rows, dtype=np.int64), columns)
-    stop = out_first + len(out_words)
-    demand[3, out_first:stop] = out_words
-    if accumulate:
-        demand[2, out_first:stop] = out_words
-    buffers = [machine.buffer(tensor) for tensor in TENSORS]
-    rates = rate_rows(
-        [
-            *(memory.read_words_per_cycle for memory in buffers),
-            buffers[2].write_words_per_cycle,
-        ]
-    )
-    offsets = np.zeros(cycles + 1, np.int64)
-    waits, turn = np.zeros(3, np.int64), np.zeros(cycles, np.int64)
-    _ports(demand, rates, buffers[2].ports == 1, offsets, waits, turn)
-    return Wave(
-        cycles,
-        stream_first,
-        tau,
-        extent_rows - 1,
-        out_first,
-        out_words,
-        offsets,
-        dict(zip(TENSORS, waits.tolist(), strict=True)),
-        turn[out_first:stop].copy(),
-    )
-
-
-def _passing(tau: Int, lanes: int) -> Int:
-    """Return, per cycle, the number of lanes l and steps t with tau(t) + l in that cycle."""
-    change = np.zeros(int(tau[-1]) + lanes + 1, np.int64)
-    change[tau] += 1
-    change[tau + lanes] -= 1
-    return np.cumsum(change)[:-1]
-
-
-@njit(cache=True, nogil=True)
-def _ports(demand: Int, rates: Int, one_port: bool, offsets: Int, waits: Int, turn: Int) -> None:
-    """Freeze the array in every cycle whose words the ports need longer for.
-
-    Args:
-        demand: int64 [4, cycles], words: ifmap read, weight read, ofmap read, ofmap write.
-        rates: int64 [4, 2], words per cycle as numerator and denominator; numerator 0: unlimited.
-        one_port: whether reads and writes of the ofmap take turns.
-        offsets: int64 [cycles + 1], written: start of each cycle.
-        waits: int64 [3], written: waiting by tensor; the first of the slowest has the cycle.
-        turn: int64 [cycles], written: when writes of a single ofmap port may begin.
-    """
-    busy = np.zeros(4, np.int64)
-    for u in range(demand.shape[1]):
-        for k in range(4):
-            busy[k] = 0
-            if rates[k, 0] > 0:
-                busy[k] = -(-(demand[k, u] * rates[k, 1]) // rates[k, 0])
-        if one_port:
-            turn[u] = busy[2]
-            results = busy[2] + busy[3]
-        else:
-            results = max(busy[2], busy[3])
-        longest = max(busy[0], busy[1], results, 1)
-        if longest > 1:
-            if busy[0] == longest:
-                waits[0] += longest - 1
-            elif busy[1] == longest:
-                waits[1] += longest - 1
+        Args:
+            number: tells waves apart.
+            folding: gives dataflow and switches.
+            steps: of the run.
+            used: rows and columns that the fold uses.
+            accumulates: whether partial sums of an earlier row fold are read.
+        """
+        times = FoldTimes(folding)
+        rows, columns = used
+        lead = times.lead(used)
+        passing = {}
+        for tensor in (IFMAP, WEIGHT):
+            lanes = rows if LANES_AND_STEPS[folding.dataflow, tensor][0] == ROWS else columns
+            if tensor == steps.stationary:
+                loads = steps.loading[:rows]
+                lead = max(lead, int(loads[-1]) + 1)
+                step_of = _steps_at(loads)
+                step_of[step_of >= 0] = rows - 1 - step_of[step_of >= 0]
+                first, skew = -len(step_of), int(times.overlapped)
             else:
-                waits[2] += longest - 1
-        offsets[u + 1] = offsets[u] + longest
+                first, step_of, skew = 0, _steps_at(steps.tau), 1
+            passing[tensor] = Passing(first, step_of, lanes, skew)
+        passing[OFMAP] = _results(folding, times, steps, used)
+        cycles = lead + times.tail(used, steps.length)
+        return cls(number, used, lead, cycles, steps.length, passing, accumulates)
+
+    @cached_property
+    def demand(self) -> Int:
+        """Words asked of the ports per cycle from the fold's first one on, int64 [4, cycles].
+
+        Rows: ifmap read, weight read, ofmap read, ofmap written.
+        """
+        found = np.zeros((4, self.cycles), np.int64)
+        for row, tensor in enumerate((IFMAP, WEIGHT, OFMAP, OFMAP)):
+            if row == 2 and not self.accumulates:
+                continue
+            moved = self.passing[tensor]
+            begin = self.lead + moved.first
+            found[row, begin : begin + moved.cycles] = moved.words
+        return found
+
+
+def _results(
+    folding: Folding, times: FoldTimes, steps: StepTimes, used: tuple[int, int]
+) -> Passing:
+    rows, columns = used
+    high, wide = folding.extent(used)
+    if folding.dataflow != "os":
+        return Passing(high - 1, _steps_at(steps.tau), columns, 1)
+    upward = np.arange(rows, dtype=np.int64)
+    if folding.wiring.drain != "shift":
+        registered = int(folding.wiring.drain == "bus")
+        return Passing(steps.length - 1 + registered, upward, columns, 1)
+    skewed = times.skewed_results
+    after = steps.length + high - 1 + (0 if skewed else wide - 1)
+    return Passing(after + high - rows, upward[::-1].copy(), columns, int(skewed))

@@ -29,6 +29,8 @@ class WordView:
         extent: int64 [axes], stored words along the axis.
         stride: int64 [axes], words between neighbours along the axis.
         injective: every (lane, step) is a stored word of its own.
+        linear: int64 [lanes], [steps] and [groups]: the parts as one sum of words.
+        padded: axes along which an index may lie outside, int64 [n].
     """
 
     tensor: Tensor
@@ -38,6 +40,8 @@ class WordView:
     extent: Int
     stride: Int
     injective: bool
+    linear: tuple[Int, Int, Int]
+    padded: Int
     _seen: dict[str, Int] = field(default_factory=dict)
 
     @classmethod
@@ -48,15 +52,19 @@ class WordView:
         stride[:-1] = np.cumprod(extent[:0:-1])[::-1]
         group = Side(("G",), (problem.size["G"],))
         moving = [[dim for dim, _ in axis.terms if problem.size[dim] > 1] for axis in tensor.axes]
+        offset = np.array([[axis.offset] for axis in tensor.axes], np.int64)
+        parts = (_parts(tensor, lanes) + offset, _parts(tensor, steps), _parts(tensor, group))
+        low = sum(part.min(axis=1) for part in parts)
+        high = sum(part.max(axis=1) for part in parts)
         return cls(
             tensor,
-            _parts(tensor, lanes) + np.array([[axis.offset] for axis in tensor.axes], np.int64),
-            _parts(tensor, steps),
-            _parts(tensor, group),
+            *parts,
             extent,
             stride,
             all(len(dims) <= 1 for dims in moving)
             and all(axis.offset == 0 for axis in tensor.axes),
+            (stride @ parts[0], stride @ parts[1], stride @ parts[2]),
+            np.flatnonzero((low < 0) | (high >= extent)),
         )
 
     def words(self, lanes: Range, steps: Range, group: int) -> Int:

@@ -35,6 +35,8 @@ def systolic(
     double_buffered: bool = True,
     drain: str = "shift",
     partial_folds: str = "used",
+    fold_overlap: str = "none",
+    partial_sums: str = "accumulate",
 ) -> Architecture:
     """One SRAM of ``depth`` words per tensor; everything else unlimited unless said."""
     return Architecture(
@@ -57,7 +59,9 @@ def systolic(
                 )
                 for tensor, words in zip(TENSORS, depth, strict=True)
             ),
-            Fanout("array", columns, rows, Systolic(drain=drain, partial_folds=partial_folds)),
+            Fanout(
+                "array", columns, rows, Systolic(drain, fold_overlap, partial_folds, partial_sums)
+            ),
         ),
         compute=Compute(energy=COST),
     )
@@ -102,8 +106,10 @@ def any_design(random: Random) -> Architecture:
         sram=random.choice((None, Fraction(1, 2), 1, 3)),
         ports=random.choice((1, 2)),
         double_buffered=random.random() < 0.7,
-        drain=random.choice(("shift", "free")),
+        drain=random.choice(("shift", "bus", "free")),
         partial_folds=random.choice(("used", "full")),
+        fold_overlap=random.choice(("none", "weights", "accumulators")),
+        partial_sums=random.choice(("accumulate", "accumulate", "spill")),
     )
 
 

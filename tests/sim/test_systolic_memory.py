@@ -219,7 +219,7 @@ def test_chunks_shorter_than_the_skew_cost_gaps_even_with_unlimited_bandwidth():
     assert roomy.stalls == ()
     # Chunks of 2 steps, 8 lanes: the chunk in cycles n, n + 1 has passed lane 7 in n + 8, so that
     # the next but one comes in n + 9, not n + 4; so with every second of the 12 but the first.
-    assert tight.stall_cycles == {"sram_ifmap": 5 * 5}
+    assert tight.stall_cycles == {"gap_ifmap": 5 * 5}
 
 
 def test_a_port_of_half_the_lanes_doubles_the_cycles_in_which_more_are_active():

@@ -130,7 +130,15 @@ REFUSED = {
     "no systolic dataflow (": (systolic(4, 4), _mapping("P", "", "KC")),
     "only G may stand at dram": (systolic(4, 4), _mapping("P", "K", "", dram="C")),
     "are not split": (systolic(4, 4), _mapping("P", "K", "C", tile=2)),
-    "'bus': must be one of shift, free": (_with_array(Systolic(drain="bus")), stationary("os")),
+    "'up': must be one of shift, bus, free": (_with_array(Systolic(drain="up")), stationary("os")),
+    "'both': must be one of none, weights, accumulators": (
+        _with_array(Systolic(fold_overlap="both")),
+        stationary("os"),
+    ),
+    "'drop': must be one of accumulate, spill": (
+        _with_array(Systolic(partial_sums="drop")),
+        stationary("os"),
+    ),
     "'some': must be one of used, full": (
         _with_array(Systolic(partial_folds="some")),
         stationary("os"),

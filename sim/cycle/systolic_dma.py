@@ -1,0 +1,112 @@
+"""Transfers between off-chip memory and the SRAMs: queues that SimPy processes serve in order.
+
+The array may be ahead of the simulated time: it orders a transfer together with the cycle from
+which it may begin, and comes back to simulated time only when it has to know when one has ended.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from arraysmith.sim.cycle.offchip import OffChip, Transfer
+
+Process = Generator[simpy.Event, Any, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One transfer waiting for its channel, or done.
+
+    Attributes:
+        transfer: what to move; None moves nothing.
+        release: cycle from which it may begin.
+        after: has to have left before it begins; None: nothing.
+        left: cycle in which the last word has left its memory; -1 until then.
+        arrived: cycle in which the last word arrives; known when it has left.
+        event: succeeds when it has left; made when somebody waits.
+    """
+
+    transfer: Transfer | None
+    release: int
+    after: Job | None = None
+    left: int = -1
+    arrived: int = -1
+    event: simpy.Event | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the last word has left."""
+        return self.left >= 0
+
+
+class _Queue:
+    """Jobs of one channel."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self._env = env
+        self._jobs: deque[Job] = deque()
+        self._wake: simpy.Event | None = None
+
+    def put(self, job: Job) -> None:
+        self._jobs.append(job)
+        if self._wake is not None:
+            self._wake.succeed()
+            self._wake = None
+
+    def get(self) -> Generator[simpy.Event, Any, Job]:
+        if not self._jobs:
+            self._wake = self._env.event()
+            yield self._wake
+        return self._jobs.popleft()
+
+
+class Dma:
+    """The channels: one each way, or one for both when off-chip memory has one port.
+
+    Attributes:
+        last_write: cycle in which the last word so far was written off-chip.
+    """
+
+    def __init__(self, env: simpy.Environment, channel: OffChip, *, one_port: bool) -> None:
+        self._env = env
+        self._channel = channel
+        self._inward = _Queue(env)
+        self._outward = self._inward if one_port else _Queue(env)
+        self.last_write = 0
+        for queue in (self._inward,) if one_port else (self._inward, self._outward):
+            env.process(self._serve(queue))
+
+    def put(self, job: Job, *, outward: bool) -> None:
+        """Order a job behind those of its channel."""
+        (self._outward if outward else self._inward).put(job)
+
+    def wait(self, job: Job) -> Process:
+        """Wait until the last word of ``job`` has left."""
+        if not job.done:
+            if job.event is None:
+                job.event = self._env.event()
+            yield job.event
+
+    def _serve(self, queue: _Queue) -> Process:
+        """Do the transfers of one channel, one after the other."""
+        env = self._env
+        while True:
+            job = yield from queue.get()
+            if job.after is not None:
+                yield from self.wait(job.after)
+            if job.release > env.now:
+                yield env.timeout(job.release - int(env.now))
+            arrived = int(env.now)
+            if job.transfer is not None:
+                timing = yield from self._channel.transfer(job.transfer)
+                arrived = timing.arrived
+                if job.transfer.outward:
+                    self.last_write = max(self.last_write, arrived)
+            job.arrived, job.left = arrived, int(env.now)
+            if job.event is not None:
+                job.event.succeed()

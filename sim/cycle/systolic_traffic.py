@@ -1,0 +1,184 @@
+"""What a systolic run orders from off-chip memory and sends there, in program order.
+
+Loads and chunks of results are ordered as the array's progress gives them a place: that order
+follows from the program, never from a race, so that a faster memory can never make a run slower.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arraysmith.arch.problem import OFMAP, TENSORS
+from arraysmith.sim.cycle.network import whole_cycles
+from arraysmith.sim.cycle.offchip import Bursts, Transfer
+from arraysmith.sim.cycle.systolic_dma import Dma, Job
+from arraysmith.sim.cycle.systolic_loads import Load, LoadOrder, ResultChunk, ResultOrder
+from arraysmith.sim.cycle.systolic_plan import OPERANDS, Meeting, Plans
+from arraysmith.sim.cycle.systolic_streams import SystolicStreams
+from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.folding import Fold, Folding, SystolicMachine
+
+Int = NDArray[np.int64]
+
+
+class Traffic:
+    """Turns meetings of the array into jobs for the channels, and counts words.
+
+    Attributes:
+        fetched: words of each tensor that came from off-chip.
+        written: words of results and partial sums that went off-chip.
+    """
+
+    def __init__(
+        self,
+        machine: SystolicMachine,
+        folding: Folding,
+        dma: Dma,
+        plans: Plans,
+        orders: dict[str, LoadOrder],
+        results: ResultOrder,
+        views: dict[str, WordView],
+        streams: SystolicStreams | None,
+    ) -> None:
+        self._machine = machine
+        self._folding = folding
+        self._dma = dma
+        self._plans = plans
+        self._orders = orders
+        self._results = results
+        self._views = views
+        self._streams = streams
+        self._distinct: dict[tuple[str, Fold, tuple[int, int]], int] = {}
+        self._loads: dict[str, Iterator[Load]] = {t: o.loads() for t, o in orders.items()}
+        self._in: dict[str, deque[Job]] = {t: deque() for t in OPERANDS}
+        self._chunks = results.chunks(lambda fold: plans.wave(fold).passing[OFMAP].words)
+        self._next_chunk = next(self._chunks, None)
+        # Chunks that have a place, in order, with the job that has to arrive before they open.
+        self._places: deque[tuple[ResultChunk, Job | None]] = deque()
+        self._opened = 0
+        self._sent: deque[Job] = deque()  # last job of the chunks that have been written
+        self._closed = 0
+        self.fetched = dict.fromkeys(TENSORS, 0)
+        self.written = 0
+
+    def begin(self) -> None:
+        """Order every load that has a place from the start, in the order of need."""
+        found: list[tuple[int, float, str]] = []
+        for tensor, order in self._orders.items():
+            operand = order.operand
+            ahead = operand.ahead(self._folding)
+            per_fold = ahead // operand.halves
+            for number in range(ahead):
+                half, piece = divmod(number, per_fold)
+                # The stationary operand comes before anything streams.
+                found.append((half, -1 if operand.stationary else piece / per_fold, tensor))
+        for _, _, tensor in sorted(found):
+            self.load(tensor, 0)
+        self._place_chunks()
+
+    def load(self, tensor: str, now: int) -> None:
+        """Order the next load of an operand, if there is one: it has a place from ``now`` on."""
+        load = next(self._loads[tensor], None)
+        if load is None:
+            return
+        words, bursts = self._words_of(tensor, load)
+        transfer = None
+        if words:
+            self.fetched[tensor] += words
+            rate = self._machine.buffer(tensor).write_words_per_cycle
+            transfer = _transfer(tensor, words, load.number, bursts, rate, outward=False)
+        job = Job(transfer, now)
+        self._in[tensor].append(job)
+        self._dma.put(job, outward=False)
+
+    def loaded(self, tensor: str) -> Job:
+        """Return the job of the next load that the array needs."""
+        return self._in[tensor].popleft()
+
+    def opened(self) -> Job | None:
+        """Open the next chunk of results; return what has to arrive before, None if nothing."""
+        job = self._places[self._opened][1]
+        self._opened += 1
+        return job
+
+    def send(self, meeting: Meeting, now: int) -> None:
+        """Send a part of the oldest open chunk of results off-chip."""
+        chunk, _ = self._places[0]
+        self.written += meeting.words
+        transfer = None
+        if meeting.words:
+            bursts = self._bursts(replace(chunk, cycles=meeting.part))
+            rate = self._machine.ofmap.read_words_per_cycle
+            transfer = _transfer(OFMAP, meeting.words, chunk.number, bursts, rate, outward=True)
+        job = Job(transfer, now)
+        self._dma.put(job, outward=True)
+        if meeting.last:
+            self._places.popleft()
+            self._opened -= 1
+            self._sent.append(job)
+            self._closed += 1
+            self._place_chunks()
+            if len(self._sent) > self._results.halves:
+                self._sent.popleft()
+
+    def _place_chunks(self) -> None:
+        """Give the next chunks of results their places, as far as those before have been sent."""
+        while (chunk := self._next_chunk) is not None and chunk.after < self._closed:
+            before = None
+            if chunk.after >= 0:
+                before = self._sent[chunk.after - self._closed]
+            if chunk.returns:
+                self.fetched[OFMAP] += chunk.words
+                rate = self._machine.ofmap.write_words_per_cycle
+                bursts = self._bursts(chunk)
+                moved = _transfer(OFMAP, chunk.words, chunk.number, bursts, rate, outward=False)
+                before = Job(moved, 0, before)
+                self._dma.put(before, outward=False)
+            self._places.append((chunk, before))
+            self._next_chunk = next(self._chunks, None)
+
+    def _words_of(self, tensor: str, load: Load) -> tuple[int, Callable[[], Bursts] | None]:
+        """Return the words of a load, and their requests if somebody observes."""
+        key = (tensor, self._orders[tensor].key(load.fold), load.steps)
+        if self._streams is None and key in self._distinct:
+            return self._distinct[key], None
+        side = self._orders[tensor].operand.lanes
+        lanes = self._folding.block(side, load.fold.row, load.fold.column)
+        found = self._views[tensor].distinct(lanes, load.steps, load.fold.group, load.epoch + 1)
+        self._distinct[key] = len(found)
+        if self._streams is None:
+            return len(found), None
+        return len(found), partial(self._streams.bursts, tensor, found)
+
+    def _bursts(self, chunk: ResultChunk) -> Callable[[], Bursts] | None:
+        if self._streams is None:
+            return None
+        return partial(self._streams.result_bursts, chunk, self._plans.wave(chunk.fold))
+
+
+def _transfer(
+    tensor: str,
+    words: int,
+    tile: int,
+    bursts: Callable[[], Bursts] | None,
+    near_rate: Fraction | None,
+    *,
+    outward: bool,
+) -> Transfer:
+    return Transfer(
+        tensor=tensor,
+        outward=outward,
+        words=words,
+        read_first=0,
+        near_cycles=whole_cycles(words, near_rate),
+        near_latency_cycles=0,
+        tile=tile,
+        bursts=bursts,
+    )
