@@ -199,7 +199,7 @@ class MemorySpec(Spec):
     double_buffered: bool = Field(default=True, description="one half works, the other fills")
     latency: Cycles = Field(default=0, description="from request to first word")
     energy: EnergySpec | None = None
-    banks: Count = Field(default=1, description="parts accessed side by side")
+    banks: int = Field(default=1, ge=1, le=2**16, description="parts accessed side by side")
     layout: dict[TensorName, LayoutSpec] = Field(
         default={}, description="per tensor, which word lies in which line and bank"
     )
