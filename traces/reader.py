@@ -3,103 +3,67 @@
 with TraceFile("winner.h5") as traces:
     for layer in traces.layers:
         for stream in layer.streams:
-            cycles = stream.columns()["request_cycle"]
+            for part in stream.chunks():
+                cycles = part["request_cycle"]
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.traces.journal import CommittedFile
 from arraysmith.traces.schema import (
-    CHUNK_RECORDS,
-    COLUMNS,
+    FOLD_COLUMNS,
     FOLDS,
     FORMAT,
     LAYERS,
+    OWN_NAMES,
+    STALL_COLUMNS,
     STALLS,
     STEP_CYCLE,
+    VALUES,
     VERSION,
+    Column,
     Columns,
     part_path,
 )
+from arraysmith.traces.stream_reader import StreamSummary, StreamTrace, broken_file
+
+__all__ = ["LayerTrace", "StreamSummary", "StreamTrace", "TraceFile", "Values"]
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSummary:
-    """What a stream holds in five numbers.
+@dataclass(frozen=True, slots=True, eq=False)
+class Values:
+    """What the words of a layer hold: ``value = images[tensor][(address - base) * 8 // bits]``.
 
-    Attributes:
-        requests: number of requests.
-        total_bytes: bytes of all of them.
-        first_cycle: cycle of the earliest request; None for an empty stream.
-        last_cycle: cycle of the latest response; None for an empty stream.
-        tiles: number of tiles: the highest tile number plus one.
-    """
-
-    requests: int
-    total_bytes: int
-    first_cycle: int | None
-    last_cycle: int | None
-    tiles: int
-
-
-class StreamTrace:
-    """One stream of one layer.
+    Holds for off-chip streams, and for the SRAM streams of systolic designs, which are addressed by
+    off-chip addresses. A word of less than a byte shares its address with its neighbours.
 
     Attributes:
-        name: ``memory/tensor/direction``.
+        seed: that the operands were drawn with.
+        images: per tensor int64 [words], in off-chip order.
+        base: per tensor the byte address of word 0.
+        word_bits: per tensor the bits of a word.
     """
 
-    def __init__(self, group: h5py.Group, file: str) -> None:
-        self.name = str(group.attrs["stream"])
-        self._file = file
-        self._datasets = {column.name: group[column.name] for column in COLUMNS}
-        lengths = {name: int(data.shape[0]) for name, data in self._datasets.items()}
-        self._length = lengths[COLUMNS[0].name]
-        if set(lengths.values()) != {self._length}:
-            raise _broken(file, f"{self.name}: columns of unequal length {lengths}")
+    seed: int
+    images: dict[str, NDArray[np.int64]]
+    base: dict[str, int]
+    word_bits: dict[str, int]
 
-    def __len__(self) -> int:
-        """Return the number of requests."""
-        return self._length
-
-    def columns(self, start: int = 0, stop: int | None = None) -> Columns:
-        """Return the columns of the requests from ``start`` up to ``stop`` (all) as arrays.
-
-        Raises:
-            InputError: the data cannot be decompressed: the file is damaged.
-        """
-        try:
-            return {name: data[start:stop] for name, data in self._datasets.items()}
-        except OSError as error:
-            raise _broken(self._file, f"{self.name}: damaged data: {error}") from error
-
-    def chunks(self, records: int = CHUNK_RECORDS) -> Iterator[Columns]:
-        """Yield the columns at most ``records`` requests at a time, in order."""
-        for start in range(0, self._length, records):
-            yield self.columns(start, min(start + records, self._length))
-
-    def summary(self) -> StreamSummary:
-        """Return the stream in five numbers; reads it once, a chunk at a time."""
-        total, tiles = 0, 0
-        first: int | None = None
-        last: int | None = None
-        for part in self.chunks():
-            total += int(part["size"].sum(dtype="u8"))
-            tiles = max(tiles, int(part["tile"].max()) + 1)
-            earliest = int(part["request_cycle"].min())
-            latest = int(part["response_cycle"].max())
-            first = earliest if first is None else min(first, earliest)
-            last = latest if last is None else max(last, latest)
-        return StreamSummary(self._length, total, first, last, tiles)
+    def at(self, tensor: str, address: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the values of the words at byte addresses."""
+        byte = address.astype(np.int64) - self.base[tensor]
+        return self.images[tensor][byte * 8 // self.word_bits[tensor]]
 
 
 class LayerTrace:
@@ -117,6 +81,7 @@ class LayerTrace:
     """
 
     def __init__(self, group: h5py.Group, file: str) -> None:
+        self._group = group
         self._file = file
         self.name = str(group.attrs["name"])
         self.repeat = int(group.attrs["repeat"])
@@ -128,12 +93,63 @@ class LayerTrace:
         found = [
             direction
             for name, memory in group.items()
-            if name not in {STALLS, FOLDS, STEP_CYCLE}
+            if name not in OWN_NAMES
             for tensor in memory.values()
             for direction in tensor.values()
         ]
         found.sort(key=lambda stream: int(stream.attrs["index"]))
         self.streams = tuple(StreamTrace(stream, file) for stream in found)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Names of the causes of stalls; none if no stall was told of."""
+        if STALLS not in self._group:
+            return ()
+        return tuple(str(x) for x in self._group[STALLS].attrs["causes"])
+
+    def stalls(self) -> Columns | None:
+        """Return the waits of the array, columns of ``schema.STALL_COLUMNS``; None: not told."""
+        return self._table(STALLS, STALL_COLUMNS)
+
+    def stall_cycles(self) -> dict[str, int]:
+        """Return the cycles of waiting by cause."""
+        stalls = self.stalls()
+        if stalls is None:
+            return {}
+        cause, cycles = stalls["cause"], stalls["cycles"]
+        return {x: int(cycles[cause == number].sum()) for number, x in enumerate(self.causes)}
+
+    def folds(self) -> Columns | None:
+        """Return the folds, columns of ``schema.FOLD_COLUMNS``; None: no systolic array."""
+        return self._table(FOLDS, FOLD_COLUMNS)
+
+    def step_cycle(self) -> NDArray[np.int64] | None:
+        """Return int64 [T], the array cycle of each step of a fold; None: no systolic array."""
+        if STEP_CYCLE not in self._group:
+            return None
+        steps: NDArray[np.int64] = self._group[STEP_CYCLE][:]
+        return steps
+
+    def values(self) -> Values | None:
+        """Return operands and results; None: none were stored."""
+        if VALUES not in self._group:
+            return None
+        group = self._group[VALUES]
+        return Values(
+            int(group.attrs["seed"]),
+            {tensor: group[tensor][:] for tensor in group},
+            {tensor: int(group[tensor].attrs["base"]) for tensor in group},
+            {tensor: int(group[tensor].attrs["word_bits"]) for tensor in group},
+        )
+
+    def _table(self, name: str, columns: tuple[Column, ...]) -> Columns | None:
+        if name not in self._group:
+            return None
+        group = self._group[name]
+        found: Columns = {column.name: group[column.name][:] for column in columns}
+        if len({len(x) for x in found.values()}) != 1:
+            raise broken_file(self._file, f"{self.name}: {name}: columns of unequal length")
+        return found
 
     def stream(self, name: str) -> StreamTrace:
         """Return the stream called ``name``; InputError with the near names if there is none."""
@@ -154,34 +170,46 @@ class TraceFile:
         tool_version: that wrote it.
         seed: of the run; None when it drew nothing at random.
         provenance: plain data.
+        complete: False for a ``.part`` that a killed run left, or one that is being written.
         layers: in the order in which they ran.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, part: bool = False) -> None:
         """Open a file.
+
+        Args:
+            path: of the file.
+            part: accept an incomplete ``.part``, too: what its last commit held.
 
         Raises:
             InputError: no such file, not a trace file, an unknown version, a damaged file.
         """
         self.path = str(path)
-        self._file = _open(Path(path))
+        self.complete = Path(path).suffix != ".part"
+        self._store: CommittedFile | None = None
+        if not self.complete and part:
+            self._store, self._file = _open_part(Path(path))
+        else:
+            self._file = _open(Path(path))
         try:
             self._read_head()
         except (KeyError, AttributeError, ValueError, TypeError, OSError) as error:
-            self._file.close()
-            raise _broken(self.path, f"is damaged: {error}") from error
+            self.close()
+            raise broken_file(self.path, f"is damaged: {error}") from error
         except InputError:
-            self._file.close()
+            self.close()
             raise
 
     def _read_head(self) -> None:
         root = self._file.attrs
         if root.get("format") != FORMAT:
-            raise _broken(self.path, "is an HDF5 file, but holds no traces of arraysmith")
+            raise broken_file(self.path, "is an HDF5 file, but holds no traces of arraysmith")
         self.schema_version = int(root["schema_version"])
         if self.schema_version != VERSION:
             rule = f"schema version is {self.schema_version}, this tool reads {VERSION}"
-            raise _broken(self.path, rule, "read it with the version of arraysmith that wrote it")
+            raise broken_file(
+                self.path, rule, "read it with the version of arraysmith that wrote it"
+            )
         self.tool_version = str(root["tool_version"])
         self.seed = int(root["seed"]) if "seed" in root else None
         self.provenance = _json(self._file, "provenance")
@@ -199,6 +227,8 @@ class TraceFile:
     def close(self) -> None:
         """Close the file; its streams cannot be read any more."""
         self._file.close()
+        if self._store is not None:
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -215,27 +245,37 @@ class TraceFile:
 def _open(path: Path) -> h5py.File:
     unfinished = "the run that wrote it did not finish"
     if path.suffix == ".part":
-        raise _broken(str(path), unfinished, "run it again")
+        raise broken_file(str(path), unfinished, "arraysmith trace info shows what there is")
     if not path.exists():
         hint = f"{part_path(path).name} is there: {unfinished}" if part_path(path).exists() else ""
-        raise _broken(str(path), "no such file", hint)
+        raise broken_file(str(path), "no such file", hint)
     if not path.is_file():
-        raise _broken(str(path), "is not a file", "give the .h5 file inside" * path.is_dir())
+        raise broken_file(str(path), "is not a file", "give the .h5 file inside" * path.is_dir())
     try:
         with path.open("rb"):
             pass
     except OSError as error:
-        raise _broken(str(path), f"cannot be read: {error.strerror}") from error
+        raise broken_file(str(path), f"cannot be read: {error.strerror}") from error
     if not h5py.is_hdf5(path):
-        raise _broken(str(path), "is not an HDF5 file", "traces are written by simulate --traces")
+        raise broken_file(
+            str(path), "is not an HDF5 file", "traces are written by simulate --traces"
+        )
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise _broken(str(path), f"is damaged: {error}") from error
+        raise broken_file(str(path), f"is damaged: {error}") from error
 
 
-def _broken(file: str, rule: str, hint: str = "") -> InputError:
-    return InputError([Fault("", file, rule, hint, file)])
+def _open_part(path: Path) -> tuple[CommittedFile, h5py.File]:
+    try:
+        store = CommittedFile(path, write=False)
+    except OSError as error:
+        raise broken_file(str(path), f"cannot be read: {error.strerror}") from error
+    try:
+        return store, h5py.File(store, "r")
+    except OSError as error:
+        store.close()
+        raise broken_file(str(path), f"is damaged: {error}") from error
 
 
 def _json(place: h5py.Group, name: str) -> dict[str, Any]:

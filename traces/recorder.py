@@ -4,13 +4,16 @@
         probe = writer.layer("conv1", architecture=..., problem=..., mapping=..., ...)
         CycleModel(probe=probe).evaluate(...)
 
-The file is complete or it is not there: it is written beside its place under the name ``.part``
-and renamed at the end. It holds no time of day, so equal runs give equal bytes.
+The file is complete or it is not there. Until then it is ``.part`` beside its place, readable at
+any moment as of the last few seconds (see ``journal``). In the end its parts are copied into a new
+file in the order of their names, without being decompressed, and that is renamed: so equal runs
+give equal bytes, whatever the batches and whenever something was flushed. It holds no time of day.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping as Dict
 from pathlib import Path
 from types import TracebackType
@@ -28,9 +31,10 @@ from arraysmith.arch.mapping_file import mapping_document
 from arraysmith.arch.problem import Problem
 from arraysmith.sim.probe import Folds
 from arraysmith.sim.provenance import problem_document, tool_version
+from arraysmith.traces.columns import ColumnTable
+from arraysmith.traces.journal import CommittedFile
 from arraysmith.traces.schema import (
     CHUNK_RECORDS,
-    COLUMNS,
     FOLD_COLUMNS,
     FOLDS,
     FORMAT,
@@ -39,15 +43,18 @@ from arraysmith.traces.schema import (
     STALLS,
     STEP_COLUMN,
     STEP_CYCLE,
+    VALUES,
     VERSION,
     Column,
     Columns,
     link_name,
     part_path,
 )
+from arraysmith.traces.segments import Encoder
+from arraysmith.traces.stream_writer import StreamWriter
 
-FLUSH_CHUNKS = 64
-"""Chunks written between two flushes: at most 4 Mi records of each column are lost in a crash."""
+FLUSH_SECONDS = 5.0
+"""Time between two commits: what was recorded before the last one survives a crash."""
 
 ATTRIBUTE_BYTES = 60_000
 """Largest text of one attribute; the file format ends at 64 KiB for an attribute and its head."""
@@ -57,7 +64,7 @@ class TraceWriter:
     """Writes one trace file; a context manager.
 
     Left normally, the file appears at ``path``. Left by an exception, only ``path.part`` stays, for
-    whoever wants to look at it; a reader refuses it. If nothing was recorded, nothing stays.
+    whoever wants to look at it. If nothing was recorded, nothing stays.
     """
 
     def __init__(self, path: str | Path, provenance: Dict[str, Any]) -> None:
@@ -71,13 +78,14 @@ class TraceWriter:
             ArraysmithError: the file cannot be created.
         """
         self._path = Path(path)
-        self._chunks_unflushed = 0
         self._names: set[str] = set()
         self._current: Recorder | None = None
         try:
-            self._file = h5py.File(part_path(self._path), "w", libver="earliest")
+            self._store = CommittedFile(part_path(self._path), write=True)
         except OSError as error:
             raise ArraysmithError(f"{path}: cannot be written: {error}") from error
+        self.encoder = Encoder(CHUNK_RECORDS)
+        self._file = h5py.File(self._store, "w", libver="earliest")
         root = self._file.attrs
         root["format"] = FORMAT
         root["schema_version"] = VERSION
@@ -86,6 +94,7 @@ class TraceWriter:
             root["seed"] = provenance["seed"]
         _put_json(self._file, "provenance", provenance)
         self._file.create_group(LAYERS)
+        self._commit()
 
     def layer(
         self,
@@ -111,8 +120,7 @@ class TraceWriter:
         Raises:
             ArraysmithError: a layer of this name was recorded already.
         """
-        if name in self._names:
-            raise ArraysmithError(f"{self._path}: layer {name!r} is recorded already")
+        self._refuse_twice(name)
         self._finish_layer()
         group = self._file[LAYERS].create_group(link_name(name))
         group.attrs["name"] = name
@@ -128,30 +136,75 @@ class TraceWriter:
         self._current = Recorder(self, group, memories)
         return self._current
 
-    def wrote_chunk(self) -> None:
-        """Count one chunk on its way to the disk, and flush now and then."""
-        self._chunks_unflushed += 1
-        if self._chunks_unflushed >= FLUSH_CHUNKS:
-            self._file.flush()
-            self._chunks_unflushed = 0
+    def adopt(self, path: str | Path) -> None:
+        """Take the layers of a complete trace file, after those that are there.
+
+        Several processes can so write a file each, and one of them puts them together. Nothing is
+        decompressed.
+
+        Raises:
+            ArraysmithError: a layer of one of these names was recorded already.
+        """
+        self._finish_layer()
+        with h5py.File(path, "r") as file:
+            layers = sorted(file[LAYERS].values(), key=lambda group: int(group.attrs["index"]))
+            for group in layers:
+                name = str(group.attrs["name"])
+                self._refuse_twice(name)
+                file.copy(group, self._file[LAYERS], link_name(name))
+                self._file[LAYERS][link_name(name)].attrs["index"] = len(self._names)
+                self._names.add(name)
+        self._commit()
+
+    def wrote(self) -> None:
+        """Commit if the last time is long ago; called after something was written."""
+        if time.monotonic() >= self._next_commit:
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._current is not None:
+            self._current.flush()
+        self._file.flush()
+        self._store.commit()
+        self._next_commit = time.monotonic() + FLUSH_SECONDS
 
     def close(self) -> None:
         """Finish the file and put it into its place."""
         self._finish_layer()
+        self._commit()
+        packing = self._path.with_name(self._path.name + ".packing")
+        try:
+            with h5py.File(packing, "w", libver="earliest") as packed:
+                for name, value in self._file.attrs.items():
+                    packed.attrs[name] = value
+                self._file.copy(LAYERS, packed)
+            packing.replace(self._path)
+        except BaseException:
+            packing.unlink(missing_ok=True)
+            raise
         self._file.close()
-        part_path(self._path).replace(self._path)
+        self._store.discard()
 
     def _finish_layer(self) -> None:
         if self._current is not None:
             self._current.close()
             self._current = None  # its buffers go with it
 
+    def _refuse_twice(self, name: str) -> None:
+        if name in self._names:
+            raise ArraysmithError(f"{self._path}: layer {name!r} is recorded already")
+
     def abandon(self) -> None:
         """Close what there is and leave it as ``.part``; remove it if no layer has a stream."""
+        self._finish_layer()
+        self._commit()
         empty = not any(len(layer) for layer in self._file[LAYERS].values())
         self._file.close()
         if empty:
-            part_path(self._path).unlink()
+            self._store.discard()
+        else:
+            self._store.commit()
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -177,9 +230,8 @@ class Recorder:
         self._writer = writer
         self._group = group
         self._memories = memories
-        self._streams: dict[str, _Table] = {}
-        self._tables: dict[str, _Table] = {}
-        self._step_cycle: NDArray[np.int64] | None = None
+        self._streams: dict[str, StreamWriter] = {}
+        self._tables: dict[str, ColumnTable] = {}
 
     def wants(self, memory: str) -> bool:
         """Return whether requests at ``memory`` are recorded."""
@@ -209,8 +261,9 @@ class Recorder:
             "port": port,
         }
         if stream not in self._streams:
-            self._streams[stream] = _Table(self._writer, self._open(stream), COLUMNS)
-        self._streams[stream].append(columns)
+            self._streams[stream] = StreamWriter(self._open(stream), self._writer.encoder)
+        if self._streams[stream].append(columns):
+            self._writer.wrote()
 
     def stalls(
         self,
@@ -253,15 +306,49 @@ class Recorder:
         )
         data.attrs["unit"], data.attrs["meaning"] = STEP_COLUMN.unit, STEP_COLUMN.meaning
 
+    def values(
+        self, values: Dict[str, NDArray[np.int64]], seed: int, words: Dict[str, Any]
+    ) -> None:
+        """Take the values of the tensors: the operands and the results.
+
+        Args:
+            values: tensor name to int64 [words], in the order of the words off-chip.
+            seed: that the operands were drawn with.
+            words: tensor name to {"base": byte address of word 0, "word_bits": bits of a word}.
+        """
+        group = self._group.create_group(VALUES)
+        group.attrs["seed"] = seed
+        for tensor, image in values.items():
+            data = group.create_dataset(
+                link_name(tensor),
+                data=np.asarray(image, "<i8"),
+                chunks=(min(len(image), CHUNK_RECORDS),),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+                track_times=False,
+            )
+            data.attrs["unit"], data.attrs["meaning"] = "1", "value of each word, in off-chip order"
+            data.attrs["base"] = words[tensor]["base"]
+            data.attrs["word_bits"] = words[tensor]["word_bits"]
+
+    def flush(self) -> None:
+        """Hand over what can be written."""
+        for stream in self._streams.values():
+            stream.flush()
+        for table in self._tables.values():
+            table.flush()
+
     def close(self) -> None:
         """Write what is buffered; harmless when done already."""
-        for table in (*self._streams.values(), *self._tables.values()):
-            table.close()
+        for stream in self._streams.values():
+            stream.close()
+        for table in self._tables.values():
+            table.flush()
 
-    def _table(self, name: str, columns: tuple[Column, ...]) -> _Table:
+    def _table(self, name: str, columns: tuple[Column, ...]) -> ColumnTable:
         if name not in self._tables:
-            group = self._group.create_group(name)
-            self._tables[name] = _Table(self._writer, group, columns)
+            self._tables[name] = ColumnTable(self._group.create_group(name), columns)
         return self._tables[name]
 
     def _open(self, stream: str) -> h5py.Group:
@@ -272,69 +359,6 @@ class Recorder:
         group.attrs["stream"] = stream
         group.attrs["index"] = len(self._streams)
         return group
-
-
-class _Table:
-    """Buffers columns of equal length and writes them a whole chunk at a time.
-
-    Where chunks lie in the file then depends on the records only, not on how the simulator
-    batched them.
-    """
-
-    def __init__(self, writer: TraceWriter, group: h5py.Group, columns: tuple[Column, ...]) -> None:
-        self.group = group
-        self._writer = writer
-        self._datasets = {column.name: _dataset(group, column) for column in columns}
-        self._buffer: Columns = {c.name: np.empty(CHUNK_RECORDS, c.dtype) for c in columns}
-        self._buffered = 0
-        self._written = 0
-
-    def append(self, columns: Columns) -> None:
-        counts = {len(column) for column in columns.values()}
-        if len(counts) != 1:
-            raise ArraysmithError(f"{self.group.name}: columns of unequal length")
-        (count,) = counts
-        taken = 0
-        while taken < count:
-            room = min(CHUNK_RECORDS - self._buffered, count - taken)
-            for name, values in columns.items():
-                self._buffer[name][self._buffered : self._buffered + room] = values[
-                    taken : taken + room
-                ]
-            self._buffered += room
-            taken += room
-            if self._buffered == CHUNK_RECORDS:
-                self._write()
-
-    def close(self) -> None:
-        if self._buffered:
-            self._write()
-
-    def _write(self) -> None:
-        end = self._written + self._buffered
-        for name, dataset in self._datasets.items():
-            dataset.resize((end,))
-            dataset[self._written : end] = self._buffer[name][: self._buffered]
-            self._writer.wrote_chunk()
-        self._written = end
-        self._buffered = 0
-
-
-def _dataset(group: h5py.Group, column: Column) -> h5py.Dataset:
-    dataset = group.create_dataset(
-        column.name,
-        shape=(0,),
-        maxshape=(None,),
-        dtype=column.dtype,
-        chunks=(CHUNK_RECORDS,),
-        compression="gzip",
-        compression_opts=1,
-        shuffle=True,
-        track_times=False,
-    )
-    dataset.attrs["unit"] = column.unit
-    dataset.attrs["meaning"] = column.meaning
-    return dataset
 
 
 def _put_json(place: h5py.Group, name: str, value: Dict[str, Any]) -> None:

@@ -17,11 +17,17 @@ VERSION = 2
 CHUNK_RECORDS = 64 * 1024
 """Records of one chunk of a column."""
 
+CHUNK_ROWS = 4096
+"""Rows of one chunk of the tables ``blocks``, ``segments`` and ``cycles``."""
+
 LAYERS = "layers"
 """Group that holds a group per layer, in it memory, tensor, direction."""
 
-STALLS, FOLDS, STEP_CYCLE = "stalls", "folds", "step_cycle"
+STALLS, FOLDS, STEP_CYCLE, VALUES = "stalls", "folds", "step_cycle", "values"
 """What a layer holds beside its memories; memories of these names are quoted."""
+
+OWN_NAMES = frozenset({STALLS, FOLDS, STEP_CYCLE, VALUES})
+"""All of these."""
 
 Columns = dict[str, NDArray[np.generic]]
 """Equal-length arrays by column name, in the order of ``COLUMNS``."""
@@ -79,6 +85,26 @@ STEP_COLUMN = Column(
 """The dataset ``step_cycle``."""
 
 
+LOOPS = 4
+"""Loops of a segment, the outermost first."""
+
+BLOCKS, SEGMENTS, CYCLES, RECORDS = "blocks", "segments", "cycles", "records"
+"""What a stream holds beside its columns; the last one is an attribute."""
+
+BLOCK_COLUMNS = ("records", "row", "segments", "cycles_row", "cycles")
+"""Columns of ``blocks``: requests, then the first of how many rows of ``segments`` and of
+``cycles``. A block without segments is kept in the columns, from ``row`` on."""
+
+CYCLE_COLUMNS = ("start", "stride", "count")
+"""Columns of ``cycles``: the different request cycles of a block, as runs."""
+
+SEGMENT_COLUMNS = (
+    *("time", "address", "port", "size", "latency", "tile"),
+    *(f"{x}_{loop}" for loop in range(LOOPS) for x in ("count", "time", "address", "port")),
+)
+"""Columns of ``segments``: the first request, then count and strides of each loop."""
+
+
 def part_path(path: Path) -> Path:
     """Return where a file lives until it is complete."""
     return path.with_name(path.name + ".part")
@@ -92,6 +118,6 @@ def link_name(name: str) -> str:
     the names that a layer uses itself.
     """
     quoted = name.replace("%", "%25").replace("/", "%2F")
-    if quoted in {STALLS, FOLDS, STEP_CYCLE}:
+    if quoted in OWN_NAMES:
         return f"%{ord(quoted[0]):02X}{quoted[1:]}"
     return quoted.replace(".", "%2E") if set(quoted) == {"."} else quoted

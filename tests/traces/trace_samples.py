@@ -62,14 +62,38 @@ def report(cycles: int = 1000, scale: float = 1.0, fidelity: str = "analytical")
     )
 
 
-def requests(count: int, seed: int) -> dict[str, np.ndarray]:
-    """Return columns of ``count`` plausible requests."""
+def regular(lanes: int, turns: int, taps: int, wait: int = 0) -> dict[str, np.ndarray]:
+    """Return columns of lanes that walk the same nest, each a cycle after its neighbour.
+
+    Args:
+        lanes: ports 0 to lanes - 1, with starts 7 bytes apart.
+        turns: of the outer loop, 100 bytes each.
+        taps: of the inner loop, 4 bytes each.
+        wait: cycles for which everything stands still halfway.
+    """
+    lane, turn, tap = (x.ravel() for x in np.mgrid[:lanes, :turns, :taps])
+    time = lane + turn * taps + tap
+    order = np.lexsort((lane, time))
+    cycle = 11 + time + wait * (time > turns)
+    columns = {
+        "request_cycle": cycle.astype(np.int64),
+        "response_cycle": (cycle + 3).astype(np.int64),
+        "address": (1000 + 7 * lane + 100 * turn + 4 * tap).astype(np.uint64),
+        "size": np.full(len(lane), 4, np.uint32),
+        "tile": np.full(len(lane), 5, np.uint32),
+        "port": lane.astype(np.uint16),
+    }
+    return {name: column[order] for name, column in columns.items()}
+
+
+def requests(count: int, seed: int, top: int = 2**64) -> dict[str, np.ndarray]:
+    """Return columns of ``count`` plausible requests at even addresses below ``top``."""
     random = np.random.default_rng(seed)
     issued = np.cumsum(random.integers(0, 5, count)).astype(np.int64)
     return {
         "request_cycle": issued,
         "response_cycle": issued + random.integers(1, 200, count),
-        "address": random.integers(0, 2**63, count, dtype=np.uint64) * np.uint64(2),
+        "address": random.integers(0, top // 2, count, dtype=np.uint64) * np.uint64(2),
         "size": random.integers(1, 65, count).astype(np.uint32),
         "tile": np.sort(random.integers(0, 9, count)).astype(np.uint32),
         "port": random.integers(0, 4, count).astype(np.uint16),
