@@ -18,7 +18,8 @@ drain of output stationary, too, while their tool leaves it out). With overlap
 
 * accumulators held twice, ``os``: s_{f+1} = s_f + max(L, r'_f), with ``shift`` at least
   2 r'_f - r'_{f+1}: no two results of a column in one cycle, and no result overwritten in its
-  second register before it was passed on (Genc et al., Gemmini, DAC 2021, hold sums so);
+  second register before it was passed on (Genc et al., Gemmini, DAC 2021, hold sums so). Row i of
+  the second registers passes on i + 1 results and then holds still for the next fold;
 * stationary operand held twice, ``ws`` and ``is``: s_{f+1} = s_f + max(A_{f+1}, L + max(0, r'_f -
   r'_{f+1})): the next words enter one row after the other while the last fold computes, and no two
   sums leave a column in one cycle (Jouppi et al., TPU, ISCA 2017, hold weights so).

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.problem import OFMAP
 from arraysmith.sim.cycle.systolic_words import Range
+from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import COLUMNS, ROWS, Fold, Folding, SystolicMachine
 from arraysmith.sim.residency import (
     Operand,
@@ -164,14 +165,27 @@ class ResultChunk:
 
 
 class ResultOrder:
-    """The order of the ofmap's chunks, from the rules of ``sim.residency``."""
+    """The order of the ofmap's chunks, from the rules of ``sim.residency``.
+
+    Attributes:
+        places: chunks that have a place at a time: one per half, and with overlapped folds as many
+            as fit, because several folds then write at once.
+    """
 
     def __init__(self, machine: SystolicMachine, folding: Folding) -> None:
+        memory = machine.buffer(OFMAP)
         self._machine = machine
         self._folding = folding
-        self._half = half_words(machine.buffer(OFMAP))
-        self.halves = halves(machine.buffer(OFMAP))
+        self._half = half_words(memory)
+        self._halves = self.places = halves(memory)
         require_room_for_results(machine, folding)
+        if FoldTimes(folding).overlapped:
+            rows, columns = folding.used(0, 0)
+            chunk = columns * (rows if folding.dataflow == "os" else folding.stream.size)
+            # More folds than that are never alive: a fold starts at least a cycle after another.
+            most = 2 + folding.array_rows + folding.array_columns
+            fit = most if memory.capacity_words is None else memory.capacity_words // chunk
+            self.places = max(self.places, min(fit, most))
 
     def stays(self, fold: Fold) -> bool:
         """Return whether the chunk of ``fold`` collects all its column fold's row folds."""
@@ -192,7 +206,7 @@ class ResultOrder:
                 continue
             pieces = self.pieces(out_words(fold), stays=stays)
             returns = self.returns(fold)
-            after = min(self.halves, len(pieces)) if returns else self.halves
+            after = min(self.places, len(pieces)) if returns else self.places
             for cycles, words in pieces:
                 yield ResultChunk(number, fold, cycles, words, returns, number - after)
                 number += 1
@@ -210,7 +224,7 @@ class ResultOrder:
         half = self._half
         fits = half is None or total[-1] <= half
         if fits and not stays and self._folding.dataflow != "os":
-            half = max(-(-int(total[-1]) // self.halves), int(out_words.max()))
+            half = max(-(-int(total[-1]) // self._halves), int(out_words.max()))
         if half is None or total[-1] <= half:
             return [((0, len(out_words)), int(total[-1]))]
         found, start, before = [], 0, 0

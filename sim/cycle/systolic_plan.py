@@ -148,7 +148,7 @@ class Plans:
                 when = moved.first + part[1]
                 found.append(Meeting(when, FREE, 0, 0, OFMAP, part, words, part[1] == stop))
         found.sort(key=lambda one: one[:2])  # stable: tensors keep their order
-        halves = self._results.halves
+        places = self._results.places
         return Plan(
             wave,
             tuple(one._replace(rank=rank) for rank, one in enumerate(found)),
@@ -156,7 +156,7 @@ class Plans:
             frees,
             tuple(moved.first + first for (first, _), _ in pieces) if opens else (),
             tuple(moved.first + stop for (_, stop), _ in pieces) if leaves else (),
-            min(halves, len(pieces)) if self._results.returns(fold) else halves,
+            min(places, len(pieces)) if self._results.returns(fold) else places,
             int(moved.words.sum()),
         )
 

@@ -89,7 +89,7 @@ class SystolicRun:
         self._steps = StepTimes.of(folding, operands)
         plans = Plans(folding, self._steps, orders, results)
         ahead = {t: operand.ahead(folding) for t, operand in operands.items()}
-        ahead[OFMAP] = results.halves
+        ahead[OFMAP] = results.places
         self._schedule = Schedule(folding, self._steps, plans, ahead)
         self._windows = Windows(machine)
         self._dma = Dma(env, channel, one_port=machine.offchip.ports == 1)

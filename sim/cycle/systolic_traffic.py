@@ -125,7 +125,7 @@ class Traffic:
             self._sent.append(job)
             self._closed += 1
             self._place_chunks()
-            if len(self._sent) > self._results.halves:
+            if len(self._sent) > self._results.places:
                 self._sent.popleft()
 
     def _place_chunks(self) -> None:

@@ -37,6 +37,7 @@ def systolic(
     partial_folds: str = "used",
     fold_overlap: str = "none",
     partial_sums: str = "accumulate",
+    network: Systolic | None = None,
 ) -> Architecture:
     """One SRAM of ``depth`` words per tensor; everything else unlimited unless said."""
     return Architecture(
@@ -60,7 +61,10 @@ def systolic(
                 for tensor, words in zip(TENSORS, depth, strict=True)
             ),
             Fanout(
-                "array", columns, rows, Systolic(drain, fold_overlap, partial_folds, partial_sums)
+                "array",
+                columns,
+                rows,
+                network or Systolic(drain, fold_overlap, partial_folds, partial_sums),
             ),
         ),
         compute=Compute(energy=COST),

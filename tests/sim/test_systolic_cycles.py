@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from register_array import operand_stationary, output_stationary
+from register_array import Hazard, operand_stationary, output_stationary
 from systolic_designs import DATAFLOWS, SRAMS, Kept, stationary, systolic
 
+from arraysmith.arch.architecture import Systolic
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.streams import address_map
@@ -78,76 +80,141 @@ def _operands(m: int, n: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray
     return random.integers(-9, 10, (m, k)), random.integers(-9, 10, (k, n))
 
 
-def _twin(dataflow: str, drain: str, a: np.ndarray, b: np.ndarray):
+def _blocks(dataflow, a, b, rows, columns, *, padded):
+    """What enters left and on top in every fold of a @ b, in the order of the folds."""
+    m, n, k = len(a), b.shape[1], len(b)
+    # (streaming [steps, all rows], staying or other [all rows or steps, all columns])
+    left, top = {"os": (a.T, b), "ws": (a, b), "is": (b.T, a.T)}[dataflow]
+    height, width = {"os": (m, n), "ws": (k, n), "is": (k, m)}[dataflow]
+    found, corners = [], []
+    for j in range(0, width, columns):
+        for i in range(0, height, rows):
+            one = left[:, i : i + rows]
+            other = (
+                top[:, j : j + columns] if dataflow == "os" else top[i : i + rows, j : j + columns]
+            )
+            if padded:
+                wide = np.zeros((len(one), rows), int)
+                wide[:, : one.shape[1]] = one
+                more = np.zeros((len(other) if dataflow == "os" else rows, columns), int)
+                more[: len(other), : other.shape[1]] = other
+                one, other = wide, more
+            found.append((one.T if dataflow == "os" else one, other))
+            corners.append((i, j))
+    return found, corners
+
+
+def _run(dataflow, blocks, starts, network):
     if dataflow == "os":
-        return output_stationary(a, b, shift=drain == "shift")
-    return operand_stationary(a, b) if dataflow == "ws" else operand_stationary(b.T, a.T)
+        twice = network.fold_overlap == "accumulators"
+        return output_stationary(blocks, starts, network.drain, twice=twice)
+    return operand_stationary(blocks, starts, twice=network.fold_overlap == "weights")
 
 
-@given(mesh, mesh, mesh, st.integers(0, 99), st.sampled_from(["shift", "free"]))
-@settings(deadline=None, max_examples=40)
-def test_one_fold_takes_as_long_as_an_array_of_registers(m, n, k, seed, drain):
+switches = st.builds(
+    Systolic,
+    drain=st.sampled_from(("shift", "bus", "free")),
+    fold_overlap=st.sampled_from(("none", "weights", "accumulators")),
+    partial_folds=st.sampled_from(("used", "full")),
+)
+
+
+def _simulated(dataflow, problem, R, C, network):
+    """A run with memory that never interferes, and the starts of its folds."""
+    architecture = systolic(R, C, network=network)
+    probe = Kept()
+    report = simulate_systolic(architecture, problem, stationary(dataflow), probe)
+    assert report.stalls == ()
+    return architecture, probe, report, np.concatenate([f.start for f in probe.taken]).tolist()
+
+
+@given(mesh, mesh, mesh, st.integers(1, 5), st.integers(1, 5), st.integers(0, 99), switches)
+@settings(deadline=None, max_examples=120)
+def test_a_run_takes_as_long_as_an_array_of_registers(m, n, k, R, C, seed, network):
     a, b = _operands(m, n, k, seed)
     problem = matmul("mm", m=m, n=n, k=k)
-    architecture = systolic(9, 9, drain=drain)
     for dataflow in DATAFLOWS:
-        run = _twin(dataflow, drain, a, b)
-        product = a @ b
-        assert np.array_equal(run.output, product.T if dataflow == "is" else product)
-        mapping = stationary(dataflow)
-        assert simulate_systolic(architecture, problem, mapping).cycles == run.cycles
+        _, _, report, starts = _simulated(dataflow, problem, R, C, network)
+        full = network.partial_folds == "full"
+        blocks, corners = _blocks(dataflow, a, b, R, C, padded=full)
+        run = _run(dataflow, blocks, starts, network)
+        assert report.cycles == run.cycles
+        total = np.zeros(((len(a) if dataflow == "os" else len(blocks[0][0])) + R,
+                          (len(a) if dataflow == "is" else b.shape[1]) + C), int)  # fmt: skip
+        for (i, j), output in zip(corners, run.outputs, strict=True):
+            i = i if dataflow == "os" else 0  # noqa: PLW2901 - row folds add up
+            total[i : i + output.shape[0], j : j + output.shape[1]] += output
+        product = (a @ b).T if dataflow == "is" else a @ b
+        assert np.array_equal(total[: len(product), : product.shape[1]], product)
 
 
-@given(mesh, mesh, mesh, st.sampled_from(["shift", "free"]))
-@settings(deadline=None, max_examples=20)
-def test_a_fold_on_the_whole_array_takes_as_long_as_one_padded_with_zeros(m, n, k, drain):
-    a, b = _operands(m, n, k, 1)
+@given(mesh, mesh, mesh, st.integers(1, 5), st.integers(1, 5), switches)
+@settings(deadline=None, max_examples=80)
+def test_no_fold_can_start_a_cycle_earlier_in_an_array_of_registers(m, n, k, R, C, network):
+    a, b = _operands(m, n, k, 3)
     problem = matmul("mm", m=m, n=n, k=k)
-    architecture = systolic(10, 11, drain=drain, partial_folds="full")
+    # With full extents unused rows and columns are timed, too: there is room for more.
+    network = replace(network, partial_folds="used")
     for dataflow in DATAFLOWS:
-        wide_a = np.zeros((10 if dataflow == "os" else 11 if dataflow == "is" else m,
-                           k if dataflow == "os" else 10), int)  # fmt: skip
-        wide_b = np.zeros((wide_a.shape[1], n if dataflow == "is" else 11), int)
-        wide_a[:m, :k], wide_b[:k, :n] = a, b
-        run = _twin(dataflow, drain, wide_a, wide_b)
-        mapping = stationary(dataflow)
-        assert simulate_systolic(architecture, problem, mapping).cycles == run.cycles
+        overlaps = network.fold_overlap == ("accumulators" if dataflow == "os" else "weights")
+        _, _, _, starts = _simulated(dataflow, problem, R, C, network)
+        blocks, _ = _blocks(dataflow, a, b, R, C, padded=False)
+        for late in range(1, len(starts)) if overlaps else ():
+            hasty = [start - (number >= late) for number, start in enumerate(starts)]
+            with pytest.raises(Hazard):
+                _run(dataflow, blocks, hasty, network)
 
 
-@given(mesh, mesh, mesh, st.sampled_from(["shift", "free"]))
-@settings(deadline=None, max_examples=30)
-def test_every_word_passes_the_edge_in_the_cycle_in_which_the_registers_take_it(m, n, k, drain):
+@given(mesh, mesh, mesh, st.integers(1, 5), st.integers(1, 5), switches)
+@settings(deadline=None, max_examples=60)
+def test_every_word_passes_the_edge_in_the_cycle_in_which_the_registers_take_it(
+    m, n, k, R, C, network
+):
     a, b = _operands(m, n, k, 0)
     problem = matmul("mm", m=m, n=n, k=k)
-    architecture = systolic(9, 9, drain=drain)
-    base = {name: region.base for name, region in address_map(problem, architecture).items()}
+    network = replace(network, partial_folds="used")
     for dataflow in DATAFLOWS:
-        run = _twin(dataflow, drain, a, b)
-        # Edge events as (cycle, byte address): ifmap [m, k], weight [n, k], ofmap [m, n].
-        if dataflow == "os":
-            ifmap = [(u, i * k + t) for u, i, t in run.left]
-            weight = [(u, j * k + t) for u, j, t in run.top]
-            ofmap = [(u, i * n + j) for u, j, i in run.out]
-        elif dataflow == "ws":
-            ifmap = [(u, t * k + i) for u, i, t in run.left]
-            weight = [(u, j * k + i) for u, j, i in run.top]
-            ofmap = [(u, t * n + j) for u, j, t in run.out]
-        else:
-            weight = [(u, t * k + i) for u, i, t in run.left]
-            ifmap = [(u, j * k + i) for u, j, i in run.top]
-            ofmap = [(u, j * n + t) for u, j, t in run.out]
-        probe = Kept()
-        simulate_systolic(architecture, problem, stationary(dataflow), probe)
-        for tensor, direction, expected in (
-            ("ifmap", "read", ifmap),
-            ("weight", "read", weight),
-            ("ofmap", "write", ofmap),
-        ):
-            seen = probe.stream(f"{SRAMS[tensor]}/{tensor}/{direction}")
-            assert sorted((u, x - base[tensor]) for u, _, x, *_ in seen.tolist()) == sorted(
-                expected
+        architecture, probe, _, starts = _simulated(dataflow, problem, R, C, network)
+        base = {name: region.base for name, region in address_map(problem, architecture).items()}
+        blocks, corners = _blocks(dataflow, a, b, R, C, padded=False)
+        run = _run(dataflow, blocks, starts, network)
+        # Byte addresses of ifmap [m, k], weight [n, k], ofmap [m, n] at (fold corner, lane, step).
+        left, top, out = {
+            "os": (
+                lambda i, j, lane, step: (i + lane) * k + step,
+                lambda i, j, lane, step: (j + lane) * k + step,
+                lambda i, j, lane, step: (i + step) * n + j + lane,
+            ),
+            "ws": (
+                lambda i, j, lane, step: step * k + i + lane,
+                lambda i, j, lane, step: (j + lane) * k + i + step,
+                lambda i, j, lane, step: step * n + j + lane,
+            ),
+            "is": (
+                lambda i, j, lane, step: step * k + i + lane,
+                lambda i, j, lane, step: (j + lane) * k + i + step,
+                lambda i, j, lane, step: (j + lane) * n + step,
+            ),
+        }[dataflow]
+        sides = {"left": ("ifmap", left), "top": ("weight", top), "out": ("ofmap", out)}
+        if dataflow == "is":
+            sides |= {"left": ("weight", left), "top": ("ifmap", top)}
+        for side, (tensor, address) in sides.items():
+            expected = sorted(
+                (cycle, lane, base[tensor] + address(*corners[fold], lane, step), fold)
+                for cycle, fold, lane, step in getattr(run, side)
             )
-        assert len(probe.stream("ofmap_sram/ofmap/read")) == 0
+            way = "write" if side == "out" else "read"
+            seen = probe.stream(f"{SRAMS[tensor]}/{tensor}/{way}")
+            # Kept rows: request, response, address, size, tile, port. The order is told, too.
+            assert seen[:, [0, 5, 2, 4]].tolist() == [list(x) for x in expected]
+        added = [
+            (cycle, lane, base["ofmap"] + out(*corners[fold], lane, step), fold)
+            for cycle, fold, lane, step in run.out
+            if dataflow != "os" and corners[fold][0] > 0
+        ]
+        seen = probe.stream("ofmap_sram/ofmap/read")
+        assert seen[:, [0, 5, 2, 4]].tolist() == [list(x) for x in sorted(added)]
 
 
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
