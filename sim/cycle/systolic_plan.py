@@ -28,8 +28,9 @@ class Meeting(NamedTuple):
         order: ``FREE`` or ``NEED``.
         fold: number of the fold; 0 in a plan.
         rank: place among those of a fold and cycle.
-        tensor: an operand: its next load is needed, or gets a place. ``ofmap``: the next chunk of
-            results opens, or a part of the oldest one is sent.
+        tensor: an operand: its next load is needed, or gets a place. ``ofmap``: a chunk of results
+            opens, or a part of one is sent.
+        chunk: number of the chunk, counted from 0 in a plan and over all folds in a run.
         part: of a part that is sent, [start, stop) of its cycles from the first result on.
         words: words of the part.
         last: whether the chunk ends with it.
@@ -40,6 +41,7 @@ class Meeting(NamedTuple):
     fold: int
     rank: int
     tensor: str
+    chunk: int = 0
     part: tuple[int, int] = (0, 0)
     words: int = 0
     last: bool = False
@@ -136,9 +138,9 @@ class Plans:
         stays = self._results.stays(fold)
         pieces = self._results.pieces(moved.words, stays=stays)
         leaves = not stays or fold.row + 1 == self._folding.row_folds
-        for (first, stop), _ in pieces:
+        for chunk, ((first, stop), _) in enumerate(pieces):
             if opens:
-                found.append(Meeting(moved.first + first, NEED, 0, 0, OFMAP))
+                found.append(Meeting(moved.first + first, NEED, 0, 0, OFMAP, chunk))
             if not leaves:
                 continue
             length = max(SEND_CYCLES, -(-(stop - first) // SEND_PIECES))
@@ -146,7 +148,8 @@ class Plans:
                 part = start, min(start + length, stop)
                 words = int(moved.words[slice(*part)].sum())
                 when = moved.first + part[1]
-                found.append(Meeting(when, FREE, 0, 0, OFMAP, part, words, part[1] == stop))
+                last = part[1] == stop
+                found.append(Meeting(when, FREE, 0, 0, OFMAP, chunk, part, words, last))
         found.sort(key=lambda one: one[:2])  # stable: tensors keep their order
         places = self._results.places
         return Plan(

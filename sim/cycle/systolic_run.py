@@ -135,10 +135,7 @@ class SystolicRun:
                 stop - begin, [(one.plan.wave, begin - one.begin) for one in alive]
             )
             self._count(placed)
-            pending += [
-                meeting._replace(cycle=placed.start + meeting.cycle, fold=placed.number)
-                for meeting in placed.plan.meetings
-            ]
+            pending += placed.meetings
             pending.sort()
             due = len(pending)
             if after is not None:
@@ -173,7 +170,7 @@ class SystolicRun:
                 else:
                     traffic.load(tensor, now)
                 continue
-            job: Job | None = traffic.opened() if tensor == OFMAP else traffic.loaded(tensor)
+            job: Job | None = traffic.opened(meeting) if tensor == OFMAP else traffic.loaded(tensor)
             if job is None:
                 continue
             yield from self._dma.wait(job)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from arraysmith.arch.problem import OFMAP, TENSORS
-from arraysmith.sim.cycle.systolic_plan import OPERANDS, Plan, Plans
+from arraysmith.sim.cycle.systolic_plan import FREE, OPERANDS, Meeting, Plan, Plans
 from arraysmith.sim.cycle.systolic_wave import StepTimes
 from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import Fold, Folding
@@ -28,12 +28,14 @@ class Placed:
         fold: the fold.
         plan: what it meets.
         start: array cycle in which lane 0 takes step 0.
+        meetings: those of the plan in array cycles of the run.
     """
 
     number: int
     fold: Fold
     plan: Plan
     start: int
+    meetings: list[Meeting]
 
     @property
     def begin(self) -> int:
@@ -70,6 +72,7 @@ class Schedule:
         self._steps = steps
         self._plans = plans
         self._rooms = {tensor: _Room(ahead[tensor]) for tensor in TENSORS}
+        self._chunk = self._chunks = 0
         self.end = 0
         self.gaps = dict.fromkeys(TENSORS, 0)
 
@@ -92,9 +95,9 @@ class Schedule:
                 start, plain = before.start + apart, plain + ideal
                 if times.overlapped:
                     start = self._room(plan, start)
+            before = Placed(number, fold, plan, start, self._meetings(number, plan, start))
             if times.overlapped:
                 self._enter(plan, start)
-            before = Placed(number, fold, plan, start)
             self.end = max(self.end, before.end)
             plain_end = max(plain_end, plain + times.tail(used, steps))
             yield before
@@ -116,10 +119,22 @@ class Schedule:
                 start = earliest
         return start
 
+    def _meetings(self, number: int, plan: Plan, start: int) -> list[Meeting]:
+        if plan.opens:
+            self._chunk = self._chunks
+            self._chunks += len(plan.opens)
+        found = []
+        for one in plan.meetings:
+            cycle = start + one.cycle
+            if one.order == FREE and one.tensor != OFMAP:
+                cycle = max(cycle, self._rooms[one.tensor].last_free)
+            found.append(one._replace(cycle=cycle, fold=number, chunk=self._chunk + one.chunk))
+        return found
+
     def _enter(self, plan: Plan, start: int) -> None:
         for tensor in OPERANDS:
-            self._rooms[tensor].use(len(plan.needs[tensor]), plan.frees[tensor], start)
-        self._rooms[OFMAP].use(len(plan.opens), plan.closes, start)
+            self._rooms[tensor].use(plan.needs[tensor], plan.frees[tensor], start, in_turn=True)
+        self._rooms[OFMAP].use(plan.opens, plan.closes, start, in_turn=False)
 
     def _charge(self, cycles: int, tensor: str | None) -> None:
         """Count cycles that memory costs; gaps between chunks are shared as they come in a fold."""
@@ -141,22 +156,30 @@ class Schedule:
 
 
 class _Room:
-    """When places of one memory become free in array time."""
+    """When places of one memory become free in array time.
+
+    Attributes:
+        last_free: latest cycle in which one became free.
+    """
 
     def __init__(self, ahead: int) -> None:
         self._ahead = ahead
         self._needed = 0
+        self._last_need = 0
         self._freed: deque[int] = deque()
         self._forgotten = 0
+        self.last_free = 0
 
     def earliest(self, needs: tuple[int, ...], back: int | None) -> int:
         """Return the earliest start of a fold that needs places in the given cycles of it.
+
+        Needs come in order: none before one of an earlier fold.
 
         Args:
             needs: cycles from its start.
             back: how many uses before has to have ended; None: as many as have a place.
         """
-        found = 0
+        found = self._last_need - needs[0] if needs else 0
         for number, need in enumerate(needs, self._needed - (back or self._ahead)):
             index = number - self._forgotten
             # What is not freed yet is freed within the fold, in time (``StepTimes``).
@@ -164,10 +187,23 @@ class _Room:
                 found = max(found, self._freed[index] - need)
         return found
 
-    def use(self, needs: int, frees: tuple[int, ...], start: int) -> None:
-        """Take the places of a fold that starts in array cycle ``start``."""
-        self._needed += needs
-        self._freed.extend(start + free for free in frees)
+    def use(
+        self, needs: tuple[int, ...], frees: tuple[int, ...], start: int, *, in_turn: bool
+    ) -> None:
+        """Take the places of a fold that starts in array cycle ``start``.
+
+        Args:
+            needs: cycles from its start in which it needs places.
+            frees: cycles in which places become free.
+            start: of the fold.
+            in_turn: whether no place is free before all those of earlier folds are.
+        """
+        self._needed += len(needs)
+        if needs:
+            self._last_need = start + needs[-1]
+        for free in frees:
+            self._freed.append(max(start + free, self.last_free) if in_turn else start + free)
+            self.last_free = max(self.last_free, self._freed[-1])
         while self._freed and self._forgotten < self._needed - self._ahead:
             self._freed.popleft()
             self._forgotten += 1

@@ -60,11 +60,9 @@ class Traffic:
         self._in: dict[str, deque[Job]] = {t: deque() for t in OPERANDS}
         self._chunks = results.chunks(lambda fold: plans.wave(fold).passing[OFMAP].words)
         self._next_chunk = next(self._chunks, None)
-        # Chunks that have a place, in order, with the job that has to arrive before they open.
-        self._places: deque[tuple[ResultChunk, Job | None]] = deque()
-        self._opened = 0
-        self._sent: deque[Job] = deque()  # last job of the chunks that have been written
-        self._closed = 0
+        # Chunks that have a place, with the job that has to arrive before they open.
+        self._places: dict[int, tuple[ResultChunk, Job | None]] = {}
+        self._sent: dict[int, Job] = {}  # last job of the chunks that have been written
         self.fetched = dict.fromkeys(TENSORS, 0)
         self.written = 0
 
@@ -102,15 +100,13 @@ class Traffic:
         """Return the job of the next load that the array needs."""
         return self._in[tensor].popleft()
 
-    def opened(self) -> Job | None:
-        """Open the next chunk of results; return what has to arrive before, None if nothing."""
-        job = self._places[self._opened][1]
-        self._opened += 1
-        return job
+    def opened(self, meeting: Meeting) -> Job | None:
+        """Open a chunk of results; return what has to arrive before, None if nothing."""
+        return self._places[meeting.chunk][1]
 
     def send(self, meeting: Meeting, now: int) -> None:
-        """Send a part of the oldest open chunk of results off-chip."""
-        chunk, _ = self._places[0]
+        """Send a part of an open chunk of results off-chip."""
+        chunk, _ = self._places[meeting.chunk]
         self.written += meeting.words
         transfer = None
         if meeting.words:
@@ -120,20 +116,18 @@ class Traffic:
         job = Job(transfer, now)
         self._dma.put(job, outward=True)
         if meeting.last:
-            self._places.popleft()
-            self._opened -= 1
-            self._sent.append(job)
-            self._closed += 1
+            del self._places[meeting.chunk]
+            self._sent[meeting.chunk] = job
             self._place_chunks()
-            if len(self._sent) > self._results.places:
-                self._sent.popleft()
 
     def _place_chunks(self) -> None:
         """Give the next chunks of results their places, as far as those before have been sent."""
-        while (chunk := self._next_chunk) is not None and chunk.after < self._closed:
-            before = None
-            if chunk.after >= 0:
-                before = self._sent[chunk.after - self._closed]
+        while (chunk := self._next_chunk) is not None:
+            if chunk.after >= 0 and chunk.after not in self._sent:
+                return
+            before = self._sent.get(chunk.after)
+            # No later chunk waits for one that is more than all places back.
+            self._sent.pop(chunk.number - self._results.places, None)
             if chunk.returns:
                 self.fetched[OFMAP] += chunk.words
                 rate = self._machine.ofmap.write_words_per_cycle
@@ -141,7 +135,7 @@ class Traffic:
                 moved = _transfer(OFMAP, chunk.words, chunk.number, bursts, rate, outward=False)
                 before = Job(moved, 0, before)
                 self._dma.put(before, outward=False)
-            self._places.append((chunk, before))
+            self._places[chunk.number] = chunk, before
             self._next_chunk = next(self._chunks, None)
 
     def _words_of(self, tensor: str, load: Load) -> tuple[int, Callable[[], Bursts] | None]:

@@ -4,7 +4,7 @@ Every PE has a register for the operand that moves right, one for what moves dow
 stays; where folds overlap, a second one of those that stay. In every cycle each PE looks at what its
 neighbours' registers held after the last cycle, or at the edge; None is a bubble. A run ends with
 the last cycle in which something useful happens. Whatever would be lost or meet in one wire is a
-``Hazard``.
+``HazardError``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
-class Hazard(Exception):
+class HazardError(Exception):
     """Two words in one register or on one wire, or words of different steps that meet."""
 
 
@@ -31,7 +31,7 @@ class Run:
     def leave(self, cycle: int, fold: int, lane: int, step: int, value: int) -> None:
         """Take a result off the port of column ``lane``."""
         if any(seen[0] == cycle and seen[2] == lane for seen in self.out[-400:]):
-            raise Hazard("two results leave a column in one cycle")
+            raise HazardError("two results leave a column in one cycle")
         self.out.append((cycle, fold, lane, step))
         row = self.outputs[fold][step]
         row[lane] = value
@@ -50,7 +50,7 @@ def _entering(cycle: int, lane: int, starts: list[int], steps: int) -> tuple[int
         if 0 <= cycle - start - lane < steps
     ]
     if len(found) > 1:
-        raise Hazard("two words on one lane")
+        raise HazardError("two words on one lane")
     return found[0] if found else None
 
 
@@ -98,11 +98,11 @@ def output_stationary(
                 if left is None or top is None:
                     continue  # beyond the rows or columns that the fold uses
                 if left[:2] != top[:2]:
-                    raise Hazard("operands of different steps meet")
+                    raise HazardError("operands of different steps meet")
                 fold, step = left[:2]
                 if step == 0:
                     if not twice and sums[i][j] is not None:
-                        raise Hazard("a sum is overwritten")
+                        raise HazardError("a sum is overwritten")
                     sums[i][j] = [fold, 0]
                 sums[i][j][1] += left[2] * top[2]
                 if step == steps - 1:
@@ -123,7 +123,7 @@ def output_stationary(
             # Row i passes on i + 1 sums, its own and those from above, and then holds still.
             still = rows - rest
             if any(place[i][j] is None or place[i][j][0] != fold for i in range(still, rows)):
-                raise Hazard("sums of two folds in one chain")
+                raise HazardError("sums of two folds in one chain")
             run.leave(cycle, fold, j, rest - 1, place[rows - 1][j][1])
             for i in reversed(range(still + 1, rows)):
                 place[i][j] = place[i - 1][j]
@@ -136,7 +136,7 @@ def output_stationary(
                 sums[i][j] = None
             elif drain == "bus" or twice:
                 if held[i][j] is not None:
-                    raise Hazard("a result is overwritten before it was passed on")
+                    raise HazardError("a result is overwritten before it was passed on")
                 held[i][j] = [fold, value]
                 sums[i][j] = None
             made[fold] += 1
@@ -148,7 +148,7 @@ def output_stationary(
                 ready = list(range(columns))
             for column in ready:
                 if shifting[column] is not None:
-                    raise Hazard("two chains in one column")
+                    raise HazardError("two chains in one column")
                 shifting[column] = [fold, rows]
         right, down = new_right, new_down
         cycle += 1
@@ -188,7 +188,7 @@ def operand_stationary(
                 above = down[i - 1][j] if i else None
                 if left is None or j >= blocks[left[0]][1].shape[1]:
                     if above is not None:
-                        raise Hazard("a sum meets no operand")
+                        raise HazardError("a sum meets no operand")
                     continue
                 new_right[i][j] = left
                 fold, step, value = left
@@ -197,9 +197,9 @@ def operand_stationary(
                     held[i][j] = None
                 word = used[i][j] if twice else held[i][j]
                 if word is None or word[:2] != (fold, i):
-                    raise Hazard("a PE has not the word that it needs")
+                    raise HazardError("a PE has not the word that it needs")
                 if (above is None) != (i == 0) or (above and above[:2] != (fold, step)):
-                    raise Hazard("a sum meets an operand of another step")
+                    raise HazardError("a sum meets an operand of another step")
                 total_here = (above[2] if above else 0) + value * word[2]
                 if i == blocks[fold][1].shape[0] - 1:
                     run.leave(cycle, fold, j, step, total_here)
@@ -212,7 +212,7 @@ def operand_stationary(
                 if 0 <= row < b.shape[0] and j < b.shape[1]:
                     entering.append((fold, row, int(b[row, j])))
             if len(entering) > 1:
-                raise Hazard("two words on one lane")
+                raise HazardError("two words on one lane")
             for fold, row, _ in entering:
                 run.top.append((cycle, fold, j, row))
             if not twice and entering:
@@ -224,7 +224,7 @@ def operand_stationary(
                 if came is None:
                     continue
                 if held[i][j] is not None and held[i][j][0] != came[0]:
-                    raise Hazard("a word is pushed on before it was used")
+                    raise HazardError("a word is pushed on before it was used")
                 new_passed[i][j], held[i][j] = held[i][j], came
         right, down, passed = new_right, new_down, new_passed
         cycle += 1

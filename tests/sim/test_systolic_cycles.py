@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from register_array import Hazard, operand_stationary, output_stationary
+from register_array import HazardError, operand_stationary, output_stationary
 from systolic_designs import DATAFLOWS, SRAMS, Kept, stationary, systolic
 
 from arraysmith.arch.architecture import Systolic
@@ -161,7 +161,7 @@ def test_no_fold_can_start_a_cycle_earlier_in_an_array_of_registers(m, n, k, R, 
         blocks, _ = _blocks(dataflow, a, b, R, C, padded=False)
         for late in range(1, len(starts)) if overlaps else ():
             hasty = [start - (number >= late) for number, start in enumerate(starts)]
-            with pytest.raises(Hazard):
+            with pytest.raises(HazardError):
                 _run(dataflow, blocks, hasty, network)
 
 
