@@ -116,7 +116,9 @@ def systolic_mapping(
     """Return the one mapping that a systolic dataflow leaves open: every dim stands once, whole.
 
     Rows and columns are flattened loops with tile 1 on the array, what streams are loops at the
-    MACs, groups run one after the other at the off-chip memory. Dims of extent 1 are left out.
+    MACs, groups run one after the other at the off-chip memory. Dims of extent 1 stand in their
+    places, too, so that the mapping of a small product tells its dataflow from the others; one that
+    has no single place is left out.
 
     Args:
         dataflow: one that names a place for every dim: ``os``, ``ws``, ``is``, or your own.
@@ -142,10 +144,13 @@ def systolic_mapping(
         "stream": dataflow.rule(macs).temporal or (),
         "groups": dataflow.rule(offchip).temporal or ("G",),
     }
-    faults = []
+    faults, unplaced = [], set()
     for dim, size in problem.size.items():
         found = [place for place, dims in places.items() if dim in dims]
-        if size > 1 and len(found) != 1:
+        if len(found) == 1:
+            continue
+        unplaced.add(dim)
+        if size > 1:
             said = " and ".join(found) or "nowhere"
             rule = f"dim {dim} of layer {problem.name} must have one place, but stands {said}"
             hint = "take a dataflow of systolic arrays: " + ", ".join(SHORT_NAMES.values())
@@ -153,7 +158,7 @@ def systolic_mapping(
     if faults:
         raise InputError(faults)
     groups, columns, rows, stream = (
-        tuple(Loop(dim, 1) for dim in places[place] if problem.size[dim] > 1)
+        tuple(Loop(dim, 1) for dim in places[place] if dim not in unplaced)
         for place in ("groups", "columns", "rows", "stream")
     )
     return Mapping(

@@ -13,6 +13,7 @@ from systolic_designs import DATAFLOWS, any_design, stationary, systolic
 from tiny import problem as any_problem
 
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, Systolic, XyBus
+from arraysmith.arch.dataflows import systolic_mapping
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import matmul
@@ -208,3 +209,16 @@ def test_what_this_path_does_not_know_is_refused_in_words(message, evaluate):
 def test_the_analytical_model_has_no_foreign_rules_for_systolic_arrays():
     with pytest.raises(ArraysmithError, match="'timeloop' has no rules"):
         evaluate_systolic(systolic(4, 4), PROBLEM, stationary("os"), "timeloop")
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+@given(st.integers(0, 10**9))
+@settings(deadline=None, max_examples=40)
+def test_a_named_dataflow_is_the_one_that_runs_however_small_the_problem(dataflow, seed):
+    random = Random(seed)
+    problem = matmul("mm", m=random.randint(1, 2), n=random.randint(1, 2), k=random.randint(1, 2))
+    architecture = systolic(2, 2)
+    mapping = systolic_mapping(dataflow, architecture, problem)
+    assert Folding.of(SystolicMachine.of(architecture, mapping), problem, mapping).dataflow == (
+        dataflow
+    )
