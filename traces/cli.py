@@ -12,9 +12,7 @@ import click
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
-from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Layer, Problem
 from arraysmith.sim.cli import Mappings, mapped_workload, print_json
 from arraysmith.sim.layers import distinct_layers, evaluate_layers, result_document
@@ -22,6 +20,7 @@ from arraysmith.sim.provenance import provenance
 from arraysmith.sim.report import Report
 from arraysmith.sim.tables import result_text, text_table
 from arraysmith.traces.page import ReportPage
+from arraysmith.traces.scalesim_cli import SETTINGS, ScaleSimInputs, scalesim_files
 
 if TYPE_CHECKING:
     from arraysmith.traces.reader import StreamSummary, TraceFile
@@ -35,6 +34,14 @@ if TYPE_CHECKING:
 @mapped_workload
 @click.option("--traces", "traces_path", metavar="FILE.h5", help="Write every request here.")
 @click.option("--values", "check_values", is_flag=True, help="Carry values; check the results.")
+@click.option(
+    "--setting",
+    type=click.Choice(SETTINGS),
+    default="default",
+    show_default=True,
+    help="Rules to simulate by.",
+)
+@scalesim_files
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def simulate(
     *,
@@ -45,19 +52,29 @@ def simulate(
     samples: int,
     traces_path: str | None,
     check_values: bool,
+    setting: str,
     as_json: bool,
+    **scalesim: Any,
 ) -> None:
     """Simulate WORKLOAD on ARCH cycle by cycle.
 
-    ARCH is a preset or a YAML file. WORKLOAD is a network (resnet50), one layer of it
-    (vgg16:conv1_1), a YAML file or a topology CSV. Exit code 1 if values differ.
+    ARCH is a preset, a YAML file or a SCALE-Sim .cfg, which brings its dataflow. WORKLOAD is a
+    network (resnet50), one layer of it (vgg16:conv1_1), a YAML file or a topology CSV. Exit code 1
+    if values differ.
     """
     from tqdm import tqdm  # noqa: PLC0415
 
     from arraysmith.traces.recording import simulate_layer  # noqa: PLC0415
 
-    architecture = load_architecture(architecture_ref)
-    network = load_network(workload_ref)
+    inputs = ScaleSimInputs(architecture_ref, workload_ref, setting, **scalesim)
+    if setting != "default":
+        inputs.simulate(
+            mapping_path, dataflow_ref, samples, traces_path, check_values, as_json=as_json
+        )
+        return
+    architecture = inputs.architecture()
+    network = inputs.network()
+    dataflow_ref = inputs.dataflow(mapping_path, dataflow_ref)
     mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples)
     # All layers before the first: a mapping that is wrong for the last shall not cost an hour.
     distinct = {layer.name: mappings.of(layer.problem) for layer in distinct_layers(network)}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.arch.network_specs import LARGEST, label_fault
 from arraysmith.arch.problem import Layer, Network, Problem, conv, matmul
+from arraysmith.arch.sparsity import StructuredSparsity
 from arraysmith.arch.yaml_positions import read_text
 
 CONV_SIZES = (
@@ -27,7 +28,6 @@ GEMM_SIZES = ("M", "N", "K")
 
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _BARRED = re.compile(r"[/:]")
-_RATIO = re.compile(r"([0-9]{1,9})\s*:\s*([0-9]{1,9})")
 _NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
@@ -59,26 +59,33 @@ class _Table:
         self.faults.append(Fault(name, cell.text, rule, hint, self.file, line, cell.column))
 
 
-def read_topology(path: str | Path, *, gemm: bool | None = None) -> Network:
+def read_topology(
+    path: str | Path, *, gemm: bool | None = None, dense_ratios: bool = False
+) -> Network:
     """Return the layers of a SCALE-Sim topology file, each with 8-bit words, without a graph.
 
     The name of the network is that of the file without its suffix. In the names of layers ``/`` and
     ``:`` become ``_``; a name that comes again gets ``#2``, ``#3`` ... A convolution whose name
     holds ``DP`` is depthwise: every channel is convolved with every one of its filters on its own.
-    Outputs follow the floor rule.
+    Outputs follow the floor rule. A ratio N:M keeps N of every M weights.
 
     Args:
         path: the file.
         gemm: rows are ``name, M, N, K`` (True) or convolutions (False); None tells it from the
             heading, or without one from the number of columns.
+        dense_ratios: keep ratios N:N on the layer, which change nothing but what the tool counts.
 
     Raises:
         InputError: the file cannot be read, or has faults; carries all of them.
     """
-    return parse_topology(read_text(path), Path(path).stem, str(path), gemm=gemm)
+    return parse_topology(
+        read_text(path), Path(path).stem, str(path), gemm=gemm, dense_ratios=dense_ratios
+    )
 
 
-def parse_topology(text: str, name: str, file: str = "", *, gemm: bool | None = None) -> Network:
+def parse_topology(
+    text: str, name: str, file: str = "", *, gemm: bool | None = None, dense_ratios: bool = False
+) -> Network:
     """Return the layers of topology ``text`` as the network ``name``; see ``read_topology``.
 
     ``file`` is the name that faults carry.
@@ -86,6 +93,10 @@ def parse_topology(text: str, name: str, file: str = "", *, gemm: bool | None = 
     table = _read(text, file)
     columns = GEMM_SIZES if _is_gemm(table, gemm) else CONV_SIZES
     problems = [_problem(table, line, cells, columns) for line, cells in table.rows]
+    if not dense_ratios:
+        problems = [
+            None if problem is None else _without_dense_ratio(problem) for problem in problems
+        ]
     if not table.rows:
         rule = "holds no layers"
         table.faults.append(Fault("", "", rule, f"rows: name, {', '.join(columns)}", table.file))
@@ -166,8 +177,7 @@ def _problem(
     if more and columns is CONV_SIZES and _is_second_stride(table, more[0]):
         second_stride = _size(table, line, more[0], "stride (columns)")
         more = more[1:]
-    if more:
-        _check_sparsity(table, line, more)
+    sparsity = _sparsity(table, line, more) if more else None
     if len(table.faults) > before:
         return None
     if columns is GEMM_SIZES:
@@ -178,6 +188,7 @@ def _problem(
         if problem_or_none is None:
             return None
         problem = problem_or_none
+    problem = replace(problem, weight_sparsity=sparsity)
     if max(problem.macs, *(tensor.words for tensor in problem.tensors)) > LARGEST:
         rule = f"must have at most {LARGEST} MACs and as many words per tensor"
         table.fault(line, name, "layer name", rule)
@@ -204,15 +215,27 @@ def _is_second_stride(table: _Table, cell: _Cell) -> bool:
     return _WHOLE.fullmatch(cell.text) is not None
 
 
-def _check_sparsity(table: _Table, line: int, more: list[_Cell]) -> None:
-    """Accept after the sizes only what changes nothing: all N of every N weights kept."""
-    ratio = _RATIO.fullmatch(more[0].text)
-    if more[0].text and (ratio is None or ratio[1] != ratio[2] or int(ratio[1]) == 0):
-        rule = "sparse weights are not modelled"
-        table.fault(line, more[0], "sparsity", rule, "remove the column for the dense layer")
+def _sparsity(table: _Table, line: int, more: list[_Cell]) -> StructuredSparsity | None:
+    """Return the ratio after the sizes; None for an empty cell, and for a faulty one."""
     beyond = [cell for cell in more[1:] if cell.text]
     if beyond:
         table.fault(line, beyond[0], "(no such column)", "row has more values than columns")
+    if not more[0].text:
+        return None
+    try:
+        ratio = StructuredSparsity.parse(more[0].text)
+    except ValueError:
+        rule = "must be N:M, N of every M weights kept, with N from 1 to M"
+        table.fault(line, more[0], "sparsity", rule, "for example 2:4, or 1:1 for the dense layer")
+        return None
+    return ratio
+
+
+def _without_dense_ratio(problem: Problem) -> Problem:
+    ratio = problem.weight_sparsity
+    if ratio is None or ratio.kept < ratio.block:
+        return problem
+    return replace(problem, weight_sparsity=None)
 
 
 def _convolution(
@@ -253,3 +276,51 @@ def _unique(problem: Problem, taken: set[str]) -> Problem:
         name = f"{problem.name}#{count}"
     taken.add(name)
     return problem.renamed(name)
+
+
+def topology_text(network: Network) -> str:
+    """Return the convolutions and products of a network as a topology file.
+
+    Padding becomes part of the input's extents, as users of the tool write it. A layer that repeats
+    stands there once.
+
+    Raises:
+        InputError: a layer that has no row: a batch, a dilation, groups that are not depthwise, or
+            strides that differ between the axes; carries one fault per layer.
+    """
+    rows, faults = [], []
+    for layer in network.layers:
+        sizes = _row_sizes(layer.problem)
+        if isinstance(sizes, str):
+            hint = "leave the layer out"
+            faults.append(Fault("workload", layer.name, f"{sizes} has no row there", hint))
+            continue
+        ratio = layer.problem.weight_sparsity
+        cells = [layer.name.replace(",", "_"), *sizes, *([str(ratio)] if ratio else [])]
+        rows.append(", ".join(map(str, cells)) + ",\n")
+    if faults:
+        raise InputError(faults)
+    return ", ".join(["Layer", *CONV_SIZES, "sparsity"]) + ",\n" + "".join(rows)
+
+
+def _row_sizes(problem: Problem) -> list[int] | str:
+    """Return the sizes of a row, or what keeps the problem from having one."""
+    size = problem.size
+    spatial = [axis for axis in problem.ifmap.axes if any(dim in "PQ" for dim, _ in axis.terms)]
+    if size["N"] > 1 or (len(spatial) == 1 and size["G"] > 1):
+        return "a batch"
+    if len(spatial) == 1:
+        return [size["P"], size["C"], 1, size["C"], 1, size["K"], 1]
+    if size["G"] > 1 and (size["C"] > 1 or "DP" not in problem.name):
+        return "a grouped convolution without DP in its name"
+    strides, extents = [], []
+    for axis in spatial:
+        (_, stride), (_, dilation) = axis.terms
+        if dilation > 1:
+            return "a dilation"
+        strides.append(stride)
+        extents.append(axis.extent - 2 * axis.offset)
+    if strides[0] != strides[1]:
+        return "a stride per axis"
+    channels = size["C"] * size["G"]
+    return [*extents, size["R"], size["S"], channels, size["K"], strides[0]]

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arraysmith.arch.errors import InputError
-from arraysmith.arch.importers.scalesim import parse_topology, read_topology
+from arraysmith.arch.importers.scalesim import parse_topology, read_topology, topology_text
 from arraysmith.arch.networks import dump_network, load_network, parse_network
-from arraysmith.arch.problem import conv, matmul
+from arraysmith.arch.problem import Layer, Network, conv, matmul
+from arraysmith.arch.sparsity import StructuredSparsity
 
 CONV_HEAD = (
     "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, "
@@ -111,16 +112,53 @@ def test_the_kind_can_be_asked_for():
     ]
 
 
-@pytest.mark.parametrize("ratio", ["2:4", "1:4", "0:0", "sparse"])
-def test_sparsity_is_refused_and_not_ignored(ratio):
+def test_a_ratio_keeps_some_of_every_block_of_weights():
+    head = CONV_HEAD.strip() + " Sparsity,\n"
+    network = parse_topology(head + "a,8,8,3,3,4,5,1,2:4,\nb,8,8,3,3,4,5,1,1:1,\n", "t")
+    ratios = [layer.problem.weight_sparsity for layer in network.layers]
+    assert ratios == [StructuredSparsity(2, 4), None]
+    product = parse_topology("Layer, M, N, K, Sparsity\na,8,8,12,1:4\n", "t").layers[0].problem
+    assert product.weight_sparsity == StructuredSparsity(1, 4)
+    assert product.macs == 8 * 8 * 3
+
+
+@pytest.mark.parametrize("ratio", ["0:4", "5:4", "0:0", "sparse", "2:", "2"])
+def test_a_ratio_that_keeps_nothing_or_more_than_all_is_refused(ratio):
     head = CONV_HEAD.strip() + " Sparsity,\n"
     assert places(head + f"a,8,8,3,3,4,5,1,{ratio},\n") == ["2:17:sparsity"]
     assert places("Layer, M, N, K, Sparsity\n" + f"a,8,8,3,{ratio},\n") == ["2:9:sparsity"]
 
 
-def test_a_whole_number_under_the_heading_sparsity_is_no_stride():
-    head = CONV_HEAD.strip() + " Sparsity,\n"
-    assert places(head + "a,8,8,3,3,4,5,1,2,\n") == ["2:17:sparsity"]
+@pytest.mark.parametrize(
+    "row",
+    [
+        conv("c", height=9, width=7, in_channels=3, out_channels=5, window=(3, 2), stride=(2, 2)),
+        matmul("g", m=4, n=5, k=6),
+        conv("DP", height=9, width=9, in_channels=4, out_channels=8, window=(3, 3), groups=4),
+    ],
+    ids=["convolution", "product", "depthwise"],
+)
+def test_a_network_is_written_as_rows_that_read_back_as_the_same_work(row):
+    back = parse_topology(topology_text(Network("n", (Layer(row),))), "t").layers[0].problem
+    assert back.macs == row.macs
+    assert [x.words for x in back.tensors] == [x.words for x in row.tensors]
+
+
+def test_padding_becomes_part_of_the_input():
+    padded = conv(
+        "c", height=8, width=8, in_channels=1, out_channels=1, window=(3, 3), padding=(1, 1)
+    )
+    assert "c, 10, 10, 3, 3, 1, 1, 1," in topology_text(Network("n", (Layer(padded),)))
+
+
+def test_layers_without_a_row_are_all_named():
+    wide = conv("wide", height=9, width=9, in_channels=4, out_channels=4, window=(3, 3), batch=2)
+    loose = conv(
+        "loose", height=9, width=9, in_channels=4, out_channels=4, window=(3, 3), dilation=(2, 2)
+    )
+    with pytest.raises(InputError) as caught:
+        topology_text(Network("n", (Layer(wide), Layer(loose))))
+    assert [fault.value for fault in caught.value.faults] == ["wide", "loose"]
 
 
 def test_every_fault_of_a_file_is_told_at_its_line_and_column():
