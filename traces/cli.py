@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
-from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.problem import Layer, Problem
+from arraysmith.arch.problem import Layer
 from arraysmith.sim.cli import Mappings, mapped_workload, print_json
 from arraysmith.sim.layers import distinct_layers, evaluate_layers, result_document
 from arraysmith.sim.provenance import provenance
 from arraysmith.sim.report import Report
-from arraysmith.sim.tables import result_text, text_table
+from arraysmith.sim.tables import result_text
 from arraysmith.traces.page import ReportPage
 from arraysmith.traces.scalesim_cli import SETTINGS, ScaleSimInputs, scalesim_files
+from arraysmith.traces.trace_cli import trace
 
 if TYPE_CHECKING:
-    from arraysmith.traces.reader import StreamSummary, TraceFile
     from arraysmith.traces.recorder import TraceWriter
+
+__all__ = ["read_page", "report", "simulate", "trace"]
+
+VALUES_SEED = 0
+"""What --values draws the operands with."""
 
 # Modules that bring numba, simpy, h5py, plotly or tqdm are imported by the commands that need them:
 # a command's --help does not.
@@ -95,9 +97,8 @@ def simulate(
         def run(layer: Layer) -> Report:
             bar.set_description(layer.name)
             mapping = distinct[layer.name]
-            if check_values:
-                _verify_values(architecture, layer.problem, mapping)
-            return simulate_layer(architecture, layer, mapping, writer)
+            seed = VALUES_SEED if check_values else None
+            return simulate_layer(architecture, layer, mapping, writer, values_seed=seed)
 
         layers = evaluate_layers(network, run, bar.update)
     if as_json:
@@ -113,12 +114,6 @@ def simulate(
         click.echo(f"\ntraces: {traces_path}")
 
 
-def _verify_values(architecture: Architecture, problem: Problem, mapping: Mapping) -> None:
-    from arraysmith.sim.cycle.values import verify_values  # noqa: PLC0415
-
-    verify_values(architecture, problem, mapping)
-
-
 def _writer(path: str, source: dict[str, Any]) -> TraceWriter:
     from arraysmith.traces.recorder import TraceWriter  # noqa: PLC0415
 
@@ -128,96 +123,6 @@ def _writer(path: str, source: dict[str, Any]) -> TraceWriter:
     if Path(path).is_dir():
         raise InputError([Fault("traces", path, "is a folder", "give a file name")])
     return TraceWriter(path, source)
-
-
-@click.group()
-def trace() -> None:
-    """Look into trace files and convert them."""
-
-
-@trace.command()
-@click.argument("file")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def info(*, file: str, as_json: bool) -> None:
-    """Print what FILE holds: layers, streams, requests, bytes, cycles."""
-    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
-
-    with TraceFile(file) as traces:
-        found = [[(x.name, x.summary()) for x in layer.streams] for layer in traces.layers]
-        if as_json:
-            print_json(_info_document(traces, found))
-        else:
-            click.echo(_info_text(traces, found))
-
-
-_Summaries = list[list[tuple[str, "StreamSummary"]]]
-
-
-def _info_document(traces: TraceFile, found: _Summaries) -> dict[str, Any]:
-    return {
-        "file": traces.path,
-        "schema_version": traces.schema_version,
-        "tool_version": traces.tool_version,
-        "seed": traces.seed,
-        "layers": [
-            {
-                "layer": layer.name,
-                "repeat": layer.repeat,
-                "clock_hz": layer.clock_hz,
-                "streams": [{"stream": name, **asdict(x)} for name, x in streams],
-            }
-            for layer, streams in zip(traces.layers, found, strict=True)
-        ],
-        "provenance": traces.provenance,
-    }
-
-
-def _info_text(traces: TraceFile, found: _Summaries) -> str:
-    version = f"schema {traces.schema_version}, written by arraysmith {traces.tool_version}"
-    parts = [f"{traces.path}: {version}, {len(traces.layers)} layer(s)"]
-    heads = ("stream", "requests", "bytes", "tiles", "first cycle", "last cycle")
-    for layer, streams in zip(traces.layers, found, strict=True):
-        clock = f"{layer.clock_hz / 1e6:,g} MHz"
-        rows = [
-            (
-                name,
-                f"{x.requests:,}",
-                f"{x.total_bytes:,}",
-                f"{x.tiles:,}",
-                "-" if x.first_cycle is None else f"{x.first_cycle:,}",
-                "-" if x.last_cycle is None else f"{x.last_cycle:,}",
-            )
-            for name, x in streams
-        ]
-        title = f"{layer.name}, {layer.repeat} run(s) per inference, {clock}"
-        parts.append(f"{title}\n{text_table(heads, rows)}")
-    return "\n\n".join(parts)
-
-
-@trace.command()
-@click.argument("file")
-@click.option("--format", "format_", type=click.Choice(["csv"]), required=True)
-@click.option("--out", required=True, metavar="DIR", help="Folder for the files; made if needed.")
-@click.option("--layer", metavar="NAME", help="This layer only.")
-@click.option("--stream", metavar="NAME", help="This stream only, for example dram/ifmap/read.")
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
-def export(
-    *, file: str, format_: str, out: str, layer: str | None, stream: str | None, overwrite: bool
-) -> None:
-    """Write the streams of FILE in another format, one file per stream."""
-    from tqdm import tqdm  # noqa: PLC0415
-
-    from arraysmith.traces.export_csv import export_csv, selected_streams  # noqa: PLC0415
-    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
-
-    assert format_ == "csv"  # the only one that the option lets through
-    with TraceFile(file) as traces:
-        streams = selected_streams(traces, layer, stream)
-        requests = sum(len(x) for _, x in streams)
-        with tqdm(total=requests, unit="request", unit_scale=True, disable=None) as bar:
-            files = export_csv(streams, out, overwrite=overwrite, advance=bar.update)
-    for path in files:
-        click.echo(path)
 
 
 @click.command()

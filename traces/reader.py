@@ -123,12 +123,30 @@ class LayerTrace:
         """Return the folds, columns of ``schema.FOLD_COLUMNS``; None: no systolic array."""
         return self._table(FOLDS, FOLD_COLUMNS)
 
+    def clock_cycle(self, array_cycle: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the clock cycles of array cycles: later by the waits that came until then."""
+        stalls = self.stalls()
+        if stalls is None:
+            return array_cycle
+        waited = np.concatenate((np.zeros(1, np.int64), np.cumsum(stalls["cycles"])))
+        # The array cycle that each wait delays: the cycles before it, less the waits before it.
+        delayed = stalls["cycle"] - waited[:-1]
+        clock: NDArray[np.int64] = (
+            array_cycle + waited[np.searchsorted(delayed, array_cycle, side="right")]
+        )
+        return clock
+
     def step_cycle(self) -> NDArray[np.int64] | None:
         """Return int64 [T], the array cycle of each step of a fold; None: no systolic array."""
         if STEP_CYCLE not in self._group:
             return None
         steps: NDArray[np.int64] = self._group[STEP_CYCLE][:]
         return steps
+
+    @property
+    def has_values(self) -> bool:
+        """Whether operands and results are stored."""
+        return VALUES in self._group
 
     def values(self) -> Values | None:
         """Return operands and results; None: none were stored."""

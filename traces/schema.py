@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ STALLS, FOLDS, STEP_CYCLE, VALUES = "stalls", "folds", "step_cycle", "values"
 OWN_NAMES = frozenset({STALLS, FOLDS, STEP_CYCLE, VALUES})
 """All of these."""
 
-Columns = dict[str, NDArray[np.generic]]
+Columns = dict[str, NDArray[Any]]
 """Equal-length arrays by column name, in the order of ``COLUMNS``."""
 
 

@@ -20,7 +20,7 @@ from arraysmith.traces.schema import (
     SEGMENTS,
     Columns,
 )
-from arraysmith.traces.segments import Encoded, expand
+from arraysmith.traces.segment_expand import Encoded, expand
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ import pytest
 from trace_samples import DESIGN, LAYER, MAPPING, STREAMS, fill
 
 from arraysmith.arch.errors import InputError
-from arraysmith.traces.export_csv import csv_name, export_csv, selected_streams
+from arraysmith.traces.export import selected_streams
+from arraysmith.traces.export_csv import csv_name, export_csv
 from arraysmith.traces.reader import StreamTrace, TraceFile
 from arraysmith.traces.recorder import TraceWriter
 from arraysmith.traces.schema import COLUMNS

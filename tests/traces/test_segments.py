@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from trace_samples import regular, requests
 
 from arraysmith.traces.schema import COLUMNS, LOOPS, SEGMENT_COLUMNS
-from arraysmith.traces.segments import Encoded, Encoder, expand
+from arraysmith.traces.segment_expand import Encoded, expand
+from arraysmith.traces.segments import Encoder
 
 ENCODER = Encoder(1 << 16)
 
