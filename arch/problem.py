@@ -138,6 +138,10 @@ class Problem:
             self.weight.word_bits + self.weight_sparsity.position_bits,
         )
 
+    def stored(self, name: str) -> Tensor:
+        """Return the tensor called ``name`` as it lies in memory; KeyError if there is none."""
+        return dict(zip(TENSORS, self.stored_tensors, strict=True))[name]
+
     @property
     def stored_tensors(self) -> tuple[Tensor, Tensor, Tensor]:
         """The tensors as they lie in memory, in the order of ``TENSORS``."""

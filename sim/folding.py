@@ -20,19 +20,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Systolic
+from arraysmith.arch.architecture import (
+    COLUMNS,
+    ROWS,
+    STREAM,
+    Architecture,
+    Fanout,
+    Memory,
+    Systolic,
+)
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Loop, Mapping, kept_tensors
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+from arraysmith.arch.sparsity import StructuredSparsity
+from arraysmith.sim.side import Side
 
 Int = NDArray[np.int64]
-
-ROWS, COLUMNS, STREAM = "rows", "columns", "stream"
 
 _PIXELS, _WINDOW, _FILTERS = frozenset("NPQ"), frozenset("RSC"), frozenset("K")
 _PLACES = {
@@ -138,72 +145,6 @@ class SystolicMachine:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One flattened index: ``dims``, slowest first, with their ``sizes``."""
-
-    dims: tuple[str, ...]
-    sizes: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of values of the index; at least 1."""
-        return prod(self.sizes)
-
-    def digits(self, index: Int) -> dict[str, Int]:
-        """Return the value of every dim at the given flattened indices."""
-        found: dict[str, Int] = {}
-        for dim, size in zip(reversed(self.dims), reversed(self.sizes), strict=True):
-            found[dim] = index % size
-            index = index // size
-        return found
-
-    def boxes(self, start: int, stop: int) -> list[dict[str, tuple[int, int]]]:
-        """Return disjoint boxes, [start, stop) per dim, that make up the range [start, stop).
-
-        At most 2 D - 1 for D dims: ragged ends and the full middle, per dim.
-        """
-        return [dict(zip(self.dims, box, strict=True)) for box in _boxes(self.sizes, start, stop)]
-
-    def spans(self, fold: int) -> set[tuple[int, ...]]:
-        """Return the extents, per dim, of the bounding boxes of all blocks of ``fold`` values."""
-        first = np.arange(0, self.size, fold, dtype=np.int64)
-        last = np.minimum(first + fold, self.size) - 1
-        low, high = self.digits(first), self.digits(last)
-        same = np.ones(len(first), bool)
-        columns = []
-        for dim, size in zip(self.dims, self.sizes, strict=True):
-            columns.append(np.where(same, high[dim] - low[dim] + 1, size))
-            same = same & (high[dim] == low[dim])
-        return set(zip(*(column.tolist() for column in columns), strict=True)) or {()}
-
-
-def _boxes(sizes: tuple[int, ...], start: int, stop: int) -> list[tuple[tuple[int, int], ...]]:
-    if start >= stop:
-        return []
-    if not sizes:
-        return [()]
-    inner = prod(sizes[1:])
-    first, last = start // inner, (stop - 1) // inner
-    if first == last:
-        rest = _boxes(sizes[1:], start - first * inner, stop - first * inner)
-        return [((first, first + 1), *box) for box in rest]
-    found: list[tuple[tuple[int, int], ...]] = []
-    full_from, full_to = first, last + 1
-    if start % inner:
-        head = _boxes(sizes[1:], start - first * inner, inner)
-        found += [((first, first + 1), *box) for box in head]
-        full_from += 1
-    if stop % inner:
-        full_to -= 1
-    if full_from < full_to:
-        found.append(((full_from, full_to), *((0, size) for size in sizes[1:])))
-    if stop % inner:
-        tail = _boxes(sizes[1:], 0, stop - last * inner)
-        found += [((last, last + 1), *box) for box in tail]
-    return found
-
-
-@dataclass(frozen=True, slots=True)
 class Fold:
     """One fold of one group.
 
@@ -231,6 +172,10 @@ class Folding:
         array_rows: rows of the array.
         array_columns: columns of the array.
         wiring: systolic switches.
+        sparsity: of the weights: the reduction index (stream of ``os``, rows of ``ws``) then counts
+            slots of kept weights; None without.
+        reduced: the whole reduction index when it is not counted in slots but in words of the
+            ifmap; that of ``stream`` or ``rows`` without sparsity.
     """
 
     dataflow: str
@@ -241,6 +186,8 @@ class Folding:
     array_rows: int
     array_columns: int
     wiring: Systolic
+    sparsity: StructuredSparsity | None
+    reduced: Side
 
     @classmethod
     def of(cls, machine: SystolicMachine, problem: Problem, mapping: Mapping) -> Folding:
@@ -264,16 +211,49 @@ class Folding:
                 )
         spatial, stream = mapping.at(array.name), mapping.at(machine.macs).temporal
         dataflow = _dataflow(problem, spatial.y, spatial.x, stream)
+        sides = {
+            name: _side(problem, loops)
+            for name, loops in ((ROWS, spatial.y), (COLUMNS, spatial.x), (STREAM, stream))
+        }
+        reduced = STREAM if dataflow == "os" else ROWS
+        dense = sides[reduced]
+        if problem.weight_sparsity is not None:
+            _require_sparse_order(problem, dataflow, dense)
+            sides[reduced] = Side(("C",), (problem.kept_reduction,))
         return cls(
             dataflow,
             problem.size["G"],
-            _side(problem, spatial.y),
-            _side(problem, spatial.x),
-            _side(problem, stream),
+            sides[ROWS],
+            sides[COLUMNS],
+            sides[STREAM],
             array.mesh_y,
             array.mesh_x,
             machine.wiring,
+            problem.weight_sparsity,
+            dense,
         )
+
+    @property
+    def reduction(self) -> str:
+        """Name of the index over which products are added up: ``stream`` or ``rows``."""
+        return STREAM if self.dataflow == "os" else ROWS
+
+    def words_side(self, tensor: str, name: str) -> Side:
+        """Return the index ``name`` as it counts the words of ``tensor``: see ``needed``."""
+        if self.sparsity is not None and tensor == IFMAP and name == self.reduction:
+            return self.reduced
+        return self.side(name)
+
+    def needed(self, tensor: str, name: str, block: tuple[int, int]) -> tuple[int, int]:
+        """Return the range of ``words_side`` that [start, stop) of the index ``name`` needs.
+
+        The same range but for the ifmap of sparse weights, whose slots need all words of their
+        blocks, because filters pick different ones.
+        """
+        if self.sparsity is None or tensor != IFMAP or name != self.reduction:
+            return block
+        first = self.side(name).first
+        return self.sparsity.covered(first + block[0], first + block[1], self.reduced.size)
 
     @property
     def row_folds(self) -> int:
@@ -299,6 +279,27 @@ class Folding:
             else (column, self.columns.size, self.array_columns)
         )
         return fold * length, min((fold + 1) * length, size)
+
+    def fetches(self, block: tuple[int, int]) -> Int:
+        """Return the words of the ifmap that come with each slot of a block of the reduction index.
+
+        The words of a block of sparse weights come with the first of its slots, for all of them.
+
+        Args:
+            block: [start, stop) of the slots.
+
+        Returns:
+            int64 [slots, 2], [start, stop) of ``words_side``; empty ranges where nothing comes.
+        """
+        first = self.side(self.reduction).first
+        found = np.zeros((block[1] - block[0], 2), np.int64)
+        for slot in range(*block):
+            if self.sparsity is None:
+                found[slot - block[0]] = slot, slot + 1
+            elif slot == block[0] or (first + slot) % self.sparsity.kept == 0:
+                one = first + slot, first + slot + 1
+                found[slot - block[0]] = self.sparsity.covered(*one, self.reduced.size)
+        return found
 
     def used(self, row: int, column: int) -> tuple[int, int]:
         """Return the rows and columns that a fold uses."""
@@ -336,6 +337,22 @@ def _ends(folds: int) -> list[tuple[int, int]]:
 
 def _side(problem: Problem, loops: tuple[Loop, ...]) -> Side:
     return Side(tuple(x.dim for x in loops), tuple(problem.size[x.dim] for x in loops))
+
+
+def _require_sparse_order(problem: Problem, dataflow: str, reduced: Side) -> None:
+    """Raise ArraysmithError where weights cannot be skipped."""
+    sparsity = problem.weight_sparsity
+    if dataflow == "is":
+        raise ArraysmithError(
+            f"{problem.name}: weights {sparsity} input stationary: every filter keeps other rows, "
+            "so none can be skipped: use output or weight stationary, or dense weights"
+        )
+    order = [dim for dim, size in zip(reduced.dims, reduced.sizes, strict=True) if size > 1]
+    if order != [dim for dim in ("R", "S", "C") if dim in order]:
+        raise ArraysmithError(
+            f"{problem.name}: weights {sparsity} with loops {' '.join(order)}: blocks of weights "
+            "run along C, then S, then R: order the loops R S C"
+        )
 
 
 def _dataflow(

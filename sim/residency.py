@@ -20,24 +20,17 @@ The rules, shared by both models (each counts and times what follows by itself):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from arraysmith.arch.architecture import Memory
+from arraysmith.arch.architecture import COLUMNS, ROWS, STREAM, Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import DIMS, OFMAP, Problem, Tensor
 from arraysmith.sim.fold_times import FoldTimes
-from arraysmith.sim.folding import (
-    COLUMNS,
-    LANES_AND_STEPS,
-    ROWS,
-    STREAM,
-    Folding,
-    Side,
-    SystolicMachine,
-)
+from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
+from arraysmith.sim.side import Side
 
 WHOLE_PIECES = 8
 """Loads into which a fold's part of a whole streaming operand is cut: a choice, not a limit of the
@@ -110,22 +103,28 @@ class Operand:
     ) -> Operand:
         """Apply the rules; raises ArraysmithError when not even one step fits a half."""
         lanes, steps = LANES_AND_STEPS[folding.dataflow, tensor]
-        memory, data = machine.buffer(tensor), problem.tensor(tensor)
+        memory, data = machine.buffer(tensor), problem.stored(tensor)
         half = half_words(memory)
-        group = prod(axis.extent for axis in data.axes if "G" not in dict(axis.terms))
+        group = _group_words(folding, data, lanes, steps)
+        grouped = "G" in data.dims
         whole = half is None or group <= half
-        resident = half is None or data.words <= half
+        resident = half is None or group * (folding.groups if grouped else 1) <= half
         fold = folding.array_rows if lanes == ROWS else folding.array_columns
         width = min(fold, folding.side(lanes).size)
         height = min(folding.array_rows, folding.rows.size)
         chunks: tuple[tuple[int, int], ...] = ()
-        if half is not None and half < width:
+        sparse = folding.words_side(tensor, folding.reduction) != folding.side(folding.reduction)
+        at_once = _most_at_once(folding, width, steps) if sparse else width
+        if half is not None and half < at_once:
             raise ArraysmithError(
-                f"{memory.name}: half of it holds {half} words: one step of {tensor} takes {width}"
+                f"{memory.name}: half of it holds {half} words: one step of {tensor} takes "
+                f"{at_once}"
             )
         if steps == STREAM:
             chunks = ((0, folding.stream.size),)
-            if half is not None and not whole:
+            if half is not None and not whole and sparse:
+                chunks = _sparse_chunks(folding, at_once, half)
+            elif half is not None and not whole:
                 chunks = _chunks(data, folding.side(lanes), fold, folding.stream, half)
         elif half is not None and not whole:
             spans = product(folding.side(lanes).spans(fold), folding.rows.spans(folding.array_rows))
@@ -135,9 +134,53 @@ class Operand:
             )
             if min(width * height, max(boxes)) > half:
                 height = half // width
-        return cls(
-            tensor, lanes, steps, "G" in data.dims, whole, resident, halves(memory), chunks, height
-        )
+        return cls(tensor, lanes, steps, grouped, whole, resident, halves(memory), chunks, height)
+
+
+def _group_words(folding: Folding, data: Tensor, lanes: str, steps: str) -> int:
+    """Return the words of one group that the array may need: all, or those of a part of it."""
+    sides = [folding.words_side(data.name, name) for name in (lanes, steps)]
+    group = prod(axis.extent for axis in data.axes if "G" not in dict(axis.terms))
+    if all(side.whole for side in sides):
+        return group
+    pairs = prod(side.size for side in sides)
+    boxes = [
+        _reach(data, *((side.dims, span) for side, span in zip(sides, spans, strict=True)))
+        for spans in product(*(side.spans(side.size) for side in sides))
+    ]
+    return min(group, pairs, max(boxes))
+
+
+def _most_at_once(folding: Folding, width: int, steps: str) -> int:
+    """Return the most words of the ifmap that have to be there for one step of sparse weights."""
+    sparsity = folding.sparsity
+    assert sparsity is not None
+    if steps == folding.reduction:  # a block for every lane
+        return width * min(sparsity.block, folding.reduced.size)
+    # Blocks that the slots of a fold touch; one more where folds begin inside a block.
+    inside = folding.array_rows % sparsity.kept or folding.rows.first % sparsity.kept
+    blocks = -(-width // sparsity.kept) + (1 if inside else 0)
+    return min(blocks * sparsity.block, folding.reduced.size)
+
+
+def _sparse_chunks(folding: Folding, at_once: int, half: int) -> tuple[tuple[int, int], ...]:
+    """Return chunks of the steps for the ifmap of sparse weights; none ends inside a block."""
+    sparsity = folding.sparsity
+    assert sparsity is not None
+    unit = sparsity.kept if folding.reduction == STREAM else 1
+    return _even_chunks(folding.stream.size, unit, lambda length: length // unit * at_once <= half)
+
+
+def _even_chunks(size: int, unit: int, fits: Callable[[int], bool]) -> tuple[tuple[int, int], ...]:
+    """Return the fewest nearly equal chunks of ``size`` steps that fit; they end at units."""
+    units = -(-size // unit)
+    low, high = 1, units
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle * unit) else (low, middle - 1)
+    even = -(-units // -(-units // low))
+    length = (even if fits(even * unit) else low) * unit
+    return tuple((start, min(start + length, size)) for start in range(0, size, length))
 
 
 def partial_sums_stay(machine: SystolicMachine, folding: Folding, column: int) -> bool:
@@ -172,10 +215,16 @@ def _chunks(
     spans = lanes.spans(fold)
     width = min(fold, lanes.size)
 
-    def fits(sizes: tuple[int, ...]) -> bool:
+    def fits(sizes: tuple[int, ...], steps: int | None = None) -> bool:
         most = max(_reach(data, (lanes.dims, span), (stream.dims, sizes)) for span in spans)
-        return min(most, width * prod(sizes)) <= half
+        return min(most, width * (prod(sizes) if steps is None else steps)) <= half
 
+    if not stream.whole:
+
+        def block_fits(length: int) -> bool:
+            return all(fits(sizes, length) for sizes in stream.spans(length))
+
+        return _even_chunks(stream.size, 1, block_fits)
     if fits(stream.sizes):
         return ((0, stream.size),)
     for depth, size in enumerate(stream.sizes):

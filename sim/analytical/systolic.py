@@ -17,7 +17,7 @@ average cannot see are left to the simulator, which names them.
 
 from __future__ import annotations
 
-from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.architecture import COLUMNS, ROWS, Architecture, Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
@@ -25,7 +25,7 @@ from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.analytical.latency import side_cycles
 from arraysmith.sim.analytical.systolic_words import WordCounter
 from arraysmith.sim.fold_times import FoldTimes
-from arraysmith.sim.folding import COLUMNS, ROWS, Folding, SystolicMachine
+from arraysmith.sim.folding import Folding, SystolicMachine
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
 from arraysmith.sim.residency import Operand, partial_sums_stay, require_room_for_results
@@ -120,16 +120,16 @@ def _counts(machine: SystolicMachine, folding: Folding, problem: Problem) -> tup
         name, operand = machine.buffer(tensor).name, Operand.of(machine, folding, problem, tensor)
         counter = WordCounter.of(
             problem,
-            problem.tensor(tensor),
-            folding.side(operand.lanes),
-            folding.side(operand.steps),
+            problem.stored(tensor),
+            folding.words_side(tensor, operand.lanes),
+            folding.words_side(tensor, operand.steps),
         )
         fetched = _fetched(folding, operand, counter)
         again = 1
         if not operand.stationary:
             again = folding.column_folds if operand.lanes == ROWS else folding.row_folds
         onchip += [
-            Count(name, tensor, READ, folding.groups * again * counter.stored_pairs(), 1),
+            Count(name, tensor, READ, folding.groups * again * _read(folding, operand, counter), 1),
             Count(name, tensor, FILL, fetched, 1),
         ]
         offchip.append(Count(machine.offchip.name, tensor, READ, fetched, 1))
@@ -158,12 +158,29 @@ def _counts(machine: SystolicMachine, folding: Folding, problem: Problem) -> tup
     return (*offchip, *onchip)
 
 
+def _read(folding: Folding, operand: Operand, counter: WordCounter) -> int:
+    """Return the words that all lanes take in one turn over a group; padding not counted."""
+    lanes, steps = ((0, folding.side(name).size) for name in (operand.lanes, operand.steps))
+    blocks = [lanes]
+    if folding.sparsity is not None and operand.lanes == ROWS:
+        # Blocks of weights that two folds share are read in both.
+        blocks = [folding.block(ROWS, row, 0) for row in range(folding.row_folds)]
+    needed = folding.needed(operand.tensor, operand.steps, steps)
+    return sum(
+        counter.stored_pairs(folding.needed(operand.tensor, operand.lanes, block), needed)
+        for block in blocks
+    )
+
+
 def _fetched(folding: Folding, operand: Operand, counter: WordCounter) -> int:
     """Return the words of an operand that come from off-chip, by the rules of ``sim.residency``."""
     groups = folding.groups if operand.grouped else 1
-    lanes, steps = counter.lanes.size, counter.steps.size
     if operand.whole:
-        return groups * counter.distinct((0, lanes), (0, steps))
+        lanes, steps = (
+            folding.needed(operand.tensor, name, (0, folding.side(name).size))
+            for name in (operand.lanes, operand.steps)
+        )
+        return groups * counter.distinct(lanes, steps)
     turns = folding.column_folds if operand.lanes == ROWS else folding.row_folds
     if operand.stationary:
         blocks = [
@@ -186,7 +203,12 @@ def _fetched(folding: Folding, operand: Operand, counter: WordCounter) -> int:
         times
         * repeats
         * sum(
-            counter.distinct(folding.block(operand.lanes, row, column), piece)
+            counter.distinct(
+                folding.needed(
+                    operand.tensor, operand.lanes, folding.block(operand.lanes, row, column)
+                ),
+                folding.needed(operand.tensor, operand.steps, piece),
+            )
             for row, column in blocks
             for piece in operand.pieces(folding, row, column)
         )

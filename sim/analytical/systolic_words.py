@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.arch.problem import DIMS, Problem, Tensor
-from arraysmith.sim.folding import Side
+from arraysmith.sim.side import Side
 
 Int = NDArray[np.int64]
 
@@ -79,15 +79,23 @@ class WordCounter:
                 low[b, DIMS.index(name)], high[b, DIMS.index(name)] = start, stop
         return int(_union(self.dim, self.coef, self.extent, self.offset, low, high))
 
-    def stored_pairs(self) -> int:
-        """Return the (lane, step) pairs of the whole product that are words, not padding."""
-        sizes = dict.fromkeys(DIMS, 1)
-        for side in (self.lanes, self.steps):
-            sizes.update(zip(side.dims, side.sizes, strict=True))
+    def stored_pairs(self, lanes: tuple[int, int], steps: tuple[int, int]) -> int:
+        """Return the (lane, step) pairs of a block that are words, not padding."""
+        if self.injective:
+            return (lanes[1] - lanes[0]) * (steps[1] - steps[0])
+        return sum(
+            self._pairs({**one, **other})
+            for one in self.lanes.boxes(*lanes)
+            for other in self.steps.boxes(*steps)
+        )
+
+    def _pairs(self, box: dict[str, tuple[int, int]]) -> int:
         pairs = 1
         for a in range(len(self.extent)):
             first, second = (
-                np.arange(sizes[DIMS[d]], dtype=np.int64) * c if c else np.zeros(1, np.int64)
+                np.arange(*box.get(DIMS[d], (0, 1)), dtype=np.int64) * c
+                if c
+                else np.zeros(1, np.int64)
                 for d, c in zip(self.dim[a], self.coef[a], strict=True)
             )
             index = self.offset[a] + first[:, None] + second[None, :]

@@ -48,7 +48,7 @@ def address_map(
     align = (parameters or CycleParameters()).region_align_bytes
     regions: dict[str, Region] = {}
     base = 0
-    for tensor in problem.tensors:
+    for tensor in problem.stored_tensors:
         size = -(-tensor.words * tensor.word_bits // 8)
         regions[tensor.name] = Region(base, size)
         base += -(-size // align) * align

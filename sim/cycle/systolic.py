@@ -12,12 +12,14 @@ that lanes are left empty while the array goes on.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import simpy
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.problem import OFMAP, TENSORS, Problem
+from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, Problem
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.systolic_addresses import Addresses
@@ -68,14 +70,17 @@ def simulate_systolic(
 
 def word_views(folding: Folding, problem: Problem) -> dict[str, WordView]:
     """Return, per tensor, which word every lane of the array passes at every step."""
-    return {
+    views = {
         name: WordView.of(
             problem,
             tensor,
-            *(folding.side(side) for side in LANES_AND_STEPS[folding.dataflow, name]),
+            *(folding.words_side(name, side) for side in LANES_AND_STEPS[folding.dataflow, name]),
         )
-        for name, tensor in zip(TENSORS, problem.tensors, strict=True)
+        for name, tensor in zip(TENSORS, problem.stored_tensors, strict=True)
     }
+    if folding.sparsity is not None:  # folds and pieces share the block that they end in
+        views[IFMAP] = replace(views[IFMAP], overlaps=True)
+    return views
 
 
 def _report(

@@ -39,7 +39,7 @@ class Addresses:
         regions = address_map(problem, architecture, parameters)
         return cls(
             {name: region.base for name, region in regions.items()},
-            {tensor.name: tensor.word_bits for tensor in problem.tensors},
+            {tensor.name: tensor.word_bits for tensor in problem.stored_tensors},
             parameters.burst_bytes,
         )
 

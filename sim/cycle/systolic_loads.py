@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from arraysmith.arch.architecture import COLUMNS, ROWS
 from arraysmith.arch.problem import OFMAP
 from arraysmith.sim.cycle.systolic_words import Range
 from arraysmith.sim.fold_times import FoldTimes
-from arraysmith.sim.folding import COLUMNS, ROWS, Fold, Folding, SystolicMachine
+from arraysmith.sim.folding import Fold, Folding, SystolicMachine
 from arraysmith.sim.residency import (
     Operand,
     half_words,

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT
 from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
 from arraysmith.sim.cycle.systolic_wave import StepTimes, Wave
 from arraysmith.sim.folding import Fold, Folding
+
+Int = NDArray[np.int64]
 
 SEND_PIECES, SEND_CYCLES = 8, 64
 """A chunk of results leaves in at most so many parts, each of so many cycles at least: a choice.
@@ -86,21 +91,38 @@ class Plans:
         self._steps = steps
         self._orders = orders
         self._results = results
-        self._waves: dict[tuple[tuple[int, int], bool], Wave] = {}
+        self._waves: dict[tuple[tuple[int, int], bool, bytes], Wave] = {}
+        self._fetches: dict[tuple[int, int], Int] = {}
         self._plans: dict[tuple[object, ...], Plan] = {}
 
     def wave(self, fold: Fold) -> Wave:
         """Return the wave of a fold; folds of one shape share it."""
-        key = (
-            self._folding.used(fold.row, fold.column),
-            self._folding.dataflow != "os" and fold.row > 0,
-        )
+        used = self._folding.used(fold.row, fold.column)
+        accumulates = self._folding.dataflow != "os" and fold.row > 0
+        fetched = self._fetched(fold)
+        key = used, accumulates, b"" if fetched is None else fetched.tobytes()
         found = self._waves.get(key)
         if found is None:
             found = self._waves[key] = Wave.of(
-                len(self._waves), self._folding, self._steps, key[0], accumulates=key[1]
+                len(self._waves),
+                self._folding,
+                self._steps,
+                used,
+                accumulates=accumulates,
+                fetched=fetched,
             )
         return found
+
+    def _fetched(self, fold: Fold) -> Int | None:
+        """Return the words of the ifmap that come with each slot of sparse weights."""
+        folding = self._folding
+        if folding.sparsity is None:
+            return None
+        block = folding.block(folding.reduction, fold.row, fold.column)
+        if block not in self._fetches:
+            first, stop = folding.fetches(block).T
+            self._fetches[block] = stop - first
+        return self._fetches[block]
 
     def of(self, fold: Fold) -> Plan:
         """Return the plan of a fold."""

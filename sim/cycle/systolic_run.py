@@ -195,8 +195,9 @@ class SystolicRun:
             self._streams.tell_fold(placed)
 
     def _words(self, tensor: str, fold: Fold) -> int:
+        folding = self._folding
         lanes, steps = (
-            self._folding.block(side, fold.row, fold.column)
+            folding.needed(tensor, side, folding.block(side, fold.row, fold.column))
             for side in LANES_AND_STEPS[self._folding.dataflow, tensor]
         )
         key = (tensor, lanes, steps)

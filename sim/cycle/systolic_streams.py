@@ -6,6 +6,10 @@ with the cycle in which the array passes the word, plus its turn when the port n
 cycle for a cycle of the wavefront; the response comes the memory's latency later (the sequencer
 asks that much ahead, so latency delays no cycle). Padding is not accessed, but keeps its turn.
 
+The words of a block of sparse weights come together: weight stationary with the first row that
+holds one of its slots, output stationary for every lane with the first step of the block. ``port``
+then counts the words that a fold can take in a cycle.
+
 Records come in the order of the port, by cycle and lane, straight from a compiled kernel: in any
 cycle the lanes of a later fold lie before those of an earlier one.
 """
@@ -18,6 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from arraysmith.arch.architecture import STREAM
 from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT
 from arraysmith.sim.cycle.network import rate_row
 from arraysmith.sim.cycle.offchip import Bursts
@@ -32,8 +37,12 @@ from arraysmith.sim.probe import Folds, Probe
 
 Int = NDArray[np.int64]
 
-_ORIGIN, _AT, _COUNT, _SKEW, _LANE, _LANES, _STEP, _GROUP, _NUMBER = range(9)
+_ORIGIN, _AT, _COUNT, _SKEW, _LANE, _LANES, _STEP, _GROUP, _NUMBER, _FETCH = range(10)
 """Columns of the table of folds that ``_records`` takes."""
+
+_PLAIN, _BY_LANE, _BY_STEP = range(3)
+"""What a lane takes with a step: one word; the words of the block of sparse weights that begins in
+this lane; or those of the block that begins with this step."""
 
 
 class SystolicStreams:
@@ -53,7 +62,9 @@ class SystolicStreams:
         self._views = views
         self._addresses = addresses
         self._probe = probe
-        self._chunk = max(chunk_records, machine.array.mesh_x + machine.array.mesh_y)
+        self._wide = 1 if folding.sparsity is None else folding.sparsity.block
+        edge = machine.array.mesh_x + machine.array.mesh_y
+        self._chunk = max(chunk_records, edge * self._wide)
         self._folds: list[tuple[int, ...]] = []
         self._stalls: list[tuple[int, int, int]] = []
         self._causes: dict[str, int] = {}
@@ -70,7 +81,8 @@ class SystolicStreams:
         empty = np.empty(0, np.int64)
         _, count = _records(
             *chunk.cycles, 0, row[None, :], moved.step_of, _geometry(view),
-            np.zeros(moved.cycles, np.int64), (0, 1), found, empty, empty, empty,
+            np.zeros(moved.cycles, np.int64), (0, 1), (_PLAIN, 1), _NO_FETCHES,
+            found, empty, empty, empty,
         )  # fmt: skip
         return self._addresses.bursts(OFMAP, np.sort(found[:count]))
 
@@ -136,7 +148,7 @@ class SystolicStreams:
             self._folding.block(side, fold.row, fold.column)
             for side in LANES_AND_STEPS[self._folding.dataflow, tensor]
         )
-        row = np.empty(9, np.int64)
+        row = np.zeros(10, np.int64)
         row[_ORIGIN], row[_AT], row[_COUNT] = origin, at, len(moved.step_of)
         row[_SKEW], row[_LANE], row[_LANES] = moved.skew, lanes[0], moved.lanes
         row[_STEP], row[_GROUP], row[_NUMBER] = steps[0], fold.group, number
@@ -149,13 +161,21 @@ class SystolicStreams:
         if not alive or not self._probe.wants(memory.name):
             return
         rows, steps_of, at, bound = [], [], 0, 0
+        mode = self._mode(tensor)
+        fetches: list[Int] = []
+        wide = 1 if mode == _PLAIN else self._wide
         for placed in alive:
             moved = placed.plan.wave.passing[tensor]
             origin = placed.start + moved.first
             rows.append(self._row(tensor, placed.fold, placed.number, moved, origin, at))
             steps_of.append(moved.step_of)
             at += len(moved.step_of)
-            bound += moved.lanes * len(moved.step_of)
+            bound += moved.lanes * len(moved.step_of) * wide
+            if mode != _PLAIN:
+                rows[-1][_FETCH] = sum(len(one) for one in fetches)
+                fold = placed.fold
+                block = self._folding.block(self._folding.reduction, fold.row, fold.column)
+                fetches.append(self._folding.fetches(block))
         table = np.stack(rows)
         step_of = steps_of[0] if len(steps_of) == 1 else np.concatenate(steps_of)
         rate = rate_row(
@@ -164,12 +184,14 @@ class SystolicStreams:
         geometry = _geometry(self._views[tensor])
         cycle, stop = begin, begin + len(clock)
         room = min(bound, self._chunk)
+        fetched = np.concatenate(fetches) if fetches else _NO_FETCHES
         while cycle < stop:
             stamps, words = np.empty(room, np.int64), np.empty(room, np.int64)
             tile, port = np.empty(room, np.int64), np.empty(room, np.int64)
             cycle, count = _records(
-                cycle, stop, begin, table, step_of, geometry, clock, rate, words, stamps, tile, port
-            )
+                cycle, stop, begin, table, step_of, geometry, clock, rate,
+                (mode, wide), fetched, words, stamps, tile, port,
+            )  # fmt: skip
             if count == 0:
                 continue
             self._probe.requests(
@@ -182,6 +204,13 @@ class SystolicStreams:
                 port[:count].astype(np.uint16),
             )
 
+    def _mode(self, tensor: str) -> int:
+        if self._folding.sparsity is None or tensor != IFMAP:
+            return _PLAIN
+        return _BY_STEP if self._folding.reduction == STREAM else _BY_LANE
+
+
+_NO_FETCHES = np.zeros((1, 2), np.int64)
 
 _Geometry = tuple[Int, Int, Int, Int, Int, Int, Int, Int]
 
@@ -204,6 +233,8 @@ def _records(
     geometry: _Geometry,
     clock: Int,
     rate: tuple[int, int],
+    mode: tuple[int, int],
+    fetches: Int,
     words: Int,
     stamps: Int,
     tile: Int,
@@ -215,11 +246,14 @@ def _records(
         first: array cycle to begin with.
         stop: array cycle to end before.
         begin: array cycle of ``clock[0]``.
-        table: int64 [folds, 9], see ``_ORIGIN`` and what follows it; later folds first.
+        table: int64 [folds, 10], see ``_ORIGIN`` and what follows it; later folds first.
         step_of: int64 [n], the steps by cycle of all folds, see ``Passing``; -1 in a gap.
         geometry: see ``_geometry``.
         clock: int64 [cycles], clock cycle of each array cycle.
         rate: words per clock cycle as numerator and denominator; numerator 0: unlimited.
+        mode: what a lane takes with a step, see ``_PLAIN``; and the most words of it.
+        fetches: int64 [n, 2], unless plain: [start, stop) of the words that come with each lane or
+            step, see ``Folding.fetches``; a fold's begin at its ``_FETCH``.
         words: int64 [room], written: index of each stored word.
         stamps: int64 [room], written: clock cycle; the next ones too, or empty for none of them.
         tile: int64 [room], written: number of the fold.
@@ -229,7 +263,8 @@ def _records(
         (first cycle that is not listed, words listed).
     """
     lane_sum, step_sum, group_sum, lane_part, step_part, group_part, extent, padded = geometry
-    most = table[:, _LANES].max()  # a lane passes one word in a cycle, whatever its fold
+    # A lane passes one word (or block) in a cycle, whatever its fold.
+    most = table[:, _LANES].max() * mode[1]
     told = len(stamps) > 0
     count = 0
     for u in range(first, stop):
@@ -254,20 +289,32 @@ def _records(
                 step = step_of[row[_AT] + k - row[_SKEW] * lane]
                 if step < 0:
                     continue
+                one, last, port_of = 0, 1, lane
+                if mode[0] == _BY_LANE:
+                    one, last = fetches[row[_FETCH] + lane]
+                    port_of = -fetches[row[_FETCH], 0]
+                elif mode[0] == _BY_STEP:
+                    one, last = fetches[row[_FETCH] + step]
+                    port_of = lane * mode[1] - one
                 step += row[_STEP]
                 here = row[_LANE] + lane
-                inside = True
-                for a in range(len(padded)):
-                    index = lane_part[a, here] + step_part[a, step] + group_part[a, group]
-                    inside = inside and 0 <= index < extent[a]
-                if inside:
-                    words[count] = base + lane_sum[here] + step_sum[step]
-                    if told:
-                        stamps[count] = clock[u - begin]
-                        if rate[0] > 0:
-                            stamps[count] += turn * rate[1] // rate[0]
-                        tile[count] = row[_NUMBER]
-                        port[count] = lane
-                    count += 1
-                turn += 1
+                for word in range(one, last):
+                    if mode[0] == _BY_LANE:
+                        here = word
+                    elif mode[0] == _BY_STEP:
+                        step = word
+                    inside = True
+                    for a in range(len(padded)):
+                        index = lane_part[a, here] + step_part[a, step] + group_part[a, group]
+                        inside = inside and 0 <= index < extent[a]
+                    if inside:
+                        words[count] = base + lane_sum[here] + step_sum[step]
+                        if told:
+                            stamps[count] = clock[u - begin]
+                            if rate[0] > 0:
+                                stamps[count] += turn * rate[1] // rate[0]
+                            tile[count] = row[_NUMBER]
+                            port[count] = port_of + (word if mode[0] != _PLAIN else 0)
+                        count += 1
+                    turn += 1
     return stop, count

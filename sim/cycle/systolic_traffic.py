@@ -143,9 +143,11 @@ class Traffic:
         key = (tensor, self._orders[tensor].key(load.fold), load.steps)
         if self._streams is None and key in self._distinct:
             return self._distinct[key], None
-        side = self._orders[tensor].operand.lanes
-        lanes = self._folding.block(side, load.fold.row, load.fold.column)
-        found = self._views[tensor].distinct(lanes, load.steps, load.fold.group, load.epoch + 1)
+        operand, folding = self._orders[tensor].operand, self._folding
+        block = folding.block(operand.lanes, load.fold.row, load.fold.column)
+        lanes = folding.needed(tensor, operand.lanes, block)
+        steps = folding.needed(tensor, operand.steps, load.steps)
+        found = self._views[tensor].distinct(lanes, steps, load.fold.group, load.epoch + 1)
         self._distinct[key] = len(found)
         if self._streams is None:
             return len(found), None

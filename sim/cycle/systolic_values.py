@@ -15,6 +15,7 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+from arraysmith.sim.cycle.sparse import compressed, expanded
 from arraysmith.sim.cycle.systolic import word_views
 from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
 from arraysmith.sim.cycle.systolic_words import WordView
@@ -42,9 +43,9 @@ class _Sram:
 
     def block(self, fold: Fold, dropped: int) -> Int:
         """Return int64 [lanes, steps]: what the array reads in ``fold``; padding reads as zero."""
-        operand = self._order.operand
+        operand, folding = self._order.operand, self._folding
         lanes, steps = (
-            self._folding.block(side, fold.row, fold.column)
+            folding.needed(operand.tensor, side, folding.block(side, fold.row, fold.column))
             for side in (operand.lanes, operand.steps)
         )
         found = np.empty((lanes[1] - lanes[0], steps[1] - steps[0]), np.int64)
@@ -52,9 +53,12 @@ class _Sram:
         for first, stop in operand.pieces(self._folding, fold.row, fold.column):
             if news:
                 self._load(lanes, fold.group, dropped)
-            words = self._view.words(lanes, (first, stop), fold.group)
+            piece = folding.needed(operand.tensor, operand.steps, (first, stop))
+            words = self._view.words(lanes, piece, fold.group)
             half = self._halves[self._epoch % len(self._halves)]
-            found[:, first - steps[0] : stop - steps[0]] = np.where(words < 0, 0, half[words])
+            found[:, piece[0] - steps[0] : piece[1] - steps[0]] = np.where(
+                words < 0, 0, half[words]
+            )
         return found
 
     def _load(self, lanes: tuple[int, int], group: int, dropped: int) -> None:
@@ -65,7 +69,9 @@ class _Sram:
             for words in self._held[place]:
                 self._halves[place][words] = POISON
             self._held[place].clear()
-        words = self._view.distinct(lanes, load.steps, group, load.epoch + 1)
+        operand = self._order.operand
+        steps = self._folding.needed(operand.tensor, operand.steps, load.steps)
+        words = self._view.distinct(lanes, steps, group, load.epoch + 1)
         if load.number != dropped:
             self._halves[place][words] = self._offchip[words]
             self._held[place].append(words)
@@ -100,6 +106,8 @@ def systolic_values(
     dropped = dict.fromkeys(TENSORS, -1)
     if drop:
         dropped[TENSORS[drop.tensor]] = drop.transfer
+    if problem.weight_sparsity is not None:
+        weight = compressed(problem, weight)
     srams = {
         tensor: _Sram(folding, Operand.of(machine, folding, problem, tensor), views[tensor], values)
         for tensor, values in ((IFMAP, ifmap), (WEIGHT, weight))
@@ -110,6 +118,15 @@ def systolic_values(
     returned = 0
     for fold in folding.folds():
         blocks = {tensor: sram.block(fold, dropped[tensor]) for tensor, sram in srams.items()}
+        if folding.sparsity is not None:
+            slots = folding.block(folding.reduction, fold.row, fold.column)
+            first = folding.side(folding.reduction).first
+            blocks[WEIGHT] = expanded(
+                folding.sparsity,
+                blocks[WEIGHT],
+                (first + slots[0], first + slots[1]),
+                folding.reduced.size,
+            )
         if folding.dataflow == "os":
             new = blocks[WEIGHT] @ blocks[IFMAP].T
         elif folding.dataflow == "ws":

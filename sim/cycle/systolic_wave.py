@@ -18,15 +18,16 @@ A lane whose word is padding keeps its turn at the port: the sequencer injects a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arraysmith.arch.architecture import ROWS, STREAM
 from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT
 from arraysmith.sim.fold_times import FoldTimes
-from arraysmith.sim.folding import LANES_AND_STEPS, ROWS, Folding
+from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.residency import Operand
 
 Int = NDArray[np.int64]
@@ -128,12 +129,16 @@ class Passing:
             from the first of the fold's block; -1 in a gap.
         lanes: lanes in use.
         skew: cycles by which a lane follows the one before it, 0 or 1.
+        per_lane: int64 [lanes], words that a lane takes at once; None: one.
+        per_step: int64 [steps], words that every lane takes with a step; None: one.
     """
 
     first: int
     step_of: Int
     lanes: int
     skew: int
+    per_lane: Int | None = None
+    per_step: Int | None = None
 
     @property
     def cycles(self) -> int:
@@ -144,6 +149,10 @@ class Passing:
     def words(self) -> Int:
         """Words per cycle, padding included, int64 [cycles]."""
         active = (self.step_of >= 0).astype(np.int64)
+        if self.per_step is not None:
+            active *= self.per_step[self.step_of]
+        if self.per_lane is not None:
+            return np.convolve(active, self.per_lane)
         if not self.skew:
             return active * self.lanes
         total = np.zeros(self.cycles + 1, np.int64)
@@ -192,6 +201,7 @@ class Wave:
         used: tuple[int, int],
         *,
         accumulates: bool,
+        fetched: Int | None = None,
     ) -> Wave:
         """Return the wave of a fold.
 
@@ -201,6 +211,7 @@ class Wave:
             steps: of the run.
             used: rows and columns that the fold uses.
             accumulates: whether partial sums of an earlier row fold are read.
+            fetched: int64 [slots], words of the ifmap that come with each slot of sparse weights.
         """
         times = FoldTimes(folding)
         rows, columns = used
@@ -217,6 +228,11 @@ class Wave:
             else:
                 first, step_of, skew = 0, _steps_at(steps.tau), 1
             passing[tensor] = Passing(first, step_of, lanes, skew)
+            if tensor == IFMAP and fetched is not None:
+                if folding.reduction == STREAM:
+                    passing[tensor] = replace(passing[tensor], per_step=fetched)
+                else:
+                    passing[tensor] = replace(passing[tensor], per_lane=fetched)
         passing[OFMAP] = _results(folding, times, steps, used)
         cycles = lead + times.tail(used, steps.length)
         return cls(number, used, lead, cycles, steps.length, passing, accumulates)

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.arch.problem import Problem, Tensor
-from arraysmith.sim.folding import Side
+from arraysmith.sim.side import Side
 
 Int = NDArray[np.int64]
 Range = tuple[int, int]
@@ -31,6 +31,7 @@ class WordView:
         injective: every (lane, step) is a stored word of its own.
         linear: int64 [lanes], [steps] and [groups]: the parts as one sum of words.
         padded: axes along which an index may lie outside, int64 [n].
+        overlaps: blocks that are asked for may have words in common even so.
     """
 
     tensor: Tensor
@@ -42,6 +43,7 @@ class WordView:
     injective: bool
     linear: tuple[Int, Int, Int]
     padded: Int
+    overlaps: bool = False
     _seen: dict[str, Int] = field(default_factory=dict)
 
     @classmethod
@@ -88,7 +90,7 @@ class WordView:
             group: number of the group.
             tag: at least 1; a new one forgets what was seen.
         """
-        if self.injective:
+        if self.injective and not self.overlaps:
             return np.sort(self.words(lanes, steps, group), axis=None)
         if "tags" not in self._seen:
             self._seen["tags"] = np.zeros(self.tensor.words, np.int64)

@@ -21,6 +21,7 @@ from arraysmith.arch.problem import Problem, Tensor
 from arraysmith.sim.cycle.boxes import Int, padded
 from arraysmith.sim.cycle.carry import carry
 from arraysmith.sim.cycle.nest import Chain, Nest
+from arraysmith.sim.cycle.sparse import masked
 
 POISON = -(1 << 40)
 """What a frame holds before anything was brought: far outside of what operands add up to."""
@@ -44,12 +45,14 @@ class Drop:
 
 
 def random_operands(problem: Problem, seed: int) -> tuple[Int, Int]:
-    """Return int64 arrays (ifmap, weight) of their tensors' shapes, values -8 to 7."""
+    """Return int64 arrays (ifmap, weight) of their tensors' shapes, values -8 to 7.
+
+    Weights of a sparse problem keep what their sparsity allows, at random places of each filter.
+    """
     random = np.random.default_rng(seed)
-    return (
-        random.integers(-8, 8, _shape(problem.ifmap)),
-        random.integers(-8, 8, _shape(problem.weight)),
-    )
+    ifmap = random.integers(-8, 8, _shape(problem.ifmap))
+    weight = random.integers(-8, 8, _shape(problem.weight))
+    return ifmap, weight if problem.weight_sparsity is None else masked(problem, weight, seed)
 
 
 def reference_output(problem: Problem, ifmap: Int, weight: Int) -> Int:

@@ -22,8 +22,9 @@ from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.analytical.systolic_words import WordCounter
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.systolic import simulate_systolic, word_views
-from arraysmith.sim.folding import LANES_AND_STEPS, Folding, Side, SystolicMachine
+from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
 from arraysmith.sim.residency import Operand, half_words
+from arraysmith.sim.side import Side
 
 PROBLEM = matmul("mm", m=6, n=5, k=7)
 
@@ -63,7 +64,8 @@ def test_words_of_a_block_in_closed_form_equal_those_found_one_by_one(seed):
         lanes, steps = (folding.side(s) for s in LANES_AND_STEPS[dataflow, tensor])
         counter = WordCounter.of(problem, problem.tensor(tensor), lanes, steps)
         everything = views[tensor].words((0, lanes.size), (0, steps.size), 0)
-        assert counter.stored_pairs() == np.count_nonzero(everything >= 0)
+        pairs = counter.stored_pairs((0, lanes.size), (0, steps.size))
+        assert pairs == np.count_nonzero(everything >= 0)
         for tag in range(1, 4):
             block = []
             for side in (lanes, steps):
