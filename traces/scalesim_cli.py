@@ -65,6 +65,7 @@ class ScaleSimInputs:
         """
         self._architecture_ref, self._workload_ref = architecture_ref, workload_ref
         self._setting, self._layout_path, self._gemm, self._out = setting, layout_path, gemm, out
+        self._strict = setting != "default"  # by the tool's rules
         self.config: ScaleSimConfig | None = None
         if is_config(architecture_ref):
             self.config = read_config(architecture_ref)
@@ -172,13 +173,17 @@ class ScaleSimInputs:
             rule = "zeros drawn at random per filter are not modelled"
             hint = "set it to false for the ratios of the topology file"
             faults.append(config.fault("sparsity.OptimizedMapping", "true", rule, hint))
+        elif config.sparsity is not None and config.filter_offset == 0 and self._strict:
+            rule = "must not be 0 with sparsity: the tool takes a weight at address 0 for a zero"
+            hint = "give the weights another offset"
+            faults.append(config.fault("architecture_presets.FilterOffset", "0", rule, hint))
         if config.ramulator:
             rule = "latencies measured by another program are not read"
             faults.append(
                 config.fault("run_presets.UseRamulatorTrace", "True", rule, "set it to False")
             )
         for operand, banks in (("Ifmap", config.ifmap_banks), ("Filter", config.filter_banks)):
-            if banks.custom_layout and self._setting == "default":
+            if banks.custom_layout and not self._strict:
                 rule = "the tool's layouts have no meaning on a physical SRAM"
                 hint = "set it to False, or add --setting scalesim-3.0.0"
                 faults.append(config.fault(f"layout.{operand}CustomLayout", "True", rule, hint))

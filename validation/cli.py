@@ -21,7 +21,7 @@ declare_kind("suite", "arraysmith.validation.suites")
 @click.option(
     "--cases",
     type=click.Path(path_type=Path),
-    help="Folder laid out like the suite's own under validation/reference.",
+    help="Folder laid out like the suite's own under validation/reference, or a file of it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
@@ -30,8 +30,8 @@ def validate(ctx: click.Context, suite: str, cases: Path | None, *, as_json: boo
     names = registered("suite")
     if suite not in names:
         raise InputError([Fault("SUITE", suite, "no such suite", nearest(suite, names))])
-    if cases is not None and not cases.is_dir():
-        raise InputError([Fault("--cases", str(cases), "must be a folder that exists")])
+    if cases is not None and not cases.exists():
+        raise InputError([Fault("--cases", str(cases), "must be a file or folder that exists")])
     outcome: Outcome = lookup("suite", suite)(cases)
     click.echo(json.dumps(outcome.to_dict(), indent=2) if as_json else text(outcome))
     if outcome.beyond:
@@ -40,10 +40,11 @@ def validate(ctx: click.Context, suite: str, cases: Path | None, *, as_json: boo
 
 def text(outcome: Outcome) -> str:
     """Return the outcome for people: a line per quantity, then the worst cases by name."""
+    width = max([14, *map(len, outcome.quantities)])
     lines = [
         " ".join(
             (
-                f"{'quantity':14} {'cases':>7} {'exact':>7}",
+                f"{'quantity':{width}} {'cases':>7} {'exact':>7}",
                 f"{'mean error %':>13} {'worst error %':>14} {'allowed %':>10}",
             )
         )
@@ -51,8 +52,8 @@ def text(outcome: Outcome) -> str:
     for name, group in outcome.quantities.items():
         sums = summary(group)
         lines.append(
-            f"{name:14} {sums['cases']:7,} {sums['exact']:7,} {sums['mean_abs_error_pct']:13.4f}"
-            f" {sums['max_abs_error_pct']:14.4f} {outcome.tolerance_pct.get(name, 0.0):10.4g}"
+            f"{name:{width}} {sums['cases']:7,} {sums['exact']:7,}"
+            f" {sums['mean_abs_error_pct']:13.4f} {sums['max_abs_error_pct']:14.4f} {outcome.tolerance_pct.get(name, 0.0):10.4g}"
         )
     lines += [f"left out: {case}: {why}" for case, why in outcome.skipped.items()]
     for item in summary(outcome.comparisons)["worst"]:

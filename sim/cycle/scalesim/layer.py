@@ -224,6 +224,11 @@ class ToolMachine:
                 "OptimizedMapping: row-wise random sparsity is not modelled; set it to false for "
                 "the N:M ratios of the topology file"
             )
+        if sparsity is not None and config.filter_offset == 0:
+            raise UnsupportedByScaleSimError(
+                "FilterOffset 0: with sparsity the tool takes a weight at address 0 for a zero; "
+                "give the weights another offset"
+            )
         ifmap = _port(config.ifmap_kib, config.ifmap_offset, config.ifmap_banks)
         filters = _port(config.filter_kib, config.filter_offset, config.filter_banks)
         if layout is not None and config.interface_user:
