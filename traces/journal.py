@@ -41,7 +41,7 @@ class CommittedFile(io.RawIOBase):
         self._path = path
         self._position = 0
         self._pages: dict[int, bytearray] = {}
-        self._committed = 0
+        self._border = 0
         self._new = path.with_name(path.name + ".new") if write else None
         if self._new is not None:
             self._disk = os.open(self._new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -60,10 +60,12 @@ class CommittedFile(io.RawIOBase):
         elif self._pages:
             self._write_journal()
             for number, page in self._pages.items():
-                os.pwrite(self._disk, page, number * PAGE)
+                self._put(memoryview(page), number * PAGE)
+            os.ftruncate(self._disk, self._size)
             journal_path(self._path).unlink()
         self._pages.clear()
-        self._committed = self._size
+        # A page that the last commit reaches into is kept in memory whole.
+        self._border = -(-self._size // PAGE) * PAGE
 
     def discard(self) -> None:
         """Close, and leave nothing behind."""
@@ -102,8 +104,15 @@ class CommittedFile(io.RawIOBase):
 
     def truncate(self, size: int | None = None, /) -> int:
         """Set the size; what was committed stays on the disk until the next commit."""
-        self._size = self._position if size is None else size
-        os.ftruncate(self._disk, max(self._size, self._committed))
+        wanted, place = self._position if size is None else size, self._position
+        lost = min(self._size, self._border) - wanted
+        if lost > 0:
+            # What is cut off shall read as zero if the file grows again.
+            self._position = wanted
+            self.write(memoryview(bytes(lost)))
+            self._position = place
+        self._size = wanted
+        os.ftruncate(self._disk, max(self._size, self._border))
         return self._size
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # h5py gives these
@@ -130,10 +139,8 @@ class CommittedFile(io.RawIOBase):
         """Write from here on; return the bytes written."""
         view = memoryview(data).cast("B")
         start, stop = self._position, self._position + len(view)
-        # A page that the last commit reaches into is kept in memory whole.
-        border = -(-self._committed // PAGE) * PAGE
         at = start
-        while at < min(stop, border):
+        while at < min(stop, self._border):
             number = at // PAGE
             high = min(stop, (number + 1) * PAGE)
             page = self._pages.get(number)
@@ -143,10 +150,15 @@ class CommittedFile(io.RawIOBase):
             page[at - number * PAGE : high - number * PAGE] = view[at - start : high - start]
             at = high
         if at < stop:
-            os.pwrite(self._disk, view[at - start :], at)
+            self._put(view[at - start :], at)
         self._position = stop
         self._size = max(self._size, stop)
         return len(view)
+
+    def _put(self, data: memoryview, at: int) -> None:
+        while data:
+            count = os.pwrite(self._disk, data, at)
+            data, at = data[count:], at + count
 
     def _write_journal(self) -> None:
         parts = [_HEAD.pack(_MAGIC, self._size, len(self._pages))]
