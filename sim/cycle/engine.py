@@ -19,6 +19,7 @@ import simpy
 
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import spatial
+from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.boxes import AXES, Int
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.nest import I, O, W
@@ -62,11 +63,13 @@ class SpatialRun:
         env: simpy.Environment,
         machine: Machine,
         channel: OffChip,
+        border: BorderRequests,
         streams: Streams | None = None,
     ) -> None:
         self._env = env
         self._machine = machine
         self._channel = channel
+        self._border = border
         self._streams = streams
         self._state = spatial.new_state()
         self._stalls = np.zeros(len(spatial.CAUSES), np.int64)
@@ -236,7 +239,6 @@ class SpatialRun:
         words, most = epoch.words, epoch.most
         if order.outward:
             words, most = machine.result_words, machine.nest.tile_words(machine.nest.child_reach[O])
-        streams = self._streams
         return Transfer(
             tensor=TENSORS[t],
             outward=order.outward,
@@ -245,7 +247,7 @@ class SpatialRun:
             near_cycles=machine.near_cycles(t, words, most, outward=order.outward),
             near_latency_cycles=machine.near_latency_cycles(t),
             tile=epoch.number,
-            bursts=streams.border_bursts(t, epoch, outward=order.outward) if streams else None,
+            bursts=self._border.bursts(t, epoch, outward=order.outward),
         )
 
     def _account(self, order: Order, transfer: Transfer, timing: Timing) -> None:

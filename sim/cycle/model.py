@@ -12,12 +12,13 @@ from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
 from arraysmith.sim.cycle import spatial
+from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.engine import Outcome, SpatialRun
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.nest import I, O, W
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.streams import Streams
+from arraysmith.sim.cycle.streams import Streams, address_map
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, Traffic
@@ -53,11 +54,13 @@ class CycleModel:
             return simulate_systolic(architecture, problem, mapping, self.probe, self.parameters)
         machine = Machine.of(architecture, problem, mapping)
         env = simpy.Environment()
+        regions = address_map(problem, architecture, self.parameters)
+        border = BorderRequests(problem, machine, {name: x.base for name, x in regions.items()})
         streams = None
         if self.probe is not None:
-            streams = Streams(architecture, problem, machine, self.probe, self.parameters)
+            streams = Streams(problem, machine, border, self.probe, self.parameters)
         channel = FixedRate(env, machine.chain.offchip, self.probe)
-        outcome = SpatialRun(env, machine, channel, streams).run()
+        outcome = SpatialRun(env, machine, channel, border, streams).run()
         return _report(architecture, problem, machine, outcome)
 
 

@@ -1,16 +1,25 @@
 """Off-chip memory as SimPy sees it: a channel that takes transfers and says when they are done.
 
-A model of DRAM banks replaces ``FixedRate`` behind ``OffChip``: a transfer can name every burst.
+A transfer is a list of requests. They are issued evenly over the cycles that its words take, unless
+only so many may be under way: then a request waits until the one that many before it has come back,
+and everything behind it waits as well. Requests of one channel count together, whatever transfers
+they belong to.
+
+A model of DRAM banks replaces ``FixedRate`` behind ``OffChip``. Of a transfer it takes the
+addresses and sizes of the requests (``Bursts``) and the cycles before which none is issued
+(``Timing.spread``), all at once, and answers with the cycles in which each is issued and comes back
+(``Stamps``): the engines know nothing else of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import simpy
+from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Memory
@@ -33,6 +42,12 @@ class Bursts:
     size: NDArray[np.uint32]
     words: Int
 
+    def last(self, words: int) -> Bursts:
+        """Return those that move the last ``words``."""
+        before = int(self.words[-1]) - words
+        chosen = self.words > before
+        return Bursts(self.address[chosen], self.size[chosen], self.words[chosen] - before)
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -42,11 +57,12 @@ class Transfer:
         tensor: tensor name.
         outward: to off-chip memory, else from it.
         words: words that cross, at least 1.
-        read_first: of an outward transfer, words that have to be read, added to and written back.
+        read_first: of an outward transfer, words that have to be read, added to and written back:
+            the last ones, which come to their places a second time.
         near_cycles: cycles that the near side (memory port, buses, scratchpads) needs for them.
         near_latency_cycles: cycles between near side and channel.
         tile: number of the tile in its stream.
-        bursts: gives the requests; None if nobody observes.
+        bursts: gives the requests; None if nobody observes or counts them.
     """
 
     tensor: str
@@ -59,41 +75,73 @@ class Transfer:
     bursts: Callable[[], Bursts] | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stamps:
+    """When each request of a transfer was under way.
+
+    Attributes:
+        words: int64 [n], words of the transfer up to and with each request.
+        issue: int64 [n], cycle in which it is issued; never falls.
+        back: int64 [n], cycle in which its last word has arrived.
+        left: cycle from which the channel can issue the next one.
+    """
+
+    words: Int
+    issue: Int
+    back: Int
+    left: int
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """When the words of a transfer moved.
 
     Attributes:
-        start: cycle of the first request.
-        busy: cycles for which it held the channel.
+        start: cycle of the first request, if none waited.
+        busy: cycles for which its words hold the channel.
         latency: cycles from a request to its response.
+        stamps: of its requests, when they are not spread evenly.
     """
 
     start: int
     busy: int
     latency: int
+    stamps: Stamps | None = None
 
     @property
     def left(self) -> int:
         """Cycle in which the last word has left the sender of an outward transfer."""
-        return self.start + self.busy
+        return self.start + self.busy if self.stamps is None else self.stamps.left
 
     @property
     def arrived(self) -> int:
         """Cycle in which the last word has arrived."""
-        return self.start + self.busy + self.latency
+        if self.stamps is None:
+            return self.start + self.busy + self.latency
+        return int(self.stamps.back.max())
 
     def spread(self, words: Int, *, delayed: bool = True) -> tuple[Int, Int]:
         """Return (request, response) cycles of requests that end after ``words`` of the transfer.
 
-        Words move evenly over the busy cycles.
+        Words move evenly over the busy cycles; over those of their request when it has stamps.
+
+        Args:
+            words: int64 [n], ascending; the last is the number of all words.
+            delayed: whether responses come after the latency.
         """
         before = np.concatenate((np.zeros(1, np.int64), words[:-1]))
         total = int(words[-1])
         latency = self.latency if delayed else 0
-        request = self.start + before * self.busy // total
-        response = self.start + latency - (-(words * self.busy) // total)
-        return request, response
+        if self.stamps is None:
+            request = self.start + before * self.busy // total
+            response = self.start + latency - (-(words * self.busy) // total)
+            return request, response
+        ends = self.stamps.words
+        first, last = (np.searchsorted(ends, at, side="left") for at in (before + 1, words))
+        inside = before - np.where(first > 0, ends[first - 1], 0)
+        request = self.stamps.issue[first] + inside * self.busy // total
+        response = self.stamps.back[last] - (ends[last] - words) * self.busy // total
+        return request, response - self.latency + latency
 
 
 class OffChip(Protocol):
@@ -109,50 +157,95 @@ class OffChip(Protocol):
 
 
 class FixedRate:
-    """A fixed latency and a fixed number of words per cycle; requests are issued back to back."""
+    """A fixed latency, a fixed number of words per cycle and a number of requests under way."""
 
     def __init__(self, env: simpy.Environment, memory: Memory, probe: Probe | None) -> None:
         self._env = env
         self._memory = memory
         self._probe = probe
+        most = memory.requests_in_flight
+        inward, outward = (None if most is None else np.zeros(most + 1, np.int64) for _ in range(2))
+        self._under_way = inward, inward if memory.ports == 1 else outward
 
     def transfer(self, transfer: Transfer) -> Generator[simpy.Event, Any, Timing]:
         """Run ``transfer``: see ``OffChip``."""
-        memory = self._memory
-        out = memory.write_words_per_cycle if transfer.outward else memory.read_words_per_cycle
-        start = int(self._env.now)
-        latency = memory.latency_cycles + transfer.near_latency_cycles
-        if transfer.read_first:
-            busy = whole_cycles(transfer.read_first, memory.read_words_per_cycle)
-            before = Timing(start, busy, latency)
-            start = before.arrived
-        busy = max(whole_cycles(transfer.words, out), transfer.near_cycles)
-        timing = Timing(start, busy, latency)
+        start, parts = int(self._env.now), []
         watched = self._probe is not None and self._probe.wants(self._memory.name)
-        if watched and transfer.bursts is not None:
+        bursts = None
+        if transfer.bursts is not None and (watched or self._memory.requests_in_flight is not None):
             bursts = transfer.bursts()
-            if transfer.read_first:
-                self._tell(transfer, "read", before, bursts, transfer.read_first)
-            self._tell(
-                transfer, "write" if transfer.outward else "read", timing, bursts, transfer.words
-            )
+        latency = self._memory.latency_cycles + transfer.near_latency_cycles
+        if transfer.read_first:
+            busy = whole_cycles(transfer.read_first, self._memory.read_words_per_cycle)
+            part = None if bursts is None else bursts.last(transfer.read_first)
+            before = self._timing(Timing(start, busy, latency), part, outward=False)
+            parts.append(("read", before, part))
+            start = before.arrived
+        out = transfer.outward
+        rate = self._memory.write_words_per_cycle if out else self._memory.read_words_per_cycle
+        busy = max(whole_cycles(transfer.words, rate), transfer.near_cycles)
+        timing = self._timing(Timing(start, busy, latency), bursts, outward=out)
+        parts.append(("write" if out else "read", timing, bursts))
+        for direction, told, part in parts if watched else ():
+            if part is not None:
+                self._tell(transfer, direction, told, part)
         yield self._env.timeout(timing.left - int(self._env.now))
         return timing
 
-    def _tell(
-        self, transfer: Transfer, direction: str, timing: Timing, bursts: Bursts, words: int
-    ) -> None:
+    def _timing(self, even: Timing, bursts: Bursts | None, *, outward: bool) -> Timing:
+        """Return the timing of requests that would be spread evenly if none had to wait."""
+        under_way = self._under_way[int(outward)]
+        if under_way is None:
+            return even
+        assert bursts is not None, "requests have to be known to count them"
+        issue, back = np.empty((2, len(bursts.words)), np.int64)
+        left = _issue(bursts.words, even.start, even.busy, even.latency, under_way, issue, back)
+        return replace(even, stamps=Stamps(bursts.words, issue, back, left))
+
+    def _tell(self, transfer: Transfer, direction: str, timing: Timing, bursts: Bursts) -> None:
         assert self._probe is not None
-        # Words read first are the last ones written: those that come to a place a second time.
-        chosen = bursts.words > transfer.words - words
-        moved = bursts.words[chosen] - (transfer.words - words)
-        request, response = timing.spread(moved)
+        request, response = timing.spread(bursts.words)
         self._probe.requests(
             f"{self._memory.name}/{transfer.tensor}/{direction}",
             request,
             response,
-            bursts.address[chosen],
-            bursts.size[chosen],
-            np.full(len(moved), transfer.tile, np.uint32),
-            np.zeros(len(moved), np.uint16),
+            bursts.address,
+            bursts.size,
+            np.full(len(request), transfer.tile, np.uint32),
+            np.zeros(len(request), np.uint16),
         )
+
+
+@njit(cache=True, nogil=True)
+def _issue(
+    ends: Int, start: int, busy: int, latency: int, under_way: Int, issue: Int, back: Int
+) -> int:
+    """Issue requests one after the other; return the cycle from which the channel is free.
+
+    Times are exact, in parts of 1 / words of a cycle; a response comes at the end of a cycle.
+
+    Args:
+        ends: int64 [n], words up to and with each request.
+        start: first cycle.
+        busy: cycles that all words take.
+        latency: cycles from the last word of a request to its response.
+        under_way: int64 [most + 1], updated: cycles in which the last ``most`` requests come
+            back, a ring, and in the last entry where it goes on.
+        issue: int64 [n], written: cycle in which each request is issued.
+        back: int64 [n], written: cycle in which it has come back.
+    """
+    total, most = ends[-1], len(under_way) - 1
+    at = under_way[most]
+    now = 0  # from start on, in 1 / total of a cycle
+    before = 0
+    for k in range(len(ends)):
+        if under_way[at] > start:
+            now = max(now, (under_way[at] - start) * total)
+        issue[k] = start + now // total
+        now += (ends[k] - before) * busy
+        before = ends[k]
+        back[k] = start - (-now // total) + latency
+        under_way[at] = back[k]
+        at = (at + 1) % most
+    under_way[most] = at
+    return int(start - (-now // total))

@@ -10,14 +10,11 @@ class CycleParameters:
     """Choices of the machine around the design; the defaults are what the package promises.
 
     Attributes:
-        burst_bytes: most bytes of one off-chip request. 64 is a cache line, and one burst of eight
-            beats on a 64-bit DDR channel (JESD79-4).
         region_align_bytes: tensors begin at multiples of this in off-chip memory. 4096 is the
             usual page.
         chunk_records: most requests handed to a probe in one call, and tiles looked ahead in one
             batch; bounds memory, never shows in a result.
     """
 
-    burst_bytes: int = 64
     region_align_bytes: int = 4096
     chunk_records: int = 65536

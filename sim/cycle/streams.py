@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -11,19 +10,13 @@ from numba import njit
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.problem import TENSORS, Problem
-from arraysmith.sim.cycle.boxes import (
-    AXES,
-    Int,
-    frame_address,
-    fresh_boxes,
-    next_row,
-    place,
-)
+from arraysmith.sim.cycle.border import BorderRequests, listed, runs
+from arraysmith.sim.cycle.boxes import AXES, Int, place
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.nest import Flags, O
-from arraysmith.sim.cycle.offchip import Bursts, Timing
+from arraysmith.sim.cycle.offchip import Timing
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.schedule import Border, Epoch, turns_of
+from arraysmith.sim.cycle.schedule import Epoch, turns_of
 from arraysmith.sim.cycle.spatial import REC_DONE, REC_LEFT, REC_START, REC_TILE, RECORD
 from arraysmith.sim.probe import Probe
 
@@ -55,83 +48,6 @@ def address_map(
     return regions
 
 
-@njit(cache=True, nogil=True)
-def runs(
-    now: Int,
-    old: Int,
-    keeps: bool,
-    reach: Int,
-    extent: Int,
-    shifts: Int,
-    sizes: Int,
-    copies: int,
-    frame: Int,
-    most: int,
-    out: Int,
-) -> int:
-    """List the runs of consecutive addresses of a group of tiles' new words.
-
-    Args:
-        now: int64 [AXES], first index of the tile without shift; see ``boxes`` up to ``extent``.
-        old: int64 [AXES], the same of its predecessor.
-        keeps: whether the predecessor's words are still there.
-        reach: int64 [AXES].
-        extent: int64 [AXES].
-        shifts: int64 [AXES, most], shifts of the tiles; ``sizes`` [AXES] of them.
-        sizes: int64 [AXES].
-        copies: how often each tile is sent.
-        frame: int64 [AXES], lengths of the frame that addresses are taken in.
-        most: most words of a run; rows end runs, too.
-        out: int64 [n, 2] written with (first address, words); [0, 2] to count only.
-
-    Returns:
-        Number of runs.
-    """
-    count = 0
-    boxes = np.empty((AXES, AXES, 2), np.int64)
-    tile, before, row = np.empty(AXES, np.int64), np.empty(AXES, np.int64), np.empty(AXES, np.int64)
-    last = AXES - 1
-    for _ in range(copies):
-        index = np.zeros(AXES, np.int64)
-        while True:
-            for a in range(AXES):
-                tile[a] = now[a] + shifts[a, index[a]]
-                before[a] = old[a] + shifts[a, index[a]]
-            for b in range(fresh_boxes(tile, before, keeps, reach, extent, boxes)):
-                box = boxes[b]
-                row[:] = box[:, 0]
-                while True:
-                    position, end = box[last, 0], box[last, 1]
-                    while position < end:
-                        length = min(end - position, frame[last] - position % frame[last], most)
-                        if len(out) > 0:
-                            row[last] = position
-                            out[count, 0] = frame_address(row, frame)
-                            out[count, 1] = length
-                        count += 1
-                        position += length
-                    row[last] = box[last, 0]
-                    if not next_row(row, box):
-                        break
-            a = last
-            while a >= 0:
-                index[a] += 1
-                if index[a] < sizes[a]:
-                    break
-                index[a] = 0
-                a -= 1
-            if a < 0:
-                break
-    return count
-
-
-def listed(*where: object) -> Int:
-    """Return int64 [n, 2] of ``runs`` (all arguments but ``out``)."""
-    out = np.empty((runs(*where, np.empty((0, 2), np.int64)), 2), np.int64)
-    runs(*where, out)
-    return out
-
-
 class Streams:
     """Tells a probe what crosses the off-chip border and what moves at the shared memory.
 
@@ -144,64 +60,23 @@ class Streams:
 
     def __init__(
         self,
-        architecture: Architecture,
         problem: Problem,
         machine: Machine,
+        border: BorderRequests,
         probe: Probe,
         parameters: CycleParameters,
     ) -> None:
         self._machine = machine
+        self._border = border
         self._probe = probe
         self._parameters = parameters
-        self._bits = [tensor.word_bits for tensor in problem.tensors]
-        regions = address_map(problem, architecture, parameters)
-        self._offchip_base = [regions[name].base for name in TENSORS]
         nest = machine.nest
-        self._borders = [Border.of(nest, t, shared=machine.chain.in_shared[t]) for t in range(3)]
         self._shared_base = [0, 0, 0]
         base = 0
         for t in range(3):
             if machine.chain.in_shared[t]:
                 self._shared_base[t] = base
-                base += -(-prod(nest.shared_reach[t].tolist()) * self._bits[t] // 8)
-
-    def _tiles(self, tensor: int, epoch: Epoch) -> tuple[Int, Int, bool]:
-        """Return (tile, tile before, whether that is still there) at the border."""
-        nest, border = self._machine.nest, self._borders[tensor]
-        count = nest.phase_loops
-        now = place(
-            border.stride, nest.offset[tensor], turns_of(epoch.first, nest.counts, count), count
-        )
-        keeps = border.retains and epoch.first > 0 and tensor != O
-        old = now
-        if keeps:
-            before = turns_of(epoch.first - 1, nest.counts, count)
-            old = place(border.stride, nest.offset[tensor], before, count)
-        return now, old, keeps
-
-    def _bytes(self, tensor: int, base: int, table: Int, words: Int) -> Bursts:
-        bits = self._bits[tensor]
-        first = table[:, 0] * bits // 8
-        end = -(-(table[:, 0] + table[:, 1]) * bits // 8)
-        return Bursts((base + first).astype(np.uint64), (end - first).astype(np.uint32), words)
-
-    def border_bursts(self, tensor: int, epoch: Epoch, *, outward: bool) -> Callable[[], Bursts]:
-        """Return a function that lists the off-chip requests of one transfer."""
-
-        def bursts() -> Bursts:
-            nest, border = self._machine.nest, self._borders[tensor]
-            now, old, keeps = self._tiles(tensor, epoch)
-            shifts, sizes, copies = border.groups
-            if outward and not self._machine.chain.in_shared[O]:
-                copies = self._machine.senders // nest.result_tiles
-            most = max(1, self._parameters.burst_bytes * 8 // self._bits[tensor])
-            extent = nest.extent[tensor]
-            table = listed(
-                now, old, keeps, border.reach, extent, shifts, sizes, copies, extent, most
-            )
-            return self._bytes(tensor, self._offchip_base[tensor], table, np.cumsum(table[:, 1]))
-
-        return bursts
+                base += -(-prod(nest.shared_reach[t].tolist()) * problem.tensors[t].word_bits // 8)
 
     def tell_border(self, tensor: int, epoch: Epoch, timing: Timing, *, outward: bool) -> None:
         """Tell the shared memory's side of a border transfer."""
@@ -211,11 +86,13 @@ class Streams:
         assert machine.shared is not None
         if not self._probe.wants(machine.shared.memory.name):
             return
-        nest, border = machine.nest, self._borders[tensor]
-        now, old, keeps = self._tiles(tensor, epoch)
+        nest, border = machine.nest, self._border.borders[tensor]
+        now, old, keeps = self._border.tiles(tensor, epoch)
         extent, reach = nest.extent[tensor], border.reach
         table = listed(now, old, keeps, reach, extent, *border.groups, reach, int(extent[-1]))
-        bursts = self._bytes(tensor, self._shared_base[tensor], table, np.cumsum(table[:, 1]))
+        bursts = self._border.in_bytes(
+            tensor, self._shared_base[tensor], table, np.cumsum(table[:, 1])
+        )
         request, response = timing.spread(bursts.words, delayed=False)
         if not outward:
             request, response = request + timing.latency, response + timing.latency
@@ -272,7 +149,9 @@ class Streams:
                 step = next_step
                 if count == 0:
                     continue
-                bursts = self._bytes(t, self._shared_base[t], table[:count], np.empty(0, np.int64))
+                bursts = self._border.in_bytes(
+                    t, self._shared_base[t], table[:count], np.empty(0, np.int64)
+                )
                 self._probe.requests(
                     f"{machine.shared.memory.name}/{TENSORS[t]}/{direction}",
                     stamps[:count, 0].copy(),

@@ -22,7 +22,9 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, Problem
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.systolic_addresses import Addresses
+from arraysmith.sim.cycle.systolic_addresses import Addresses, RequestLists
+from arraysmith.sim.cycle.systolic_banks import BankedPorts
+from arraysmith.sim.cycle.systolic_edge import Edge
 from arraysmith.sim.cycle.systolic_run import CAUSES, Outcome, SystolicRun
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
 from arraysmith.sim.cycle.systolic_words import WordView
@@ -58,13 +60,19 @@ def simulate_systolic(
     folding = Folding.of(machine, problem, mapping)
     views = word_views(folding, problem)
     env = simpy.Environment()
-    streams = None
+    edge = Edge(folding, views)
+    ports = BankedPorts(machine, edge, dict(zip(TENSORS, problem.stored_tensors, strict=True)))
+    chosen = parameters or CycleParameters()
+    addresses = Addresses.of(problem, architecture, chosen)
+    requests = streams = None
     if probe is not None:
-        chosen = parameters or CycleParameters()
-        addresses = Addresses.of(problem, architecture, chosen)
-        streams = SystolicStreams(machine, folding, views, addresses, probe, chosen.chunk_records)
+        streams = SystolicStreams(machine, ports, edge, addresses, probe, chosen.chunk_records)
+    if probe is not None or machine.offchip.requests_in_flight is not None:
+        requests = RequestLists(addresses, observed=probe is not None)
     channel = FixedRate(env, machine.offchip, probe)
-    outcome = SystolicRun(env, machine, folding, problem, channel, streams, views).run()
+    outcome = SystolicRun(
+        env, machine, folding, problem, channel, views, edge, ports, requests, streams
+    ).run()
     return _report(architecture, problem, machine, folding, outcome)
 
 

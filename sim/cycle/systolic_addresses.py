@@ -24,12 +24,12 @@ class Addresses:
     Attributes:
         base: byte address of the first word, per tensor name.
         word_bits: bits of a word, per tensor name.
-        burst_bytes: most bytes of one request.
+        request_bytes: most bytes of one off-chip request.
     """
 
     base: dict[str, int]
     word_bits: dict[str, int]
-    burst_bytes: int
+    request_bytes: int
 
     @classmethod
     def of(
@@ -40,7 +40,7 @@ class Addresses:
         return cls(
             {name: region.base for name, region in regions.items()},
             {tensor.name: tensor.word_bits for tensor in problem.stored_tensors},
-            parameters.burst_bytes,
+            architecture.memories[0].request_bytes,
         )
 
     def word_bytes(self, tensor: str) -> int:
@@ -51,18 +51,31 @@ class Addresses:
         """Return the byte addresses of the words with the given row-major indices."""
         return (self.base[tensor] + words * self.word_bits[tensor] // 8).astype(np.uint64)
 
-    def bursts(self, tensor: str, words: Int) -> Bursts:
+
+@dataclass(frozen=True, slots=True)
+class RequestLists:
+    """Lists the off-chip requests of loads and results.
+
+    Attributes:
+        addresses: of the words.
+        observed: whether addresses matter; else only how many requests there are, of which size.
+    """
+
+    addresses: Addresses
+    observed: bool
+
+    def of_words(self, tensor: str, words: Int) -> Bursts:
         """Return the requests for ``words``, in that order; neighbours share a request.
 
         Args:
             tensor: tensor name.
             words: int64 [n], ascending row-major indices, none twice, at least one.
         """
-        bits = self.word_bits[tensor]
-        first = _starts(words, max(1, self.burst_bytes * 8 // bits))
+        bits, base = self.addresses.word_bits[tensor], self.addresses.base[tensor]
+        first = _starts(words, max(1, self.addresses.request_bytes * 8 // bits))
         stop = np.append(first[1:], len(words))
-        begin = self.base[tensor] + words[first] * bits // 8
-        end = self.base[tensor] - (-(words[stop - 1] + 1) * bits // 8)
+        begin = base + words[first] * bits // 8
+        end = base - (-(words[stop - 1] + 1) * bits // 8)
         return Bursts(begin.astype(np.uint64), (end - begin).astype(np.uint32), stop)
 
 

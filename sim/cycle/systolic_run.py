@@ -17,25 +17,24 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.cycle.offchip import OffChip
+from arraysmith.sim.cycle.systolic_addresses import RequestLists
+from arraysmith.sim.cycle.systolic_banks import BankedPorts
 from arraysmith.sim.cycle.systolic_dma import Dma, Job, Process
+from arraysmith.sim.cycle.systolic_edge import Edge
 from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
 from arraysmith.sim.cycle.systolic_plan import FREE, OPERANDS, Meeting, Plans
 from arraysmith.sim.cycle.systolic_schedule import Placed, Schedule
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
 from arraysmith.sim.cycle.systolic_traffic import Traffic
 from arraysmith.sim.cycle.systolic_wave import StepTimes
-from arraysmith.sim.cycle.systolic_window import Window, Windows
+from arraysmith.sim.cycle.systolic_window import BANK, PORT_CAUSES, RATE, Window, Windows
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding, SystolicMachine
 from arraysmith.sim.residency import Operand
 
 Int = NDArray[np.int64]
 
-WAITS = (
-    "fill",
-    *(f"{where}_{tensor}" for where in ("offchip", "sram") for tensor in TENSORS),
-    "drain",
-)
+WAITS = ("fill", *(f"offchip_{tensor}" for tensor in TENSORS), *PORT_CAUSES, "drain")
 """Causes of waits, in which the array does not advance."""
 
 CAUSES = (*WAITS[:-1], *(f"gap_{tensor}" for tensor in TENSORS), WAITS[-1])
@@ -75,9 +74,13 @@ class SystolicRun:
         folding: Folding,
         problem: Problem,
         channel: OffChip,
-        streams: SystolicStreams | None,
         views: dict[str, WordView],
+        edge: Edge,
+        ports: BankedPorts,
+        requests: RequestLists | None,
+        streams: SystolicStreams | None,
     ) -> None:
+        """Take the parts; see ``Traffic`` for ``requests``, and None if nobody observes."""
         self._env = env
         self._folding = folding
         self._streams = streams
@@ -91,9 +94,11 @@ class SystolicRun:
         ahead = {t: operand.ahead(folding) for t, operand in operands.items()}
         ahead[OFMAP] = results.places
         self._schedule = Schedule(folding, self._steps, plans, ahead)
-        self._windows = Windows(machine)
+        self._windows = Windows(machine, ports)
         self._dma = Dma(env, channel, one_port=machine.offchip.ports == 1)
-        self._traffic = Traffic(machine, folding, self._dma, plans, orders, results, views, streams)
+        self._traffic = Traffic(
+            machine, folding, self._dma, plans, orders, results, views, edge, requests
+        )
         self._stored: dict[tuple[str, tuple[int, int], tuple[int, int]], int] = {}
 
     def run(self) -> Outcome:
@@ -131,9 +136,7 @@ class SystolicRun:
             begin = placed.begin
             alive = [placed, *(one for one in alive if one.end > begin)]
             stop = after.begin if after is not None else self._schedule.end
-            window = self._windows.of(
-                stop - begin, [(one.plan.wave, begin - one.begin) for one in alive]
-            )
+            window = self._windows.of(alive, begin, stop)
             self._count(placed)
             pending += placed.meetings
             pending.sort()
@@ -142,10 +145,8 @@ class SystolicRun:
                 due = next((i for i, one in enumerate(pending) if one.cycle >= stop), due)
             meetings, pending = pending[:due], pending[due:]
             waits = yield from self._meet(meetings, window, begin, clock, first_mac)
-            for tensor, cycles in window.by_tensor.items():
-                self._outcome.stalls[f"sram_{tensor}"] = (
-                    self._outcome.stalls.get(f"sram_{tensor}", 0) + cycles
-                )
+            for cause, cycles in window.by_cause.items():
+                self._outcome.stalls[cause] = self._outcome.stalls.get(cause, 0) + cycles
             if self._streams is not None:
                 self._tell(alive, begin, window, clock, waits)
             clock += int(window.offsets[-1]) + sum(wait for _, wait, _ in waits)
@@ -222,9 +223,12 @@ class SystolicRun:
             told.append((at, 0, wait, cause))
             waited[cycle - begin :] += wait
         starts = clock + window.offsets[:-1] + waited[:-1]
-        for cycle in np.flatnonzero(window.waits).tolist() if window.waiting else ():
-            cause = f"sram_{TENSORS[window.cause[cycle]]}"
-            told.append((int(starts[cycle]), 1, int(window.waits[cycle]), cause))
+        for kind, where in ((RATE, "sram"), (BANK, "bank")) if window.waiting else ():
+            # What banks add comes after what the rates make the array wait.
+            begins = starts if kind == RATE else starts + window.waits[RATE]
+            for cycle in np.flatnonzero(window.waits[kind]).tolist():
+                wait, tensor = int(window.waits[kind, cycle]), TENSORS[window.cause[kind, cycle]]
+                told.append((int(begins[cycle]), 1, wait, f"{where}_{tensor}"))
         for at, _, wait, cause in sorted(told):
             self._streams.tell_stall(at, wait, cause)
         self._streams.tell_window(alive, begin, window, starts)

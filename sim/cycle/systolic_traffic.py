@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from arraysmith.arch.problem import OFMAP, TENSORS
 from arraysmith.sim.cycle.network import whole_cycles
 from arraysmith.sim.cycle.offchip import Bursts, Transfer
+from arraysmith.sim.cycle.systolic_addresses import RequestLists
 from arraysmith.sim.cycle.systolic_dma import Dma, Job
+from arraysmith.sim.cycle.systolic_edge import Edge
 from arraysmith.sim.cycle.systolic_loads import Load, LoadOrder, ResultChunk, ResultOrder
 from arraysmith.sim.cycle.systolic_plan import OPERANDS, Meeting, Plans
-from arraysmith.sim.cycle.systolic_streams import SystolicStreams
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import Fold, Folding, SystolicMachine
 
@@ -45,8 +46,10 @@ class Traffic:
         orders: dict[str, LoadOrder],
         results: ResultOrder,
         views: dict[str, WordView],
-        streams: SystolicStreams | None,
+        edge: Edge,
+        requests: RequestLists | None,
     ) -> None:
+        """Take the parts of a run; ``requests`` is None when nobody observes or counts requests."""
         self._machine = machine
         self._folding = folding
         self._dma = dma
@@ -54,8 +57,12 @@ class Traffic:
         self._orders = orders
         self._results = results
         self._views = views
-        self._streams = streams
-        self._distinct: dict[tuple[str, Fold, tuple[int, int]], int] = {}
+        self._edge = edge
+        self._requests = requests
+        self._exact = requests is not None and requests.observed
+        # What loads, and chunks of results, have in common with their like in other groups.
+        self._distinct: dict[tuple[str, Fold, tuple[int, int]], tuple[int, Bursts | None]] = {}
+        self._sums: dict[tuple[int, int, tuple[int, int]], Bursts] = {}
         self._loads: dict[str, Iterator[Load]] = {t: o.loads() for t, o in orders.items()}
         self._in: dict[str, deque[Job]] = {t: deque() for t in OPERANDS}
         self._chunks = results.chunks(lambda fold: plans.wave(fold).passing[OFMAP].words)
@@ -139,24 +146,42 @@ class Traffic:
             self._next_chunk = next(self._chunks, None)
 
     def _words_of(self, tensor: str, load: Load) -> tuple[int, Callable[[], Bursts] | None]:
-        """Return the words of a load, and their requests if somebody observes."""
+        """Return the words of a load, and its requests if somebody observes or counts them."""
         key = (tensor, self._orders[tensor].key(load.fold), load.steps)
-        if self._streams is None and key in self._distinct:
-            return self._distinct[key], None
-        operand, folding = self._orders[tensor].operand, self._folding
-        block = folding.block(operand.lanes, load.fold.row, load.fold.column)
-        lanes = folding.needed(tensor, operand.lanes, block)
-        steps = folding.needed(tensor, operand.steps, load.steps)
-        found = self._views[tensor].distinct(lanes, steps, load.fold.group, load.epoch + 1)
-        self._distinct[key] = len(found)
-        if self._streams is None:
-            return len(found), None
-        return len(found), partial(self._streams.bursts, tensor, found)
+        if self._exact or key not in self._distinct:
+            operand, folding = self._orders[tensor].operand, self._folding
+            block = folding.block(operand.lanes, load.fold.row, load.fold.column)
+            lanes = folding.needed(tensor, operand.lanes, block)
+            steps = folding.needed(tensor, operand.steps, load.steps)
+            found = self._views[tensor].distinct(lanes, steps, load.fold.group, load.epoch + 1)
+            if self._exact and self._requests is not None:
+                return len(found), partial(self._requests.of_words, tensor, found)
+            listed = None
+            if self._requests is not None and len(found):
+                listed = self._requests.of_words(tensor, found)
+            self._distinct[key] = len(found), listed
+        words, listed = self._distinct[key]
+        return words, None if listed is None else partial(_same, listed)
 
     def _bursts(self, chunk: ResultChunk) -> Callable[[], Bursts] | None:
-        if self._streams is None:
-            return None
-        return partial(self._streams.result_bursts, chunk, self._plans.wave(chunk.fold))
+        return None if self._requests is None else partial(self._list_results, chunk)
+
+    def _list_results(self, chunk: ResultChunk) -> Bursts:
+        fold = chunk.fold
+        # Sums of all row folds lie at the same places, unless they are complete after one.
+        key = fold.row if self._folding.dataflow == "os" else 0, fold.column, chunk.cycles
+        if not self._exact and key in self._sums:
+            return self._sums[key]
+        assert self._requests is not None
+        words = self._edge.results(fold, self._plans.wave(fold), chunk.cycles)
+        listed = self._requests.of_words(OFMAP, words)
+        if not self._exact:
+            self._sums[key] = listed
+        return listed
+
+
+def _same(listed: Bursts) -> Bursts:
+    return listed
 
 
 def _transfer(

@@ -1,8 +1,8 @@
 """What the SRAM ports make of the waves of all folds that are alive between two fold starts.
 
-A port moves so many words in a clock cycle. When an array cycle asks for more, the whole array
-waits (global enable): its words come in as many clock cycles as the port needs, and the array
-advances in the last of them.
+A port moves so many words in a clock cycle, and a bank opens so many lines (``banks``). When an
+array cycle asks for more, the whole array waits (global enable): its words come in as many clock
+cycles as the slowest memory needs, and the array advances in the last of them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.network import rate_rows
-from arraysmith.sim.cycle.systolic_wave import Wave
+from arraysmith.sim.cycle.systolic_banks import STREAMS, BankedPorts, Stream, demand_of
+from arraysmith.sim.cycle.systolic_schedule import Placed
 from arraysmith.sim.folding import SystolicMachine
 
 Int = NDArray[np.int64]
+
+RATE, BANK = 0, 1
+PORT_CAUSES = tuple(f"{where}_{tensor}" for where in ("sram", "bank") for tensor in TENSORS)
+"""Causes of waits: ``sram_<tensor>``, a port moves fewer words; ``bank_<tensor>``, what conflicts
+at banks cost beyond that."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,14 @@ class Window:
         offsets: int64 [cycles + 1], clock cycle in which each array cycle begins when the SRAM
             ports alone make the array wait, from the first one on.
         waiting: clock cycles of waiting.
-        waits: int64 [cycles], the same per array cycle.
-        cause: int64 [cycles], index into ``TENSORS`` of the tensor whose port is the slowest.
-        by_tensor: cycles of waiting by tensor.
+        waits: int64 [2, cycles], the same per array cycle: what the rates of the ports make
+            (``RATE``) and what banks add (``BANK``).
+        cause: int64 [2, cycles], index into ``TENSORS`` of the tensor that the wait is for.
+        by_cause: cycles of waiting by ``PORT_CAUSES``.
         read_turn: int64 [cycles], cycles by which writes of partial sums follow reads through a
             single port.
+        taken: int64 [cycles] per stream of a memory without banks that keeps several tensors:
+            turns of each array cycle that other tensors' words have before its own.
     """
 
     cycles: int
@@ -43,80 +52,143 @@ class Window:
     waiting: int
     waits: Int
     cause: Int
-    by_tensor: dict[str, int]
+    by_cause: dict[str, int]
     read_turn: Int
+    taken: dict[Stream, Int]
 
 
 class Windows:
-    """Computes windows, each kind once."""
+    """Computes windows, each kind once unless its words have to be known."""
 
-    def __init__(self, machine: SystolicMachine) -> None:
-        buffers = [machine.buffer(tensor) for tensor in TENSORS]
+    def __init__(self, machine: SystolicMachine, ports: BankedPorts) -> None:
+        buffers = [machine.buffer(stream.tensor) for stream in STREAMS]
         self._rates = rate_rows(
             [
-                *(memory.read_words_per_cycle for memory in buffers),
-                buffers[2].write_words_per_cycle,
+                memory.write_words_per_cycle if stream.written else memory.read_words_per_cycle
+                for stream, memory in zip(STREAMS, buffers, strict=True)
             ]
         )
-        self._one_port = buffers[2].ports == 1
+        memories = list(dict.fromkeys(buffers))
+        self._memory = np.array([memories.index(memory) for memory in buffers], np.int64)
+        self._one_port = np.array([memory.ports == 1 for memory in memories])
+        self._banked = [(memories.index(banked.memory), banked) for banked in ports.memories]
         self._found: dict[tuple[int, tuple[tuple[int, int], ...]], Window] = {}
 
-    def of(self, cycles: int, alive: Sequence[tuple[Wave, int]]) -> Window:
-        """Return the window of ``cycles`` array cycles.
+    def of(self, alive: Sequence[Placed], begin: int, stop: int) -> Window:
+        """Return the window of the array cycles [begin, stop).
 
         Args:
-            cycles: array cycles.
-            alive: the waves that move in it, each with the cycles since its fold's first one.
+            alive: the folds that move in it, later ones first.
+            begin: first array cycle.
+            stop: array cycle after the last one.
         """
-        key = cycles, tuple((wave.number, age) for wave, age in alive)
+        if self._banked:
+            return self._window(alive, begin, stop)
+        key = stop - begin, tuple((one.plan.wave.number, begin - one.begin) for one in alive)
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = self._window(cycles, alive)
+            found = self._found[key] = self._window(alive, begin, stop)
         return found
 
-    def _window(self, cycles: int, alive: Sequence[tuple[Wave, int]]) -> Window:
-        demand = np.zeros((4, cycles), np.int64)
-        for wave, age in alive:
-            part = wave.demand[:, age : age + cycles]
-            demand[:, : part.shape[1]] += part
+    def _window(self, alive: Sequence[Placed], begin: int, stop: int) -> Window:
+        cycles, demand = stop - begin, demand_of(alive, begin, stop)
+        served = np.zeros((2, len(self._one_port), cycles), np.int64)
+        for memory, banked in self._banked:
+            tensor = np.array([TENSORS.index(stream.tensor) for stream in banked.streams], np.int64)
+            for piece in banked.pieces(alive, begin, stop):
+                at = slice(piece.begin - begin, piece.begin - begin + len(piece.service.cycles))
+                served[0, memory, at] = piece.service.cycles
+                served[1, memory, at] = tensor[piece.service.late]
+        waits, cause = np.zeros((2, cycles), np.int64), np.zeros((2, cycles), np.int64)
+        turn = np.zeros(cycles, np.int64)
+        _ports(demand, self._rates, self._memory, self._one_port, served, waits, cause, turn)
         offsets = np.zeros(cycles + 1, np.int64)
-        cause, turn = np.zeros(cycles, np.int64), np.zeros(cycles, np.int64)
-        _ports(demand, self._rates, self._one_port, offsets, cause, turn)
-        waits = np.diff(offsets) - 1
-        each = np.bincount(cause, waits, len(TENSORS)).astype(np.int64)
-        by_tensor = {t: n for t, n in zip(TENSORS, each.tolist(), strict=True) if n}
-        return Window(cycles, offsets, int(waits.sum()), waits, cause, by_tensor, turn)
+        np.cumsum(1 + waits[RATE] + waits[BANK], out=offsets[1:])
+        many = len(TENSORS)
+        kinds = cause + np.array([[0], [many]])
+        each = np.bincount(kinds.ravel(), waits.ravel(), 2 * many)
+        return Window(
+            cycles,
+            offsets,
+            int(waits.sum()),
+            waits,
+            cause,
+            {name: int(n) for name, n in zip(PORT_CAUSES, each, strict=True) if n},
+            turn,
+            self._taken(demand),
+        )
+
+    def _taken(self, demand: Int) -> dict[Stream, Int]:
+        found: dict[Stream, Int] = {}
+        for row, stream in enumerate(STREAMS):
+            before = [
+                other
+                for other in range(row)
+                if self._memory[other] == self._memory[row]
+                and STREAMS[other].written == stream.written
+            ]
+            if before:
+                found[stream] = demand[before].sum(axis=0)
+        return found
 
 
 @njit(cache=True, nogil=True)
-def _ports(demand: Int, rates: Int, one_port: bool, offsets: Int, cause: Int, turn: Int) -> None:
+def _ports(
+    demand: Int,
+    rates: Int,
+    memory: Int,
+    one_port: NDArray[np.bool_],
+    served: Int,
+    waits: Int,
+    cause: Int,
+    turn: Int,
+) -> None:
     """Freeze the array in every cycle whose words the ports need longer for.
 
     Args:
-        demand: int64 [4, cycles], words: ifmap read, weight read, ofmap read, ofmap write.
+        demand: int64 [4, cycles], words of ``STREAMS``; the last one is written.
         rates: int64 [4, 2], words per cycle as numerator and denominator; numerator 0: unlimited.
-        one_port: whether reads and writes of the ofmap take turns.
-        offsets: int64 [cycles + 1], written: start of each cycle.
-        cause: int64 [cycles], written: tensor of the slowest port; the first of equal ones.
-        turn: int64 [cycles], written: when writes of a single ofmap port may begin.
+        memory: int64 [4], number of the memory of each stream; the streams of one share its ports.
+        one_port: bool [memories], whether reads and writes take turns.
+        served: int64 [2, memories, cycles], cycles that banks need and tensor that needs them; 0
+            cycles: no banks.
+        waits: int64 [2, cycles], written: see ``Window``; the first of the slowest memories has
+            the cycle.
+        cause: int64 [2, cycles], written: see ``Window``; the tensor with most words.
+        turn: int64 [cycles], written: when writes through a single port may begin.
     """
-    busy = np.zeros(4, np.int64)
+    tensor = np.array([0, 1, 2, 2])
     for u in range(demand.shape[1]):
-        for k in range(4):
-            busy[k] = 0
-            if rates[k, 0] > 0:
-                busy[k] = -(-(demand[k, u] * rates[k, 1]) // rates[k, 0])
-        if one_port:
-            turn[u] = busy[2]
-            results = busy[2] + busy[3]
-        else:
-            results = max(busy[2], busy[3])
-        longest = max(busy[0], busy[1], results, 1)
-        if longest > 1:
-            if busy[0] == longest:
-                cause[u] = 0
-            elif busy[1] == longest:
-                cause[u] = 1
+        longest = 1
+        for m in range(len(one_port)):
+            read, written, most = 0, 0, -1
+            for k in range(4):
+                if memory[k] != m:
+                    continue
+                if k == 3:
+                    written = demand[k, u]
+                else:
+                    read += demand[k, u]
+                if most < 0 or demand[k, u] > demand[most, u]:
+                    most = k
+            first = 0
+            while memory[first] != m:
+                first += 1
+            busy, writing = 0, 0
+            if rates[first, 0] > 0:
+                busy = -(-(read * rates[first, 1]) // rates[first, 0])
+            if memory[3] == m and rates[3, 0] > 0:
+                writing = -(-(written * rates[3, 1]) // rates[3, 0])
+            if one_port[m]:
+                if memory[3] == m:
+                    turn[u] = busy
+                busy += writing
             else:
-                cause[u] = 2
-        offsets[u + 1] = offsets[u] + longest
+                busy = max(busy, writing)
+            need = served[0, m, u] if served[0, m, u] > 0 else busy
+            if need > longest:
+                longest = need
+                waits[0, u] = max(1, min(busy, need)) - 1
+                waits[1, u] = need - 1 - waits[0, u]
+                cause[0, u] = tensor[most]
+                cause[1, u] = served[1, m, u]

@@ -278,9 +278,8 @@ def test_a_long_stream_of_results_leaves_while_it_runs(depth):
 
 def test_the_choices_of_the_model_reach_a_systolic_array():
     probe = Kept()
-    chosen = CycleParameters(burst_bytes=2, region_align_bytes=1 << 20)
-    CycleModel(probe, chosen).evaluate(
-        systolic(4, 4, offchip=4), matmul("gemm", m=9, n=7, k=33), stationary("os")
-    )
+    chosen = CycleParameters(region_align_bytes=1 << 20)
+    chip = systolic(4, 4, offchip=4).with_values({"dram.request_bytes": 2})
+    CycleModel(probe, chosen).evaluate(chip, matmul("gemm", m=9, n=7, k=33), stationary("os"))
     assert probe.stream("dram/ifmap/read")[:, 3].max() == 2
     assert probe.stream("dram/ofmap/write")[:, 2].min() % (1 << 20) == 0
