@@ -47,5 +47,10 @@ FORMATS = {
     "vcd": Format(
         "waveforms: the address at every port, a file per layer", "export_vcd", "export_vcd"
     ),
+    "readmemh": Format(
+        "for a testbench: memory images and what every port does per cycle",
+        "export_rtl",
+        "export_readmemh",
+    ),
 }
 """Every format by its name."""

@@ -134,6 +134,13 @@ class ArrayTrace:
         """Clock cycles of the layer, the final drain included."""
         return self.array_cycles + int(self.stall_cycles.sum())
 
+    @property
+    def last_advance(self) -> int:
+        """Clock cycle in which the array advances for the last time."""
+        at = self.array_cycles - 1
+        before = self.stall_clock - np.cumsum(self.stall_cycles) + self.stall_cycles <= at
+        return at + int(self.stall_cycles[before].sum())
+
 
 def command_digits(kind: ArrayKind) -> int:
     """Return the hexadecimal digits of a line, without the separators."""
@@ -149,7 +156,7 @@ def command_lines(trace: ArrayTrace) -> Iterator[bytes]:
     chunks = _Chunks(trace)
     for begin in range(0, trace.array_cycles, CHUNK_CYCLES):
         yield chunks.lines(begin, min(begin + CHUNK_CYCLES, trace.array_cycles))
-    rest = trace.clock_cycles - chunks.clock_of_end
+    rest = trace.clock_cycles - trace.last_advance - 1
     if rest:
         yield chunks.idle_line() * rest
 
@@ -173,11 +180,6 @@ class _Chunks:
             )
         }
         self._loads = _load_cycles(trace, self._ports["top"].cycle)
-
-    @property
-    def clock_of_end(self) -> int:
-        """Clock cycle after the last one in which the array advances."""
-        return self._clock(self._trace.array_cycles - 1) + 1
 
     def lines(self, begin: int, end: int) -> bytes:
         """Return the lines of the array cycles [begin, end) with the waits before each."""
@@ -269,7 +271,7 @@ class _Chunks:
                 continue
             put(top, step + j, j, ZERO)
             if kind.drain == "shift":
-                shift = start + length - 1 + r + (j if kind.overlapped else c - 1)
+                shift = start + length - 1 + r + (j if kind.overlapped else 0 * j + c - 1)
                 put(top, shift, j, DRAIN)
                 put(result, shift + i[:, None], j, SHOWS)
                 put(tap, shift + i[:, None], j, r - 1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from arraysmith.arch.errors import ArraysmithError
 from arraysmith.sim.cli import print_json
 from arraysmith.sim.tables import text_table
 from arraysmith.traces.formats import FORMATS
@@ -165,3 +168,54 @@ def export(
             files = exporter(format_)(streams, out, overwrite=overwrite, advance=bar.update)
     for path in files:
         click.echo(path)
+
+
+REPLAY_GROUP = "arraysmith.replayers"
+"""Entry points to functions that take a ``LayerTrace`` and run it on something else than the
+simulator that recorded it; the result says ``layer``, ``trace_cycles``, ``rtl_cycles``, ``words``,
+``wrong``, ``complaints`` and ``equal``."""
+
+EXIT_DIFFERS = 3
+
+
+@trace.command()
+@click.argument("file")
+@click.option("--layer", metavar="NAME", help="This layer only.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def replay(ctx: click.Context, *, file: str, layer: str | None, as_json: bool) -> None:
+    """Drive an array in SystemVerilog with the requests in FILE; exit code 3 if it disagrees.
+
+    For layers of systolic arrays, recorded with simulate --values --traces. Needs Verilator and a
+    C++ compiler.
+    """
+    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
+
+    run = _replayer()
+    with TraceFile(file) as traces:
+        found = [run(x) for x in (traces.layers if layer is None else (traces.layer(layer),))]
+    if as_json:
+        print_json({"file": file, "layers": [{**asdict(x), "equal": x.equal} for x in found]})
+    else:
+        heads = ("layer", "cycles in the trace", "cycles in RTL", "results", "disagreements")
+        rows = [
+            (x.layer, *(f"{n:,}" for n in (x.trace_cycles, x.rtl_cycles, x.words, x.wrong)))
+            for x in found
+        ]
+        click.echo(text_table(heads, rows))
+        for x in found:
+            for complaint in x.complaints:
+                click.echo(f"{x.layer}: {complaint}")
+    ctx.exit(0 if all(x.equal for x in found) else EXIT_DIFFERS)
+
+
+def _replayer() -> Callable[[LayerTrace], Any]:
+    """Return the function that replays a layer; it belongs to a package above this one.
+
+    Raises:
+        ArraysmithError: none is installed.
+    """
+    for point in entry_points(group=REPLAY_GROUP, name="rtl"):
+        found: Callable[[LayerTrace], Any] = point.load()
+        return found
+    raise ArraysmithError(f"nothing to replay on is installed (entry point rtl of {REPLAY_GROUP})")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 
 import click
@@ -23,16 +25,36 @@ declare_kind("suite", "arraysmith.validation.suites")
     type=click.Path(path_type=Path),
     help="Folder laid out like the suite's own under validation/reference, or a file of it.",
 )
+@click.option(
+    "--count", type=click.IntRange(min=1), help="Random cases, of a suite that draws them."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="What they are drawn with.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
-def validate(ctx: click.Context, suite: str, cases: Path | None, *, as_json: bool) -> None:
+def validate(
+    ctx: click.Context,
+    suite: str,
+    cases: Path | None,
+    *,
+    count: int | None,
+    seed: int | None,
+    as_json: bool,
+) -> None:
     """Compare the models with the reference numbers of SUITE; exit code 3 out of tolerance."""
     names = registered("suite")
     if suite not in names:
         raise InputError([Fault("SUITE", suite, "no such suite", nearest(suite, names))])
     if cases is not None and not cases.exists():
         raise InputError([Fault("--cases", str(cases), "must be a file or folder that exists")])
-    outcome: Outcome = lookup("suite", suite)(cases)
+    run: Callable[..., Outcome] = lookup("suite", suite)
+    options = {"count": count, "seed": seed, "cases": cases}
+    given = {name: value for name, value in options.items() if value is not None}
+    unknown = given.keys() - signature(run).parameters.keys()
+    if unknown:
+        raise InputError(
+            Fault(f"--{name}", str(given[name]), f"{suite} has no such option") for name in unknown
+        )
+    outcome = run(**given)
     click.echo(json.dumps(outcome.to_dict(), indent=2) if as_json else text(outcome))
     if outcome.beyond:
         ctx.exit(EXIT_BEYOND)
