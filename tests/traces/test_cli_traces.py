@@ -2,8 +2,9 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from trace_samples import DESIGN, LAYER, MAPPING, STREAMS, fill, report
+from trace_samples import DESIGN, LAYER, MAPPING, STREAMS, fill, regular, report, requests
 
 from arraysmith.arch.loader import dump_architecture, dump_mapping
 from arraysmith.arch.main import run
@@ -45,6 +46,26 @@ def test_info_counts_requests_and_bytes_per_stream(traces_file, capsys):
                 assert row["total_bytes"] == int(columns["size"].sum())
                 assert row["first_cycle"] == int(columns["request_cycle"].min())
                 assert row["last_cycle"] == int(columns["response_cycle"].max())
+
+
+def test_info_shows_how_streams_are_kept_and_what_the_array_waited_for(tmp_path, capsys):
+    with TraceWriter(tmp_path / "t.h5", {}) as writer:
+        probe = writer.layer("one", DESIGN, LAYER, MAPPING, {})
+        probe.requests("glb/ifmap/read", *regular(4, 500, 3).values())
+        probe.requests("dram/ifmap/read", *requests(70, 1).values())
+        probe.stalls(*(np.array(x) for x in ([1, 9], [2, 30], [0, 1])), ("fill", "drain"))
+    assert run(["trace", "info", str(tmp_path / "t.h5")]) == 0
+    out = capsys.readouterr().out
+    assert "stall cycles: fill 2, drain 30" in out
+    assert run(["trace", "info", str(tmp_path / "t.h5"), "--json"]) == 0
+    (layer,) = json.loads(capsys.readouterr().out)["layers"]
+    glb, dram = layer["streams"]
+    assert (glb["requests"], glb["segment_requests"], glb["segments"]) == (6000, 6000, 1)
+    assert (glb["ports"], glb["words"], glb["total_bytes"]) == (4, 24_000, 24_000)
+    assert (dram["requests"], dram["segment_requests"], dram["segments"]) == (70, 0, 0)
+    assert glb["disk_bytes"] < dram["disk_bytes"] < 70 * 34
+    assert layer["stall_cycles"] == {"fill": 2, "drain": 30}
+    assert layer["values"] is False
 
 
 def test_export_writes_the_files_it_names(traces_file, tmp_path, capsys):
@@ -155,6 +176,31 @@ def test_simulated_traces_cover_the_operands_and_do_not_change_the_cycles(job, t
     first = path.read_bytes()
     assert run([*job, "--json", "--traces", str(path)]) == 0
     assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("arch", ["design", "scalesim-default"])
+def test_values_go_into_the_traces_and_belong_to_the_addresses(arch, job, tmp_path, capsys):
+    command = list(job)
+    if arch != "design":
+        command[1] = arch
+        command[command.index("--mapping") :] = ["--dataflow", "ws"]
+    path = tmp_path / "out.h5"
+    assert run([*command, "--values", "--traces", str(path)]) == 0
+    with TraceFile(path) as traces:
+        layer = traces.layer("one")
+        kept = layer.values()
+        ifmap, weight = values.random_operands(LAYER, kept.seed)
+        np.testing.assert_array_equal(kept.images["ifmap"], ifmap.ravel())
+        np.testing.assert_array_equal(kept.images["weight"], weight.ravel())
+        results = values.reference_output(LAYER, ifmap, weight).ravel()
+        np.testing.assert_array_equal(kept.images["ofmap"], results)
+        for tensor, base in kept.base.items():
+            assert layer.address_map["dram"][tensor]["base"] == base
+        address = layer.stream("dram/ofmap/write").columns()["address"]
+        words = (address.astype(np.int64) - kept.base["ofmap"]) * 8 // kept.word_bits["ofmap"]
+        np.testing.assert_array_equal(kept.at("ofmap", address), results[words])
+    assert run(["trace", "info", str(path)]) == 0
+    assert "values of operands and results are stored" in capsys.readouterr().out
 
 
 def test_wrong_values_exit_with_1_and_say_so(job, tmp_path, monkeypatch, capsys):

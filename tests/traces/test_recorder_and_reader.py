@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trace_samples import DESIGN, LAYER, MAPPING, STREAMS, fill, requests
+from trace_samples import DESIGN, LAYER, MAPPING, STREAMS, fill, regular, requests
 
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.loader import mapping_document
+from arraysmith.sim.probe import Folds
 from arraysmith.traces import recorder as recorder_module
 from arraysmith.traces.reader import TraceFile
 from arraysmith.traces.recorder import TraceWriter
@@ -119,6 +120,77 @@ def test_other_processes_write_the_same_bytes(tmp_path):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": here}
         subprocess.run([sys.executable, "-c", program, str(path)], check=True, env=environment)
         assert path.read_bytes() == first
+
+
+def test_stalls_folds_and_step_cycles_read_back_and_give_the_clock(tmp_path):
+    with TraceWriter(tmp_path / "t.h5", {}) as writer:
+        probe = writer.layer("one", DESIGN, LAYER, MAPPING, {})
+        names = ("fill", "sram_ifmap")
+        for cycle, cycles, cause in (([0, 5], [2, 1], [0, 1]), ([9], [4], [1])):
+            probe.stalls(np.array(cycle), np.array(cycles), np.array(cause), names)
+        with pytest.raises(ArraysmithError, match="causes of stalls were"):
+            probe.stalls(np.array([20]), np.array([1]), np.array([0]), ("drain",))
+        for number in (0, 1):
+            probe.folds(Folds(*(np.array([number + k]) for k in range(7))))
+        probe.step_cycle(np.array([0, 1, 4]))
+        with pytest.raises(ArraysmithError, match="recorded already"):
+            probe.step_cycle(np.array([0]))
+        silent = writer.layer("silent", DESIGN, LAYER, MAPPING, {})
+        assert silent.wants("stalls")
+    with TraceFile(tmp_path / "t.h5") as traces:
+        layer = traces.layer("one")
+        assert layer.streams == ()
+        assert layer.causes == names
+        assert layer.stall_cycles() == {"fill": 2, "sram_ifmap": 5}
+        assert layer.stalls()["cause"].tolist() == [0, 1, 1]
+        assert [x.tolist() for x in layer.folds().values()] == [[k, k + 1] for k in range(7)]
+        assert layer.step_cycle().tolist() == [0, 1, 4]
+        # Waits delay array cycles 0 (by 2), 3 (clock 5 less 2, by 1) and 6 (clock 9 less 3, by 4).
+        assert layer.clock_cycle(np.arange(8)).tolist() == [2, 3, 4, 6, 7, 8, 13, 14]
+        layer = traces.layer("silent")
+        assert (layer.stalls(), layer.folds(), layer.step_cycle()) == (None, None, None)
+        assert (layer.causes, layer.stall_cycles(), layer.values()) == ((), {}, None)
+        assert layer.clock_cycle(np.arange(3)).tolist() == [0, 1, 2]
+
+
+def test_memories_may_have_the_names_that_a_layer_uses_itself(tmp_path):
+    names = [f"{memory}/ifmap/read" for memory in ("stalls", "folds", "step_cycle", "values")]
+    with TraceWriter(tmp_path / "t.h5", {}) as writer:
+        probe = writer.layer("one", DESIGN, LAYER, MAPPING, {})
+        probe.step_cycle(np.array([0]))
+        for name in names:
+            probe.requests(name, *requests(3, 1).values())
+    with TraceFile(tmp_path / "t.h5") as traces:
+        assert [stream.name for stream in traces.layer("one").streams] == names
+
+
+def test_files_of_several_processes_become_one(tmp_path):
+    for name in ("one", "two"):
+        with TraceWriter(tmp_path / name, {}) as writer:
+            fill(writer, name, 50)
+    with TraceWriter(tmp_path / "both.h5", PROVENANCE) as writer:
+        writer.adopt(tmp_path / "one")
+        writer.adopt(tmp_path / "two")
+        with pytest.raises(ArraysmithError, match="'one' is recorded already"):
+            writer.adopt(tmp_path / "one")
+    with TraceWriter(tmp_path / "alone.h5", PROVENANCE) as writer:
+        fill(writer, "one", 50)
+        fill(writer, "two", 50)
+    assert (tmp_path / "both.h5").read_bytes() == (tmp_path / "alone.h5").read_bytes()
+
+
+def test_interleaved_streams_give_equal_bytes_whatever_the_batches(tmp_path):
+    regulars, irregulars = regular(4, 9000, 3), requests(CHUNK_RECORDS + 900, 1)
+    for name, batch in (("a", 10**6), ("b", 30_011), ("c", 70_001)):
+        with TraceWriter(tmp_path / name, {}) as writer:
+            probe = writer.layer("one", DESIGN, LAYER, MAPPING, {})
+            for start in range(0, len(regulars["tile"]), batch):
+                part = slice(start, start + batch)
+                probe.requests("glb/ifmap/read", *(x[part] for x in regulars.values()))
+                if start < len(irregulars["tile"]):
+                    probe.requests("dram/ifmap/read", *(x[part] for x in irregulars.values()))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "c").read_bytes()
 
 
 def write_and_crash(path):
