@@ -11,7 +11,7 @@ import click
 
 from arraysmith.arch.errors import Fault, InputError, nearest
 from arraysmith.arch.registry import declare_kind, lookup, registered
-from arraysmith.validation.comparison import Outcome, summary
+from arraysmith.validation.comparison import Outcome, ratios_beside, summary
 
 EXIT_BEYOND = 3
 
@@ -76,6 +76,11 @@ def text(outcome: Outcome) -> str:
         lines.append(
             f"{name:{width}} {sums['cases']:7,} {sums['exact']:7,}"
             f" {sums['mean_abs_error_pct']:13.4f} {sums['max_abs_error_pct']:14.4f} {outcome.tolerance_pct.get(name, 0.0):10.4g}"
+        )
+    for name, (count, least, middle, most) in ratios_beside(outcome).items():
+        lines.append(
+            f"default setting beside: {name}: {middle:.3f} of it in the median,"
+            f" {least:.3f} to {most:.3f}, {count:,} cases"
         )
     lines += [f"left out: {case}: {why}" for case, why in outcome.skipped.items()]
     for item in summary(outcome.comparisons)["worst"]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 WORST = 5
@@ -50,12 +51,15 @@ class Outcome:
         comparisons: all of them.
         skipped: cases left out -> why.
         tolerance_pct: largest error allowed, by quantity; one that is not named must be exact.
+        beside: what our default setting says, by case and quantity, where a suite compares another
+            setting; judged by nobody.
     """
 
     suite: str
     comparisons: tuple[Comparison, ...]
     skipped: Mapping[str, str]
     tolerance_pct: Mapping[str, float]
+    beside: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def beyond(self) -> tuple[Comparison, ...]:
@@ -75,12 +79,31 @@ class Outcome:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain data, over all quantities and for each."""
+        beside = {case: dict(values) for case, values in self.beside.items()}
         return {
             "suite": self.suite,
             **summary(self.comparisons),
             "skipped": dict(self.skipped),
             "quantities": {name: summary(group) for name, group in self.quantities.items()},
+            **({"beside": beside} if beside else {}),
         }
+
+
+def ratios_beside(outcome: Outcome) -> dict[str, tuple[int, float, float, float]]:
+    """Return cases, least, median and largest of default / reference, by quantity.
+
+    Only comparisons of a reference that is not 0, with a number of ours beside it.
+    """
+    found = {}
+    for name, group in outcome.quantities.items():
+        ratios = sorted(
+            outcome.beside[x.case][name] / x.expected
+            for x in group
+            if x.expected and name in outcome.beside.get(x.case, {})
+        )
+        if ratios:
+            found[name] = (len(ratios), ratios[0], median(ratios), ratios[-1])
+    return found
 
 
 def summary(comparisons: Iterable[Comparison]) -> dict[str, Any]:
