@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +160,7 @@ class Fold:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Folding:
     """How one problem folds over one array; see the head of the module.
 
@@ -255,12 +256,12 @@ class Folding:
         first = self.side(name).first
         return self.sparsity.covered(first + block[0], first + block[1], self.reduced.size)
 
-    @property
+    @cached_property
     def row_folds(self) -> int:
         """Blocks of rows."""
         return -(-self.rows.size // self.array_rows)
 
-    @property
+    @cached_property
     def column_folds(self) -> int:
         """Blocks of columns."""
         return -(-self.columns.size // self.array_columns)
@@ -273,12 +274,11 @@ class Folding:
         """Return [start, stop) of the index ``name`` in a fold; all of it for the stream."""
         if name == STREAM:
             return 0, self.stream.size
-        fold, size, length = (
-            (row, self.rows.size, self.array_rows)
-            if name == ROWS
-            else (column, self.columns.size, self.array_columns)
-        )
-        return fold * length, min((fold + 1) * length, size)
+        if name == ROWS:
+            first = row * self.array_rows
+            return first, min(first + self.array_rows, self.rows.size)
+        first = column * self.array_columns
+        return first, min(first + self.array_columns, self.columns.size)
 
     def fetches(self, block: tuple[int, int]) -> Int:
         """Return the words of the ifmap that come with each slot of a block of the reduction index.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 Int = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Side:
     """One flattened index, or a part of it; values are counted from the first of the part.
 
@@ -27,7 +28,7 @@ class Side:
     first: int = 0
     count: int | None = None
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of values of the index; at least 1."""
         return prod(self.sizes) - self.first if self.count is None else self.count

@@ -169,7 +169,17 @@ class FixedRate:
 
     def transfer(self, transfer: Transfer) -> Generator[simpy.Event, Any, Timing]:
         """Run ``transfer``: see ``OffChip``."""
-        start, parts = int(self._env.now), []
+        timing = self.timing(transfer, int(self._env.now))
+        yield self._env.timeout(timing.left - int(self._env.now))
+        return timing
+
+    def timing(self, transfer: Transfer, start: int) -> Timing:
+        """Do ``transfer`` from cycle ``start`` on and return its timing.
+
+        Nothing but the start and the transfers before decides, so that a caller which keeps the
+        order needs no simulated time.
+        """
+        parts = []
         watched = self._probe is not None and self._probe.wants(self._memory.name)
         bursts = None
         if transfer.bursts is not None and (watched or self._memory.requests_in_flight is not None):
@@ -189,7 +199,6 @@ class FixedRate:
         for direction, told, part in parts if watched else ():
             if part is not None:
                 self._tell(transfer, direction, told, part)
-        yield self._env.timeout(timing.left - int(self._env.now))
         return timing
 
     def _timing(self, even: Timing, bursts: Bursts | None, *, outward: bool) -> Timing:

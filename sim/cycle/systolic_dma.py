@@ -2,6 +2,8 @@
 
 The array may be ahead of the simulated time: it orders a transfer together with the cycle from
 which it may begin, and comes back to simulated time only when it has to know when one has ended.
+A channel whose timing follows from the start of a transfer alone answers at once, without events:
+jobs of a queue are done in order, and what a job waits for was ordered before it.
 """
 
 from __future__ import annotations
@@ -9,11 +11,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import simpy
 
-from arraysmith.sim.cycle.offchip import OffChip, Transfer
+from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
 
 Process = Generator[simpy.Event, Any, Any]
 
@@ -44,6 +46,15 @@ class Job:
         return self.left >= 0
 
 
+@runtime_checkable
+class Predictable(OffChip, Protocol):
+    """A channel that knows the timing of a transfer when it knows its start."""
+
+    def timing(self, transfer: Transfer, start: int) -> Timing:
+        """Do ``transfer`` from cycle ``start`` on, not before the last one has left."""
+        ...
+
+
 class _Queue:
     """Jobs of one channel."""
 
@@ -51,6 +62,7 @@ class _Queue:
         self._env = env
         self._jobs: deque[Job] = deque()
         self._wake: simpy.Event | None = None
+        self.free = 0  # cycle from which the channel is free, when it answers at once
 
     def put(self, job: Job) -> None:
         self._jobs.append(job)
@@ -75,15 +87,33 @@ class Dma:
     def __init__(self, env: simpy.Environment, channel: OffChip, *, one_port: bool) -> None:
         self._env = env
         self._channel = channel
+        self._at_once = channel if isinstance(channel, Predictable) else None
         self._inward = _Queue(env)
         self._outward = self._inward if one_port else _Queue(env)
         self.last_write = 0
-        for queue in (self._inward,) if one_port else (self._inward, self._outward):
-            env.process(self._serve(queue))
+        if self._at_once is None:
+            for queue in (self._inward,) if one_port else (self._inward, self._outward):
+                env.process(self._serve(queue))
 
     def put(self, job: Job, *, outward: bool) -> None:
         """Order a job behind those of its channel."""
-        (self._outward if outward else self._inward).put(job)
+        queue = self._outward if outward else self._inward
+        if self._at_once is None:
+            queue.put(job)
+            return
+        start = max(queue.free, job.release)
+        if job.after is not None:
+            start = max(start, job.after.left)
+        job.left = job.arrived = start
+        if job.transfer is not None:
+            self._end(job, self._at_once.timing(job.transfer, start))
+        queue.free = job.left
+
+    def _end(self, job: Job, timing: Timing) -> None:
+        assert job.transfer is not None
+        job.left, job.arrived = timing.left, timing.arrived
+        if job.transfer.outward:
+            self.last_write = max(self.last_write, job.arrived)
 
     def wait(self, job: Job) -> Process:
         """Wait until the last word of ``job`` has left."""
@@ -101,12 +131,10 @@ class Dma:
                 yield from self.wait(job.after)
             if job.release > env.now:
                 yield env.timeout(job.release - int(env.now))
-            arrived = int(env.now)
-            if job.transfer is not None:
+            if job.transfer is None:
+                job.left = job.arrived = int(env.now)
+            else:
                 timing = yield from self._channel.transfer(job.transfer)
-                arrived = timing.arrived
-                if job.transfer.outward:
-                    self.last_write = max(self.last_write, arrived)
-            job.arrived, job.left = arrived, int(env.now)
+                self._end(job, timing)
             if job.event is not None:
                 job.event.succeed()

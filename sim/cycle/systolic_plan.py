@@ -94,6 +94,7 @@ class Plans:
         self._waves: dict[tuple[tuple[int, int], bool, bytes], Wave] = {}
         self._fetches: dict[tuple[int, int], Int] = {}
         self._plans: dict[tuple[object, ...], Plan] = {}
+        self._places: dict[tuple[int, ...], Plan] = {}
 
     def wave(self, fold: Fold) -> Wave:
         """Return the wave of a fold; folds of one shape share it."""
@@ -126,6 +127,24 @@ class Plans:
 
     def of(self, fold: Fold) -> Plan:
         """Return the plan of a fold."""
+        of = self._folding
+        if of.sparsity is not None:
+            return self._of(fold)
+        # What a fold meets follows from whether it is the first, the last, the last but one.
+        place = (
+            min(fold.row, 1),
+            min(of.row_folds - fold.row, 3),
+            min(fold.column, 1),
+            min(of.column_folds - fold.column, 3),
+            min(fold.group, 1),
+            min(of.groups - fold.group, 2),
+        )
+        found = self._places.get(place)
+        if found is None:
+            found = self._places[place] = self._of(fold)
+        return found
+
+    def _of(self, fold: Fold) -> Plan:
         wave = self.wave(fold)
         stays = self._results.stays(fold)
         leaves = not stays or fold.row + 1 == self._folding.row_folds

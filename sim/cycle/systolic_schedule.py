@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from arraysmith.arch.problem import OFMAP, TENSORS
 from arraysmith.sim.cycle.systolic_plan import FREE, OPERANDS, Meeting, Plan, Plans
-from arraysmith.sim.cycle.systolic_wave import StepTimes
+from arraysmith.sim.cycle.systolic_wave import StepTimes, Wave
 from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import Fold, Folding
 
@@ -73,6 +73,7 @@ class Schedule:
         self._plans = plans
         self._rooms = {tensor: _Room(ahead[tensor]) for tensor in TENSORS}
         self._chunk = self._chunks = 0
+        self._apart: dict[tuple[int, int], tuple[int, int]] = {}
         self.end = 0
         self.gaps = dict.fromkeys(TENSORS, 0)
 
@@ -88,9 +89,7 @@ class Schedule:
                 start, plain = lead, times.lead(used)
                 self._charge(start - plain, None)
             else:
-                last = before.plan.wave.used
-                apart = times.distance(last, used, self._steps.length, lead)
-                ideal = times.distance(last, used, steps, times.lead(used))
+                apart, ideal = self._distances(before.plan.wave, plan.wave)
                 self._charge(apart - ideal, None)
                 start, plain = before.start + apart, plain + ideal
                 if times.overlapped:
@@ -108,6 +107,18 @@ class Schedule:
         """Array cycles without the gaps; known when all folds are placed."""
         return self.end - sum(self.gaps.values())
 
+    def _distances(self, wave: Wave, after: Wave) -> tuple[int, int]:
+        """Return the cycles between the starts of two folds, with and without gaps in them."""
+        key = wave.number, after.number
+        found = self._apart.get(key)
+        if found is None:
+            steps, lead = self._folding.stream.size, self._times.lead(after.used)
+            found = self._apart[key] = (
+                self._times.distance(wave.used, after.used, self._steps.length, after.lead),
+                self._times.distance(wave.used, after.used, steps, lead),
+            )
+        return found
+
     def _room(self, plan: Plan, start: int) -> int:
         """Return the first start from ``start`` on at which everything that is needed has room."""
         for tensor in TENSORS:
@@ -123,12 +134,12 @@ class Schedule:
         if plan.opens:
             self._chunk = self._chunks
             self._chunks += len(plan.opens)
-        found = []
-        for one in plan.meetings:
-            cycle = start + one.cycle
-            if one.order == FREE and one.tensor != OFMAP:
-                cycle = max(cycle, self._rooms[one.tensor].last_free)
-            found.append(one._replace(cycle=cycle, fold=number, chunk=self._chunk + one.chunk))
+        found, base = [], self._chunk
+        for cycle, order, _, rank, tensor, chunk, *rest in plan.meetings:
+            when = start + cycle
+            if order == FREE and tensor != OFMAP:
+                when = max(when, self._rooms[tensor].last_free)
+            found.append(Meeting(when, order, number, rank, tensor, base + chunk, *rest))
         return found
 
     def _enter(self, plan: Plan, start: int) -> None:
@@ -138,6 +149,8 @@ class Schedule:
 
     def _charge(self, cycles: int, tensor: str | None) -> None:
         """Count cycles that memory costs; gaps between chunks are shared as they come in a fold."""
+        if cycles == 0:
+            return
         if tensor is not None:
             self.gaps[tensor] += cycles
             return

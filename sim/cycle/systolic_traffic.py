@@ -153,7 +153,11 @@ class Traffic:
             block = folding.block(operand.lanes, load.fold.row, load.fold.column)
             lanes = folding.needed(tensor, operand.lanes, block)
             steps = folding.needed(tensor, operand.steps, load.steps)
-            found = self._views[tensor].distinct(lanes, steps, load.fold.group, load.epoch + 1)
+            new = lanes, steps, load.fold.group, load.epoch + 1
+            if self._requests is None:
+                self._distinct[key] = self._views[tensor].distinct_count(*new), None
+                return self._distinct[key]
+            found = self._views[tensor].distinct(*new)
             if self._exact and self._requests is not None:
                 return len(found), partial(self._requests.of_words, tensor, found)
             listed = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -44,7 +45,6 @@ class WordView:
     linear: tuple[Int, Int, Int]
     padded: Int
     overlaps: bool = False
-    _seen: dict[str, Int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, problem: Problem, tensor: Tensor, lanes: Side, steps: Side) -> WordView:
@@ -72,14 +72,19 @@ class WordView:
     def words(self, lanes: Range, steps: Range, group: int) -> Int:
         """Return int64 [lanes, steps]: word indices, row-major in the tensor; -1 for padding."""
         found = np.empty((lanes[1] - lanes[0], steps[1] - steps[0]), np.int64)
-        _words(*self._block(lanes, steps, group), self.extent, self.stride, found)
+        _words(*self._block(lanes, steps, group), found)
         return found
 
     def stored(self, lanes: Range, steps: Range) -> int:
         """Return the entries of a block that are no padding; alike in all groups."""
-        if self.injective:
+        if len(self.padded) == 0:
             return (lanes[1] - lanes[0]) * (steps[1] - steps[0])
-        return int(_stored(*self._block(lanes, steps, 0), self.extent))
+        lane_part, lane_count = _counted(self._classes[0], self.lane_part, self.padded, lanes)
+        step_part, step_count = _counted(self._classes[1], self.step_part, self.padded, steps)
+        group = self.group_part[self.padded, :1]
+        return int(
+            _stored(lane_part + group, lane_count, step_part, step_count, self.extent[self.padded])
+        )
 
     def distinct(self, lanes: Range, steps: Range, group: int, tag: int) -> Int:
         """Return the words of a block, each once, ascending; less those seen with this ``tag``.
@@ -92,17 +97,54 @@ class WordView:
         """
         if self.injective and not self.overlaps:
             return np.sort(self.words(lanes, steps, group), axis=None)
-        if "tags" not in self._seen:
-            self._seen["tags"] = np.zeros(self.tensor.words, np.int64)
         pairs = (lanes[1] - lanes[0]) * (steps[1] - steps[0])
         out = np.empty(min(pairs, self.tensor.words), np.int64)
-        block = self._block(lanes, steps, group)
-        count = _fresh(*block, self.extent, self.stride, tag, self._seen["tags"], out)
+        count = _fresh(*self._block(lanes, steps, group), tag, self._tags, out)
         return np.sort(out[:count])
 
-    def _block(self, lanes: Range, steps: Range, group: int) -> tuple[Int, Int]:
-        lane_part = self.lane_part[:, slice(*lanes)] + self.group_part[:, group : group + 1]
-        return lane_part, self.step_part[:, slice(*steps)]
+    def distinct_count(self, lanes: Range, steps: Range, group: int, tag: int) -> int:
+        """Return how many words ``distinct`` would return; those are then seen, too."""
+        if self.injective and not self.overlaps:
+            return (lanes[1] - lanes[0]) * (steps[1] - steps[0])
+        out = np.empty(0, np.int64)
+        return int(_fresh(*self._block(lanes, steps, group), tag, self._tags, out))
+
+    @cached_property
+    def _classes(self) -> tuple[tuple[Int, Int], tuple[Int, Int]]:
+        """Lanes, and steps, that padding treats alike."""
+        return _classes_of(self.lane_part[self.padded]), _classes_of(self.step_part[self.padded])
+
+    @cached_property
+    def _tags(self) -> Int:
+        return np.zeros(self.tensor.words, np.int64)
+
+    def _block(self, lanes: Range, steps: Range, group: int) -> tuple[Int, Int, Int, Int, Int]:
+        """Return the parts of a block as sums of words, then along the axes that have padding."""
+        lane_sum, step_sum, group_sum = self.linear
+        padded = self.padded
+        lane_part = self.lane_part[padded, slice(*lanes)]
+        return (
+            lane_sum[slice(*lanes)] + group_sum[group],
+            step_sum[slice(*steps)],
+            lane_part + self.group_part[padded, group : group + 1],
+            self.step_part[padded, slice(*steps)],
+            self.extent[padded],
+        )
+
+
+def _classes_of(parts: Int) -> tuple[Int, Int]:
+    """Return the different columns of ``parts``, and the number of its class per column."""
+    found, number = np.unique(parts, axis=1, return_inverse=True)
+    return np.ascontiguousarray(found), number.reshape(-1)
+
+
+def _counted(classes: tuple[Int, Int], parts: Int, padded: Int, block: Range) -> tuple[Int, Int]:
+    """Return columns of ``parts`` that stand for those of a block, and how many each stands for."""
+    found, number = classes
+    length = block[1] - block[0]
+    if found.shape[1] < length:
+        return found, np.bincount(number[slice(*block)], minlength=found.shape[1])
+    return parts[padded, slice(*block)], np.ones(length, np.int64)
 
 
 def _parts(tensor: Tensor, side: Side) -> Int:
@@ -116,48 +158,55 @@ def _parts(tensor: Tensor, side: Side) -> Int:
 
 
 @njit(cache=True, nogil=True)
-def _word(lane_part: Int, step_part: Int, extent: Int, stride: Int, lane: int, step: int) -> int:
-    word = 0
+def _inside(lane_part: Int, step_part: Int, extent: Int, lane: int, step: int) -> bool:
     for a in range(len(extent)):
         index = lane_part[a, lane] + step_part[a, step]
         if index < 0 or index >= extent[a]:
-            return -1
-        word += index * stride[a]
-    return word
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)
-def _words(lane_part: Int, step_part: Int, extent: Int, stride: Int, found: Int) -> None:
+def _words(
+    lane_sum: Int, step_sum: Int, lane_part: Int, step_part: Int, extent: Int, found: Int
+) -> None:
     for lane in range(found.shape[0]):
         for step in range(found.shape[1]):
-            found[lane, step] = _word(lane_part, step_part, extent, stride, lane, step)
+            inside = _inside(lane_part, step_part, extent, lane, step)
+            found[lane, step] = lane_sum[lane] + step_sum[step] if inside else -1
 
 
 @njit(cache=True, nogil=True)
-def _stored(lane_part: Int, step_part: Int, extent: Int) -> int:
+def _stored(lane_part: Int, lane_count: Int, step_part: Int, step_count: Int, extent: Int) -> int:
     count = 0
-    for lane in range(lane_part.shape[1]):
-        for step in range(step_part.shape[1]):
-            inside = True
-            for a in range(len(extent)):
-                index = lane_part[a, lane] + step_part[a, step]
-                if index < 0 or index >= extent[a]:
-                    inside = False
-                    break
-            count += inside
+    for lane in range(len(lane_count)):
+        for step in range(len(step_count)):
+            if _inside(lane_part, step_part, extent, lane, step):
+                count += lane_count[lane] * step_count[step]
     return count
 
 
 @njit(cache=True, nogil=True)
 def _fresh(
-    lane_part: Int, step_part: Int, extent: Int, stride: Int, tag: int, tags: Int, out: Int
+    lane_sum: Int,
+    step_sum: Int,
+    lane_part: Int,
+    step_part: Int,
+    extent: Int,
+    tag: int,
+    tags: Int,
+    out: Int,
 ) -> int:
+    """Count the words without ``tag``, tag them, and list them if ``out`` has room."""
     count = 0
-    for lane in range(lane_part.shape[1]):
-        for step in range(step_part.shape[1]):
-            word = _word(lane_part, step_part, extent, stride, lane, step)
-            if word >= 0 and tags[word] != tag:
+    for lane in range(len(lane_sum)):
+        for step in range(len(step_sum)):
+            if not _inside(lane_part, step_part, extent, lane, step):
+                continue
+            word = lane_sum[lane] + step_sum[step]
+            if tags[word] != tag:
                 tags[word] = tag
-                out[count] = word
+                if len(out) > 0:
+                    out[count] = word
                 count += 1
     return count
