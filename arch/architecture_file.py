@@ -18,6 +18,7 @@ from arraysmith.arch.architecture import (
     XyBus,
 )
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+from arraysmith.arch.importers.scalesim_config import is_config, read_config
 from arraysmith.arch.memory_file import memory_document, memory_faults, memory_of
 from arraysmith.arch.spec_reader import collect, is_path, part, sort_faults
 from arraysmith.arch.specs import (
@@ -50,7 +51,7 @@ def preset_path(name: str) -> Path:
 
 
 def load_architecture(ref: str | Path) -> Architecture:
-    """Return the design that ``ref`` names: a preset, or the path of a YAML file.
+    """Return the design that ``ref`` names: a preset, or the path of a YAML or ``.cfg`` file.
 
     A word that is neither a preset nor looks like a path may still be a file without suffix.
 
@@ -73,7 +74,9 @@ def parse_architecture(text: str, file: str = "") -> Architecture:
 
 
 def read_architecture(path: str | Path) -> Architecture:
-    """Return the design in the YAML file at ``path``; see ``load_architecture``."""
+    """Return the design in a file, YAML or a ``.cfg`` of SCALE-Sim; see ``load_architecture``."""
+    if is_config(path):
+        return read_config(path).architecture()
     return _architecture(read_document(path))
 
 

@@ -26,7 +26,9 @@ NAMES_GROUP = "arraysmith.names"
 
 
 def file_kind(path: str) -> str:
-    """Return the kind of a file: what its key ``kind`` says; a CSV file is a network.
+    """Return the kind of a file: what its key ``kind`` says, or the end of its name.
+
+    A CSV file is a network, a .cfg file an architecture.
 
     Raises:
         InputError: the file cannot be read, or names no known kind.
@@ -34,6 +36,9 @@ def file_kind(path: str) -> str:
     if Path(path).suffix.lower() == ".csv":
         read_text(path)
         return "network"
+    if Path(path).suffix.lower() == ".cfg":
+        read_text(path)
+        return "architecture"
     document = read_document(path)
     kind = kind_of(document)
     loaders = _points(LOADER_GROUP)
