@@ -135,11 +135,12 @@ class Schedule:
             self._chunk = self._chunks
             self._chunks += len(plan.opens)
         found, base = [], self._chunk
-        for cycle, order, _, rank, tensor, chunk, *rest in plan.meetings:
+        for cycle, order, _, rank, tensor, chunk, part, words, last in plan.meetings:
             when = start + cycle
             if order == FREE and tensor != OFMAP:
                 when = max(when, self._rooms[tensor].last_free)
-            found.append(Meeting(when, order, number, rank, tensor, base + chunk, *rest))
+            at = when, order, number, rank
+            found.append(Meeting(*at, tensor, base + chunk, part, words, last))
         return found
 
     def _enter(self, plan: Plan, start: int) -> None:

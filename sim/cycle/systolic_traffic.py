@@ -155,8 +155,9 @@ class Traffic:
             steps = folding.needed(tensor, operand.steps, load.steps)
             new = lanes, steps, load.fold.group, load.epoch + 1
             if self._requests is None:
-                self._distinct[key] = self._views[tensor].distinct_count(*new), None
-                return self._distinct[key]
+                words = self._views[tensor].distinct_count(*new)
+                self._distinct[key] = words, None
+                return words, None
             found = self._views[tensor].distinct(*new)
             if self._exact and self._requests is not None:
                 return len(found), partial(self._requests.of_words, tensor, found)
