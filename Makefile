@@ -39,6 +39,7 @@ bench: .venv/installed
 
 validate: .venv/installed
 	$(BIN)/arraysmith validate timeloop
+	$(BIN)/arraysmith validate rtl
 
 clean:
 	find arch sim traces search validation tests -name __pycache__ -prune -exec rm -rf {} +
