@@ -261,10 +261,7 @@ def test_where_the_tool_divides_by_zero_is_refused():
 
 
 def test_sparse_weights_at_address_zero_are_refused():
-    from arraysmith.arch.importers.scalesim_config import SparsitySwitches
-
-    sparse = config(
-        filter_offset=0, ifmap_offset=5000, sparsity=SparsitySwitches("csr", False, 0, 0)
-    )
+    switches = SparsitySwitches("csr", optimized_mapping=False, block=0, seed=0)
+    sparse = config(filter_offset=0, ifmap_offset=5000, sparsity=switches)
     with pytest.raises(UnsupportedByScaleSimError, match="FilterOffset 0"):
         ToolMachine.of_config(sparse)
