@@ -34,11 +34,14 @@ check: .venv/installed
 wheel: .venv/installed
 	$(BIN)/python validation/check_wheel.py
 
+# With PEER_PYTHON=PATH, a Python that has scalesim 3.0.0, also against that tool (minutes).
 bench: .venv/installed
 	$(BIN)/python validation/bench_counting.py
+	$(if $(PEER_PYTHON),$(BIN)/python validation/bench_scalesim.py --peer-python $(PEER_PYTHON))
 
 validate: .venv/installed
 	$(BIN)/arraysmith validate timeloop
+	$(BIN)/arraysmith validate scalesim
 	$(BIN)/arraysmith validate rtl
 
 clean:
