@@ -20,6 +20,8 @@ from arraysmith.arch.architecture import (
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
 from arraysmith.arch.importers.scalesim_config import is_config, read_config
 from arraysmith.arch.memory_file import memory_document, memory_faults, memory_of
+from arraysmith.arch.notation.maestro_convert import architecture_of
+from arraysmith.arch.notation.maestro_file import is_maestro, read_hardware
 from arraysmith.arch.spec_reader import collect, is_path, part, sort_faults
 from arraysmith.arch.specs import (
     ArchitectureSpec,
@@ -74,9 +76,11 @@ def parse_architecture(text: str, file: str = "") -> Architecture:
 
 
 def read_architecture(path: str | Path) -> Architecture:
-    """Return the design in a file, YAML or a ``.cfg`` of SCALE-Sim; see ``load_architecture``."""
+    """Return the design in a file: YAML, a ``.cfg`` of SCALE-Sim, a ``.m`` of MAESTRO."""
     if is_config(path):
         return read_config(path).architecture()
+    if is_maestro(path):
+        return architecture_of(read_hardware(path), name=Path(path).stem)[0]
     return _architecture(read_document(path))
 
 

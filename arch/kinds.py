@@ -28,7 +28,7 @@ NAMES_GROUP = "arraysmith.names"
 def file_kind(path: str) -> str:
     """Return the kind of a file: what its key ``kind`` says, or the end of its name.
 
-    A CSV file is a network, a .cfg file an architecture.
+    A CSV file is a network, a .cfg file an architecture, a .m file one of MAESTRO's.
 
     Raises:
         InputError: the file cannot be read, or names no known kind.
@@ -39,6 +39,9 @@ def file_kind(path: str) -> str:
     if Path(path).suffix.lower() == ".cfg":
         read_text(path)
         return "architecture"
+    if Path(path).suffix == ".m":
+        read_text(path)
+        return "maestro"
     document = read_document(path)
     kind = kind_of(document)
     loaders = _points(LOADER_GROUP)

@@ -3,7 +3,9 @@
 load_network("vgg16")                  a network that ships (``workload_names``)
 load_network("vgg16:conv1_1")          one layer of it
 load_network("mine.yaml")              a file, see ``network_file``
-load_network("topology.csv")           a SCALE-Sim topology, see ``importers.scalesim``
+load_network("topology.csv")           a SCALE-Sim topology, see ``importers.scalesim``; or a table
+                                       of GAMMA, told by its heading
+load_network("mapping.m")              a network of MAESTRO, its dataflows left out
 load_network("mine.yaml:conv3")        one layer of a file
 """
 
@@ -12,10 +14,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.arch.importers.gamma import is_gamma, read_gamma
 from arraysmith.arch.importers.scalesim import read_topology
 from arraysmith.arch.network_file import dump_network, parse_network, read_network
+from arraysmith.arch.notation.maestro_convert import network_of
+from arraysmith.arch.notation.maestro_file import is_maestro, read_maestro_network
 from arraysmith.arch.problem import Layer, Network
 from arraysmith.arch.spec_reader import is_path
+from arraysmith.arch.yaml_positions import read_text
 
 __all__ = ["dump_network", "load_network", "parse_network", "workload_names", "workload_path"]
 
@@ -56,7 +62,9 @@ def _whole(ref: str | Path) -> Network:
         return read_network(workload_path(ref))
     path = Path(ref)
     if path.suffix.lower() == ".csv":
-        return read_topology(ref)
+        return read_gamma(ref) if is_gamma(read_text(ref)) else read_topology(ref)
+    if is_maestro(path):
+        return network_of(read_maestro_network(ref))
     if isinstance(ref, Path) or is_path(ref) or path.is_file():
         return read_network(ref)
     rule = "is neither a network that ships nor a file"

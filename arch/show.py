@@ -26,6 +26,8 @@ from arraysmith.arch.kinds import listed_names, load_file
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import dump_mapping, mapping_document
 from arraysmith.arch.networks import dump_network, load_network
+from arraysmith.arch.notation.maestro import Directives, Hardware, MaestroNetwork
+from arraysmith.arch.notation.maestro_convert import network_of
 from arraysmith.arch.problem import Network
 from arraysmith.arch.render import (
     architecture_text,
@@ -95,6 +97,11 @@ def _of_file(path: str) -> Shown:
         text = f"{architecture_text(value)}\n\nsource: {source}"
         facts = _architecture_facts(value, source)
         return Shown(lambda: text, lambda: facts, lambda: read_text(path))
+    if isinstance(value, MaestroNetwork):
+        return _of_network(network_of(value))
+    if isinstance(value, Directives | Hardware):
+        plain = asdict(value)
+        return Shown(lambda: read_text(path), lambda: plain, lambda: read_text(path))
     if isinstance(value, Mapping):
         shown = _of_mapping(value)
     elif isinstance(value, Dataflow):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,7 @@ from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.loader import load_architecture, load_mapping, mapping_document
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.networks import load_network
+from arraysmith.arch.notation.maestro_file import is_maestro
 from arraysmith.arch.problem import Layer, Problem
 from arraysmith.sim.layers import (
     LayerReport,
@@ -28,8 +29,11 @@ from arraysmith.sim.provenance import provenance
 from arraysmith.sim.report import Report
 from arraysmith.sim.tables import result_text
 
-SETTINGS = ("default", "timeloop")
-"""Rule sets of the analytical model."""
+if TYPE_CHECKING:
+    from arraysmith.sim.analytical.maestro.model import Dataflows
+
+SETTINGS = ("default", "timeloop", "maestro")
+"""Rule sets of the analytical model; ``maestro`` takes its mappings as that tool's directives."""
 
 MAPPER_GROUP = "arraysmith.mappers"
 """Entry points to functions that find a mapping; ``default`` is taken."""
@@ -44,7 +48,7 @@ def mapped_workload(command: Callable[..., None]) -> Callable[..., None]:
         click.argument("architecture_ref", metavar="ARCH"),
         click.argument("workload_ref", metavar="WORKLOAD"),
         click.option(
-            "--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML."
+            "--mapping", "mapping_path", metavar="FILE", help="Loops of every layer, YAML or .m."
         ),
         click.option("--dataflow", "dataflow_ref", metavar="NAME", help="Dataflow to map by."),
         click.option(
@@ -86,24 +90,36 @@ def estimate(
 ) -> None:
     """Estimate cycles and energy of WORKLOAD on ARCH in closed form.
 
-    ARCH is a preset or a YAML file. WORKLOAD is a network (resnet50), one layer of it
+    ARCH is a preset or a file. WORKLOAD is a network (resnet50), one layer of it
     (vgg16:conv1_1), a YAML file or a topology CSV. A systolic array has one mapping per dataflow;
     any other is mapped as --mapping says, or with the best mapping of --dataflow found.
     """
     # Not at the top: the kernels bring numba, which --help does not need.
     from tqdm import tqdm  # noqa: PLC0415
 
+    from arraysmith.sim.analytical.maestro.model import evaluate  # noqa: PLC0415
     from arraysmith.sim.analytical.model import AnalyticalModel  # noqa: PLC0415
 
     if explained and as_json:
         raise click.UsageError("--explain prints text; leave out --json")
     architecture = load_architecture(architecture_ref)
     network = load_network(workload_ref)
-    mappings = Mappings(architecture, mapping_path, dataflow_ref, setting, samples)
-    model = AnalyticalModel(setting)
+    mappings: Mappings | Dataflows
+    if setting == "maestro":
+        if explained:
+            raise click.UsageError("--explain shows loops; the setting maestro has directives")
+        mappings = dataflows = _dataflows(mapping_path, dataflow_ref)
 
-    def run(layer: Layer) -> Report:
-        return model.evaluate(architecture, layer.problem, mappings.of(layer.problem))
+        def run(layer: Layer) -> Report:
+            return evaluate(
+                architecture, layer.problem, dataflows.of(layer.problem), dataflows.path
+            )
+    else:
+        mappings = loops = Mappings(architecture, mapping_path, dataflow_ref, setting, samples)
+        model = AnalyticalModel(setting)
+
+        def run(layer: Layer) -> Report:
+            return model.evaluate(architecture, layer.problem, loops.of(layer.problem))
 
     several = len(distinct_layers(network))
     # On a terminal only, and only where there is something to wait for.
@@ -115,10 +131,23 @@ def estimate(
         )
         print_json(result_document(architecture.name, workload_ref, layers, source))
         return
-    if explained:
+    if explained and isinstance(mappings, Mappings):
         for layer in distinct_layers(network):
             click.echo(explanation(architecture, layer, mappings, layers) + "\n")
     click.echo(result_text(layers))
+
+
+def _dataflows(mapping_path: str | None, dataflow_ref: str | None) -> Dataflows:
+    """Return the directives for the setting ``maestro``; InputError if there are none."""
+    # Not at the top: it brings numba.
+    from arraysmith.sim.analytical.maestro.model import Dataflows  # noqa: PLC0415
+
+    if dataflow_ref is not None:
+        raise click.UsageError("the setting maestro takes --mapping FILE.m, not --dataflow")
+    if mapping_path is None or not is_maestro(mapping_path):
+        rule = "the setting maestro needs directives"
+        raise InputError([Fault("--mapping", mapping_path or "", rule, "--mapping FILE.m")])
+    return Dataflows(mapping_path)
 
 
 def explanation(
@@ -176,6 +205,9 @@ class Mappings:
         self._samples = samples
         self._found: dict[Problem, Mapping] = {}
         self.source: dict[str, Any]
+        if mapping_path is not None and is_maestro(mapping_path):
+            rule = "directives are counted by the setting maestro only"
+            raise InputError([Fault("--mapping", mapping_path, rule, "estimate --setting maestro")])
         if mapping_path is not None:
             self._mapping = load_mapping(mapping_path, architecture)
             self.source = mapping_document(self._mapping, architecture.name)

@@ -33,6 +33,26 @@ def load_maestro(path: str | Path) -> MaestroNetwork | Directives | Hardware:
     return found
 
 
+def read_hardware(path: str | Path) -> Hardware:
+    """Return the hardware in a file; raises InputError with all its faults."""
+    found = read_maestro(path)
+    if not isinstance(found, Hardware):
+        raise _other_kind(path, "hardware", "lines key: number, for example num_pes: 256")
+    return found
+
+
+def read_maestro_network(path: str | Path) -> MaestroNetwork:
+    """Return the network in a file; raises InputError with all its faults."""
+    found = read_maestro(path)
+    if not isinstance(found, MaestroNetwork):
+        raise _other_kind(path, "network", "Network NAME { Layer NAME { ... } }")
+    return found
+
+
+def _other_kind(path: str | Path, kind: str, hint: str) -> InputError:
+    return InputError([Fault("", str(path), f"holds no {kind}", hint, str(path))])
+
+
 def is_maestro(path: str | Path) -> bool:
     """Tell by its suffix whether a path names a file of this tool."""
     return Path(path).suffix == SUFFIX

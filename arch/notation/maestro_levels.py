@@ -184,7 +184,7 @@ def _meaning_faults(directives: Directives, layer: MaestroLayer, file: str) -> I
                 yield fault(each, rule, f"add TemporalMap(Sz({taps}),Sz({taps})) {taps};")
         spread = [dim for dim, each in seen.items() if each.spatial]
         at = written[0] if written else (directives.items[-1] if directives.items else None)
-        if not spread:
+        if not any(each.spatial for each in written):
             yield fault(at, "every level needs a SpatialMap", "its units share one dim")
         elif len(spread) > 1 and set(spread) not in ({"Y", "R"}, {"X", "S"}):
             rule = f"units share {' and '.join(spread)}: only one dim, or Y with R, or X with S"

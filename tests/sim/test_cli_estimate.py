@@ -9,6 +9,7 @@ from arraysmith.arch.loader import dump_mapping
 from arraysmith.arch.main import run
 from arraysmith.arch.mapping import Mapping
 from arraysmith.sim.analytical.counting import SETTINGS as MODEL_SETTINGS
+from arraysmith.sim.analytical.maestro.model import SETTING as MAESTRO
 from arraysmith.sim.cli import SETTINGS
 
 SPATIAL = ("estimate", "eyeriss-poster-original", "vgg16_prepadded:conv1_1")
@@ -70,7 +71,7 @@ def test_a_network_on_a_systolic_array_is_summed(capsys):
 
 
 def test_the_settings_are_those_of_the_model():
-    assert set(SETTINGS) == set(MODEL_SETTINGS)
+    assert set(SETTINGS) == {*MODEL_SETTINGS, MAESTRO}
 
 
 @pytest.mark.parametrize(

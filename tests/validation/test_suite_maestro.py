@@ -58,7 +58,7 @@ def test_strided_rows_are_compared_where_the_tool_counts_the_right_work(outcome)
 def test_the_default_setting_stands_beside_and_counts_the_work_of_the_layer(outcome):
     true_macs = {r["case"]: int(r["macs_true"]) for r in rows()}
     said = {case: ours for case, ours in outcome.beside.items() if ours}
-    assert len(said) >= 40
+    assert len(said) >= 10
     assert all(ours["MACs"] == true_macs[case] for case, ours in said.items())
     assert any("default setting: runtime" in why for why in outcome.skipped.values())
 
