@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,16 +39,11 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Loop, Mapping, kept_tensors
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.arch.sparsity import StructuredSparsity
+from arraysmith.sim.dataflows import dataflow_of, require_sparse_order
+from arraysmith.sim.operand_words import fitted
 from arraysmith.sim.side import Side
 
 Int = NDArray[np.int64]
-
-_PIXELS, _WINDOW, _FILTERS = frozenset("NPQ"), frozenset("RSC"), frozenset("K")
-_PLACES = {
-    "os": (_PIXELS, _FILTERS, _WINDOW),
-    "ws": (_WINDOW, _FILTERS, _PIXELS),
-    "is": (_WINDOW, _PIXELS, _FILTERS),
-}
 
 LANES_AND_STEPS = {
     ("os", IFMAP): (ROWS, STREAM),
@@ -66,7 +62,10 @@ which a word passes) and the one that orders the words of a lane."""
 
 @dataclass(frozen=True, slots=True)
 class SystolicMachine:
-    """The parts of an architecture that this path knows: one SRAM per tensor, one array.
+    """The parts of an architecture that this path knows: one SRAM per tensor, an array of PEs.
+
+    SRAMs are as the words of the problem see them, see ``operand_words.fitted``. A mesh of arrays
+    has one of each SRAM per array.
 
     Attributes:
         offchip: off-chip memory.
@@ -76,6 +75,7 @@ class SystolicMachine:
         array: rows are mesh_y, columns are mesh_x.
         wiring: its systolic switches.
         macs: level name of the MACs.
+        mesh: arrays side by side, each with its own SRAMs; None for a single one.
     """
 
     offchip: Memory
@@ -85,15 +85,28 @@ class SystolicMachine:
     array: Fanout
     wiring: Systolic
     macs: str
+    mesh: Fanout | None = None
 
     @classmethod
-    def of(cls, architecture: Architecture, mapping: Mapping) -> SystolicMachine:
-        """Find the parts by what they hold; raises ArraysmithError naming what does not fit."""
+    def of(
+        cls, architecture: Architecture, mapping: Mapping, problem: Problem | None = None
+    ) -> SystolicMachine:
+        """Find the parts by what they hold; raises ArraysmithError naming what does not fit.
+
+        Args:
+            architecture: the design.
+            mapping: says what its memories keep.
+            problem: whose words the SRAMs have to take; None: words of their own width.
+        """
         array = architecture.systolic
         if array is None or not isinstance(array.network, Systolic):
             raise ArraysmithError(f"{architecture.name}: the last level is no systolic array")
-        if len(architecture.fanouts) > 1:
-            raise ArraysmithError(f"{architecture.name}: one fan-out, the array, is supported")
+        mesh = architecture.scale_out
+        if len(architecture.fanouts) > (1 if mesh is None else 2):
+            raise ArraysmithError(
+                f"{architecture.name}: one fan-out, the array, is supported, and one of arrays "
+                "side by side above it"
+            )
         if architecture.compute.pipeline_cycles != 1:
             raise ArraysmithError(
                 f"{architecture.name}: {architecture.compute.name}.pipeline_cycles "
@@ -124,12 +137,21 @@ class SystolicMachine:
                         "one SRAM level is supported"
                     )
                 buffers[tensor] = memory
+            levels = architecture.levels
+            if kept and mesh is not None and levels.index(memory) < levels.index(mesh):
+                raise ArraysmithError(
+                    f"{memory.name}: stands above {mesh.name}: SRAMs shared by arrays side by side "
+                    "are not supported: give each array its own, below it"
+                )
         missing = [tensor for tensor in TENSORS if tensor not in buffers]
         if missing:
             raise ArraysmithError(
                 f"{architecture.name}: no SRAM keeps {', '.join(missing)}: a systolic array "
                 "reads and writes every tensor through one"
             )
+        if problem is not None:
+            for data in problem.stored_tensors:
+                buffers[data.name] = fitted(buffers[data.name], data.word_bits)
         return cls(
             architecture.memories[0],
             buffers[IFMAP],
@@ -138,11 +160,17 @@ class SystolicMachine:
             array,
             array.network,
             architecture.compute.name,
+            mesh,
         )
+
+    @property
+    def buffers(self) -> dict[str, Memory]:
+        """The SRAM of each tensor."""
+        return {IFMAP: self.ifmap, WEIGHT: self.weight, OFMAP: self.ofmap}
 
     def buffer(self, tensor: str) -> Memory:
         """Return the SRAM of ``tensor``."""
-        return {IFMAP: self.ifmap, WEIGHT: self.weight, OFMAP: self.ofmap}[tensor]
+        return self.buffers[tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +205,8 @@ class Folding:
             slots of kept weights; None without.
         reduced: the whole reduction index when it is not counted in slots but in words of the
             ifmap; that of ``stream`` or ``rows`` without sparsity.
+        keeper: number of the array among those that have sums of the same outputs, and how many
+            they are.
     """
 
     dataflow: str
@@ -189,6 +219,7 @@ class Folding:
     wiring: Systolic
     sparsity: StructuredSparsity | None
     reduced: Side
+    keeper: tuple[int, int] = (0, 1)
 
     @classmethod
     def of(cls, machine: SystolicMachine, problem: Problem, mapping: Mapping) -> Folding:
@@ -211,7 +242,7 @@ class Folding:
                     f"on {array.name}"
                 )
         spatial, stream = mapping.at(array.name), mapping.at(machine.macs).temporal
-        dataflow = _dataflow(problem, spatial.y, spatial.x, stream)
+        dataflow = dataflow_of(problem, spatial.y, spatial.x, stream)
         sides = {
             name: _side(problem, loops)
             for name, loops in ((ROWS, spatial.y), (COLUMNS, spatial.x), (STREAM, stream))
@@ -219,7 +250,7 @@ class Folding:
         reduced = STREAM if dataflow == "os" else ROWS
         dense = sides[reduced]
         if problem.weight_sparsity is not None:
-            _require_sparse_order(problem, dataflow, dense)
+            require_sparse_order(problem, dataflow, dense)
             sides[reduced] = Side(("C",), (problem.kept_reduction,))
         return cls(
             dataflow,
@@ -238,6 +269,17 @@ class Folding:
     def reduction(self) -> str:
         """Name of the index over which products are added up: ``stream`` or ``rows``."""
         return STREAM if self.dataflow == "os" else ROWS
+
+    @property
+    def results(self) -> int:
+        """Outputs that the array computes, or its part of each."""
+        return self.groups * prod(count for _, count in self.outputs)
+
+    @property
+    def outputs(self) -> tuple[tuple[int, int], ...]:
+        """The outputs of the array, as (first, count) of the indices that number them."""
+        names = (name for name in (ROWS, COLUMNS, STREAM) if name != self.reduction)
+        return tuple((side.first, side.size) for side in map(self.side, names))
 
     def words_side(self, tensor: str, name: str) -> Side:
         """Return the index ``name`` as it counts the words of ``tensor``: see ``needed``."""
@@ -313,6 +355,17 @@ class Folding:
             used if self.wiring.partial_folds == "used" else (self.array_rows, self.array_columns)
         )
 
+    def spills(self, fold: Fold) -> bool:
+        """Return whether more is added later to the sums of ``fold``, in another row fold."""
+        return self.dataflow != "os" and fold.row + 1 < self.row_folds
+
+    def block_of(self, fold: Fold) -> tuple[tuple[int, int, int], int]:
+        """Return which block of outputs a fold adds to, and its words."""
+        rows, columns = self.used(fold.row, fold.column)
+        if self.dataflow == "os":
+            return (fold.group, fold.column, fold.row), rows * columns
+        return (fold.group, fold.column, 0), columns * self.stream.size
+
     def folds(self) -> Iterator[Fold]:
         """Yield all folds in the order in which they run."""
         for group in range(self.groups):
@@ -337,40 +390,3 @@ def _ends(folds: int) -> list[tuple[int, int]]:
 
 def _side(problem: Problem, loops: tuple[Loop, ...]) -> Side:
     return Side(tuple(x.dim for x in loops), tuple(problem.size[x.dim] for x in loops))
-
-
-def _require_sparse_order(problem: Problem, dataflow: str, reduced: Side) -> None:
-    """Raise ArraysmithError where weights cannot be skipped."""
-    sparsity = problem.weight_sparsity
-    if dataflow == "is":
-        raise ArraysmithError(
-            f"{problem.name}: weights {sparsity} input stationary: every filter keeps other rows, "
-            "so none can be skipped: use output or weight stationary, or dense weights"
-        )
-    order = [dim for dim, size in zip(reduced.dims, reduced.sizes, strict=True) if size > 1]
-    if order != [dim for dim in ("R", "S", "C") if dim in order]:
-        raise ArraysmithError(
-            f"{problem.name}: weights {sparsity} with loops {' '.join(order)}: blocks of weights "
-            "run along C, then S, then R: order the loops R S C"
-        )
-
-
-def _dataflow(
-    problem: Problem, y: tuple[Loop, ...], x: tuple[Loop, ...], stream: tuple[Loop, ...]
-) -> str:
-    """Return the dataflow whose places fit; loops that turn once only break ties."""
-    unit = {dim for dim, size in problem.size.items() if size == 1}
-    for ignored in (set[str](), unit):
-        found = [{loop.dim for loop in loops} - ignored for loops in (y, x, stream)]
-        for name, places in _PLACES.items():
-            if all(dims <= place for dims, place in zip(found, places, strict=True)):
-                return name
-    text = "; ".join(
-        f"{name}: {' '.join(loop.dim for loop in loops) or 'none'}"
-        for name, loops in ((ROWS, y), (COLUMNS, x), (STREAM, stream))
-    )
-    raise ArraysmithError(
-        f"mapping is no systolic dataflow ({text}): output stationary has rows N P Q, columns K, "
-        "stream R S C; weight stationary rows R S C, columns K, stream N P Q; input stationary "
-        "rows R S C, columns N P Q, stream K"
-    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -93,3 +95,56 @@ class Probe(Protocol):
             tau: [T] array cycle of each step, relative to step 0.
         """
         ...
+
+
+class OneOfMany:
+    """What one of several arrays tells: its requests at once, the rest when it is asked for.
+
+    A Report of several arrays has the stalls of the one that is through last, and so has whoever
+    observes: its waits, folds and steps are told, those of the others are not.
+    """
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._kept: list[Callable[[], None]] = []
+
+    def wants(self, memory: str) -> bool:
+        """Return whether the observer wants ``memory``."""
+        return self._probe.wants(memory)
+
+    def requests(
+        self,
+        stream: str,
+        request_cycle: NDArray[np.int64],
+        response_cycle: NDArray[np.int64],
+        address: NDArray[np.uint64],
+        size: NDArray[np.uint32],
+        tile: NDArray[np.uint32],
+        port: NDArray[np.uint16],
+    ) -> None:
+        """Tell requests: see ``Probe``."""
+        self._probe.requests(stream, request_cycle, response_cycle, address, size, tile, port)
+
+    def stalls(
+        self,
+        clock_cycle: NDArray[np.int64],
+        cycles: NDArray[np.int64],
+        cause: NDArray[np.int64],
+        names: tuple[str, ...],
+    ) -> None:
+        """Keep waits: see ``Probe``."""
+        self._kept.append(partial(self._probe.stalls, clock_cycle, cycles, cause, names))
+
+    def folds(self, folds: Folds) -> None:
+        """Keep folds: see ``Probe``."""
+        self._kept.append(partial(self._probe.folds, folds))
+
+    def step_cycle(self, tau: NDArray[np.int64]) -> None:
+        """Keep the cycles of the steps: see ``Probe``."""
+        self._kept.append(partial(self._probe.step_cycle, tau))
+
+    def release(self) -> None:
+        """Tell what was kept, in order."""
+        for tell in self._kept:
+            tell()
+        self._kept.clear()

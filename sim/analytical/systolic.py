@@ -17,17 +17,28 @@ average cannot see are left to the simulator, which names them.
 
 from __future__ import annotations
 
-from arraysmith.arch.architecture import COLUMNS, ROWS, Architecture, Memory
+from math import prod
+
+from arraysmith.arch.architecture import COLUMNS, ROWS, Architecture
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.analytical.latency import side_cycles
 from arraysmith.sim.analytical.systolic_words import WordCounter
+from arraysmith.sim.arrays import arrays_of
 from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import Folding, SystolicMachine
-from arraysmith.sim.pricing import Count, priced_report
-from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
+from arraysmith.sim.operand_words import (
+    Moves,
+    OffchipMove,
+    OperandWords,
+    counts_of,
+    memory_words,
+    offchip_moves,
+)
+from arraysmith.sim.pricing import priced_report
+from arraysmith.sim.report import READ, UPDATE, Report
 from arraysmith.sim.residency import Operand, partial_sums_stay, require_room_for_results
 
 
@@ -44,15 +55,19 @@ def evaluate_systolic(
     if setting != "default":
         raise ArraysmithError(f"setting {setting!r} has no rules for systolic arrays")
     require_legal(architecture, problem, mapping)
-    machine = SystolicMachine.of(architecture, mapping)
-    folding = Folding.of(machine, problem, mapping)
-    require_room_for_results(machine, folding)
-    counts = _counts(machine, folding, problem)
-    compute = array_cycles(folding)
-    need = _needed_cycles(machine, counts)
+    machine = SystolicMachine.of(architecture, mapping, problem)
+    whole = Folding.of(machine, problem, mapping)
+    arrays = [folding for _, folding in arrays_of(whole, machine.mesh)]
+    for folding in arrays:
+        require_room_for_results(machine, folding)
+    each = [_moves(machine, folding, problem) for folding in arrays]
+    moved = sum(each, Moves())
+    border = offchip_moves(problem, OperandWords.of(problem, machine.ofmap), moved)
+    counts = counts_of(architecture, machine.buffers, border, moved, len(arrays))
+    compute = max(array_cycles(folding) for folding in arrays)
+    need = _needed_cycles(machine, border, each)
     slowest = max(need, key=lambda name: need[name])
     stalls = ((f"bandwidth_{slowest}", need[slowest] - compute),) if need[slowest] > compute else ()
-    rows, columns = folding.used(0, 0)
     report = priced_report(
         architecture,
         problem,
@@ -61,7 +76,7 @@ def evaluate_systolic(
         setting=setting,
         compute_cycles=compute,
         stalls=stalls,
-        active_pes=rows * columns,
+        active_pes=sum(prod(folding.used(0, 0)) for folding in arrays),
     )
     assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
     written = report.words(machine.offchip.name, OFMAP, UPDATE)
@@ -112,50 +127,36 @@ def array_cycles(folding: Folding) -> int:
     )
 
 
-def _counts(machine: SystolicMachine, folding: Folding, problem: Problem) -> tuple[Count, ...]:
-    """Return the words of every memory, off-chip first, tensors in their order."""
-    offchip: list[Count] = []
-    onchip: list[Count] = []
+def _moves(machine: SystolicMachine, folding: Folding, problem: Problem) -> Moves:
+    """Return the words that one array moves."""
+    moves = Moves()
     for tensor in (IFMAP, WEIGHT):
-        name, operand = machine.buffer(tensor).name, Operand.of(machine, folding, problem, tensor)
+        operand = Operand.of(machine, folding, problem, tensor)
         counter = WordCounter.of(
             problem,
             problem.stored(tensor),
             folding.words_side(tensor, operand.lanes),
             folding.words_side(tensor, operand.steps),
         )
-        fetched = _fetched(folding, operand, counter)
         again = 1
         if not operand.stationary:
             again = folding.column_folds if operand.lanes == ROWS else folding.row_folds
-        onchip += [
-            Count(name, tensor, READ, folding.groups * again * _read(folding, operand, counter), 1),
-            Count(name, tensor, FILL, fetched, 1),
-        ]
-        offchip.append(Count(machine.offchip.name, tensor, READ, fetched, 1))
-    results = problem.ofmap.words
-    updates = written = results
+        moves.fetched[tensor] = _fetched(folding, operand, counter)
+        moves.read[tensor] = folding.groups * again * _read(folding, operand, counter)
+    results = folding.results
+    moves.updated = moves.sent = moves.complete = results
     if folding.dataflow != "os":
-        updates = folding.row_folds * results
-        written = folding.groups * sum(
+        moves.updated = folding.row_folds * results
+        moves.sent = folding.groups * sum(
             (1 if partial_sums_stay(machine, folding, column) else folding.row_folds)
             * (right - left)
             * folding.stream.size
             for column in range(folding.column_folds)
             for left, right in (folding.block(COLUMNS, 0, column),)
         )
-    returned, name = written - results, machine.buffer(OFMAP).name
-    offchip += [
-        Count(machine.offchip.name, OFMAP, READ, returned, 1),
-        Count(machine.offchip.name, OFMAP, UPDATE, written, 1),
-    ]
-    onchip += [
-        Count(name, OFMAP, READ, updates - results, 1),
-        Count(name, OFMAP, FILL, returned, 1),
-        Count(name, OFMAP, UPDATE, updates, 1),
-        Count(name, OFMAP, DRAIN, written, 1),
-    ]
-    return (*offchip, *onchip)
+    moves.returned = moves.sent - results
+    moves.read[OFMAP] = moves.updated - results
+    return moves
 
 
 def _read(folding: Folding, operand: Operand, counter: WordCounter) -> int:
@@ -215,25 +216,30 @@ def _fetched(folding: Folding, operand: Operand, counter: WordCounter) -> int:
     )
 
 
-def _needed_cycles(machine: SystolicMachine, counts: tuple[Count, ...]) -> dict[str, int]:
+def _needed_cycles(
+    machine: SystolicMachine, border: list[OffchipMove], each: list[Moves]
+) -> dict[str, int]:
     """Return the cycles that each memory's ports are busy at least, outermost first.
 
-    The halves of an SRAM have a port each, so its array side (reads, updates) and its off-chip
-    side (fills, drains) do not meet.
+    All arrays share the off-chip memory; of their own SRAMs the busiest counts. The halves of an
+    SRAM have a port each, so its array side (reads, updates) and its off-chip side (fills, drains)
+    do not meet.
     """
-    moved = {(c.level, c.tensor, c.direction): c.words for c in counts}
-
-    def busy(memory: Memory, into: tuple[str, ...], out: tuple[str, ...]) -> int:
-        incoming, outgoing = (
-            sum(moved.get((memory.name, t, d), 0) for t in TENSORS for d in directions)
-            for directions in (into, out)
-        )
-        return side_cycles(memory, outgoing, incoming, 1)
-
-    need = {machine.offchip.name: busy(machine.offchip, (UPDATE,), (READ,))}
+    offchip = machine.offchip
+    out, into = (
+        sum(memory_words(offchip, x.words, x.word_bits) for x in border if x.direction == direction)
+        for direction in (READ, UPDATE)
+    )
+    need = {offchip.name: side_cycles(offchip, out, into, 1)}
     for tensor in TENSORS:
         memory = machine.buffer(tensor)
-        # Array and off-chip side of a memory that is not halved take turns over loads, but a load
-        # may wait behind another memory's, so that only the longer side is a bound.
-        need[memory.name] = max(busy(memory, (UPDATE,), (READ,)), busy(memory, (FILL,), (DRAIN,)))
+        need[memory.name] = 0
+        for moves in each:
+            result = tensor == OFMAP
+            # Array and off-chip side of a memory that is not halved take turns over loads, but a
+            # load may wait behind another memory's, so that only the longer side is a bound.
+            inner = side_cycles(memory, moves.read[tensor], moves.updated if result else 0, 1)
+            filled = moves.returned if result else moves.fetched[tensor]
+            outer = side_cycles(memory, moves.sent if result else 0, filled, 1)
+            need[memory.name] = max(need[memory.name], inner, outer)
     return need

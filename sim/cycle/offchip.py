@@ -63,6 +63,7 @@ class Transfer:
         near_latency_cycles: cycles between near side and channel.
         tile: number of the tile in its stream.
         bursts: gives the requests; None if nobody observes or counts them.
+        word_bits: bits of a word; None: as many as the off-chip memory's words have.
     """
 
     tensor: str
@@ -73,6 +74,7 @@ class Transfer:
     near_latency_cycles: int
     tile: int
     bursts: Callable[[], Bursts] | None
+    word_bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,6 +195,8 @@ class FixedRate:
             start = before.arrived
         out = transfer.outward
         rate = self._memory.write_words_per_cycle if out else self._memory.read_words_per_cycle
+        if rate is not None and transfer.word_bits is not None:
+            rate = rate * self._memory.word_bits / transfer.word_bits
         busy = max(whole_cycles(transfer.words, rate), transfer.near_cycles)
         timing = self._timing(Timing(start, busy, latency), bursts, outward=out)
         parts.append(("write" if out else "read", timing, bursts))

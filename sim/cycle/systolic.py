@@ -8,30 +8,39 @@ partial sums that come back or for the place that results need; ``sram_<tensor>`
 needs more than a cycle for a cycle of the wavefront; ``drain``, from the last cycle of the array to
 the last word written off-chip. ``gap_<tensor>`` are no waits: chunks are too short for the skew, so
 that lanes are left empty while the array goes on.
+
+Of several arrays side by side the one that is through last has the cycles of the Report and their
+causes; waiting for the channel while it serves others counts as waiting for off-chip memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import simpy
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, Problem
-from arraysmith.sim.cycle.offchip import FixedRate
+from arraysmith.arch.problem import IFMAP, TENSORS, Problem
+from arraysmith.sim.arrays import arrays_of
+from arraysmith.sim.cycle.offchip import FixedRate, OffChip
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.systolic_addresses import Addresses, RequestLists
 from arraysmith.sim.cycle.systolic_banks import BankedPorts
+from arraysmith.sim.cycle.systolic_dma import SharedChannel
 from arraysmith.sim.cycle.systolic_edge import Edge
 from arraysmith.sim.cycle.systolic_run import CAUSES, Outcome, SystolicRun
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
+from arraysmith.sim.cycle.systolic_sums import Adders
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
-from arraysmith.sim.pricing import Count, priced_report
-from arraysmith.sim.probe import Probe
-from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
+from arraysmith.sim.operand_words import Moves, OperandWords, counts_of, offchip_moves
+from arraysmith.sim.pricing import priced_report
+from arraysmith.sim.probe import OneOfMany, Probe
+from arraysmith.sim.report import Report
 
 
 def simulate_systolic(
@@ -44,7 +53,8 @@ def simulate_systolic(
     """Return what a simulation of the mapped problem measured.
 
     Args:
-        architecture: one off-chip memory, an SRAM per tensor, a systolic array.
+        architecture: one off-chip memory, an SRAM per tensor, a systolic array; or several such
+            arrays side by side, each with its SRAMs, that share the off-chip memory.
         problem: the operator.
         mapping: output, weight or input stationary; see ``sim.folding``.
         probe: sees every off-chip request and every access of the array to the SRAMs.
@@ -56,24 +66,57 @@ def simulate_systolic(
             for one step.
     """
     require_legal(architecture, problem, mapping)
-    machine = SystolicMachine.of(architecture, mapping)
-    folding = Folding.of(machine, problem, mapping)
-    views = word_views(folding, problem)
-    env = simpy.Environment()
-    edge = Edge(folding, views)
-    ports = BankedPorts(machine, edge, dict(zip(TENSORS, problem.stored_tensors, strict=True)))
+    machine = SystolicMachine.of(architecture, mapping, problem)
+    parts = arrays_of(Folding.of(machine, problem, mapping), machine.mesh)
     chosen = parameters or CycleParameters()
-    addresses = Addresses.of(problem, architecture, chosen)
-    requests = streams = None
-    if probe is not None:
-        streams = SystolicStreams(machine, ports, edge, addresses, probe, chosen.chunk_records)
-    if probe is not None or machine.offchip.requests_in_flight is not None:
-        requests = RequestLists(addresses, observed=probe is not None)
-    channel = FixedRate(env, machine.offchip, probe)
-    outcome = SystolicRun(
-        env, machine, folding, problem, channel, views, edge, ports, requests, streams
-    ).run()
-    return _report(architecture, problem, machine, folding, outcome)
+    env = simpy.Environment()
+    channel: OffChip = FixedRate(env, machine.offchip, probe)
+    if len(parts) > 1:
+        channel = SharedChannel(env, channel, one_port=machine.offchip.ports == 1)
+    words = OperandWords.of(problem, machine.ofmap)
+    adders: dict[tuple[object, ...], Adders] = {}
+    runs: list[SystolicRun] = []
+    told: list[OneOfMany | None] = []
+    for part, folding in parts:
+        group = None
+        if folding.keeper[1] > 1:
+            group = adders.setdefault(
+                folding.outputs, Adders(env, 0, words.partial_sum, words.ofmap)
+            )
+            group.arrays += 1
+        addresses = Addresses.of(problem, architecture, chosen, words.partial_sum, folding.keeper)
+        views = word_views(folding, problem)
+        edge = Edge(folding, views)
+        ports = BankedPorts(machine, edge, dict(zip(TENSORS, problem.stored_tensors, strict=True)))
+        requests = streams = None
+        told.append(None if probe is None or part is None else OneOfMany(probe))
+        if probe is not None:
+            streams = SystolicStreams(
+                machine,
+                ports,
+                edge,
+                addresses,
+                told[-1] or probe,
+                chosen.chunk_records,
+                "" if part is None else part.name,
+            )
+        if probe is not None or machine.offchip.requests_in_flight is not None:
+            requests = RequestLists(addresses, observed=probe is not None)
+        runs.append(
+            SystolicRun(
+                env, machine, folding, problem, channel, views, edge, ports, requests, streams,
+                None if group is None else (group, folding.keeper[0]),
+            )
+        )  # fmt: skip
+    for run in runs:
+        run.start()
+    env.run()
+    outcomes = [run.finish() for run in runs]
+    last = max(range(len(runs)), key=lambda i: outcomes[i].cycles)
+    if (of_last := told[last]) is not None:
+        of_last.release()
+    foldings = [folding for _, folding in parts]
+    return _report(architecture, problem, machine, foldings, outcomes, outcomes[last])
 
 
 def word_views(folding: Folding, problem: Problem) -> dict[str, WordView]:
@@ -95,34 +138,23 @@ def _report(
     architecture: Architecture,
     problem: Problem,
     machine: SystolicMachine,
-    folding: Folding,
-    outcome: Outcome,
+    foldings: Sequence[Folding],
+    outcomes: Sequence[Outcome],
+    last: Outcome,
 ) -> Report:
-    offchip = machine.offchip.name
-    counts = [
-        *(Count(offchip, tensor, READ, outcome.fetched[tensor], 1) for tensor in TENSORS),
-        Count(offchip, OFMAP, UPDATE, outcome.written, 1),
-    ]
-    for tensor in TENSORS:
-        name = machine.buffer(tensor).name
-        counts.append(Count(name, tensor, READ, outcome.array_reads[tensor], 1))
-        counts.append(Count(name, tensor, FILL, outcome.fetched[tensor], 1))
-    counts += [
-        Count(machine.ofmap.name, OFMAP, UPDATE, outcome.array_writes, 1),
-        Count(machine.ofmap.name, OFMAP, DRAIN, outcome.written, 1),
-    ]
-    rows, columns = folding.used(0, 0)
+    moves = sum((outcome.moves for outcome in outcomes), Moves())
+    border = offchip_moves(problem, OperandWords.of(problem, machine.ofmap), moves)
     report = priced_report(
         architecture,
         problem,
-        counts,
+        counts_of(architecture, machine.buffers, border, moves, len(outcomes)),
         fidelity="cycle",
         setting="default",
-        compute_cycles=outcome.compute_cycles,
-        stalls=tuple((cause, outcome.stalls[cause]) for cause in CAUSES if cause in outcome.stalls),
-        active_pes=rows * columns,
+        compute_cycles=last.compute_cycles,
+        stalls=tuple((cause, last.stalls[cause]) for cause in CAUSES if cause in last.stalls),
+        active_pes=sum(prod(folding.used(0, 0)) for folding in foldings),
     )
-    assert report.cycles == outcome.cycles, "a stall has no name"
+    assert report.cycles == last.cycles, "a stall has no name"
     assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
-    assert outcome.written >= problem.ofmap.words, "results are missing"
+    assert moves.complete >= problem.ofmap.words, "results are missing"
     return report

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture
-from arraysmith.arch.problem import Problem
+from arraysmith.arch.problem import OFMAP, Problem
 from arraysmith.sim.cycle.offchip import Bursts
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import address_map
@@ -17,12 +17,17 @@ from arraysmith.sim.cycle.streams import address_map
 Int = NDArray[np.int64]
 
 
+PARTIAL_SUM, SHARED_SUM = "partial_sum", "shared_sum"
+"""Regions behind those of the tensors: partial sums that an array keeps off-chip for itself, and
+sums that several arrays add up there. A word of the ofmap has a place for a sum in each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Byte addresses of one problem's words: see ``streams.address_map``.
 
     Attributes:
-        base: byte address of the first word, per tensor name.
+        base: byte address of the first word, per tensor name and for sums.
         word_bits: bits of a word, per tensor name.
         request_bytes: most bytes of one off-chip request.
     """
@@ -33,15 +38,35 @@ class Addresses:
 
     @classmethod
     def of(
-        cls, problem: Problem, architecture: Architecture, parameters: CycleParameters
+        cls,
+        problem: Problem,
+        architecture: Architecture,
+        parameters: CycleParameters,
+        sum_bits: int,
+        keeper: tuple[int, int] = (0, 1),
     ) -> Addresses:
-        """Return the addresses under the simulator's address map."""
+        """Return the addresses under the simulator's address map.
+
+        Args:
+            problem: whose words.
+            architecture: the design.
+            parameters: of the simulator.
+            sum_bits: bits of a partial sum.
+            keeper: number of the array among those that have sums of the same outputs, and how many
+                they are. Sums as wide as results lie where these will lie, if there is one array.
+        """
         regions = address_map(problem, architecture, parameters)
-        return cls(
-            {name: region.base for name, region in regions.items()},
-            {tensor.name: tensor.word_bits for tensor in problem.stored_tensors},
-            architecture.memories[0].request_bytes,
-        )
+        align = parameters.region_align_bytes
+        base = {name: region.base for name, region in regions.items()}
+        end = max(region.base + region.size for region in regions.values())
+        size = -(-problem.ofmap.words * sum_bits // (8 * align)) * align
+        base[SHARED_SUM] = -(-end // align) * align
+        base[PARTIAL_SUM] = base[SHARED_SUM] + (1 + keeper[0]) * size
+        if keeper[1] == 1 and sum_bits == problem.ofmap.word_bits:
+            base[PARTIAL_SUM] = base[OFMAP]
+        bits = {tensor.name: tensor.word_bits for tensor in problem.stored_tensors}
+        bits |= {SHARED_SUM: sum_bits, PARTIAL_SUM: sum_bits}
+        return cls(base, bits, architecture.memories[0].request_bytes)
 
     def word_bytes(self, tensor: str) -> int:
         """Return the bytes of an access of one word of ``tensor``."""
@@ -68,7 +93,7 @@ class RequestLists:
         """Return the requests for ``words``, in that order; neighbours share a request.
 
         Args:
-            tensor: tensor name.
+            tensor: tensor name, or ``PARTIAL_SUM`` or ``SHARED_SUM``.
             words: int64 [n], ascending row-major indices, none twice, at least one.
         """
         bits, base = self.addresses.word_bits[tensor], self.addresses.base[tensor]

@@ -20,6 +20,18 @@ from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
 Process = Generator[simpy.Event, Any, Any]
 
 
+class Turn(Protocol):
+    """The place of a transfer of sums among those of other arrays."""
+
+    def begin(self) -> Generator[simpy.Event, Any, list[Transfer]]:
+        """Wait for the turn; return what to move, one after the other."""
+        ...
+
+    def end(self) -> None:
+        """Give the turn on: the last word has left."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Job:
     """One transfer waiting for its channel, or done.
@@ -28,6 +40,8 @@ class Job:
         transfer: what to move; None moves nothing.
         release: cycle from which it may begin.
         after: has to have left before it begins; None: nothing.
+        turn: of sums that several arrays add up off-chip: waits for its turn, then reads first what
+            they are added to; gives the transfers in order. None: only ``transfer``.
         left: cycle in which the last word has left its memory; -1 until then.
         arrived: cycle in which the last word arrives; known when it has left.
         event: succeeds when it has left; made when somebody waits.
@@ -39,6 +53,7 @@ class Job:
     left: int = -1
     arrived: int = -1
     event: simpy.Event | None = None
+    turn: Turn | None = None
 
     @property
     def done(self) -> bool:
@@ -77,6 +92,24 @@ class _Queue:
         return self._jobs.popleft()
 
 
+class SharedChannel:
+    """One off-chip channel behind several arrays: first come, first served, transfer by transfer.
+
+    Arrays that ask in the same cycle are served in the order in which they were set up.
+    """
+
+    def __init__(self, env: simpy.Environment, channel: OffChip, *, one_port: bool) -> None:
+        self._channel = channel
+        inward = simpy.Resource(env)
+        self._ways = inward, inward if one_port else simpy.Resource(env)
+
+    def transfer(self, transfer: Transfer) -> Generator[simpy.Event, Any, Timing]:
+        """Run ``transfer`` when those before it are through: see ``OffChip``."""
+        with self._ways[int(transfer.outward)].request() as turn:
+            yield turn
+            return (yield from self._channel.transfer(transfer))
+
+
 class Dma:
     """The channels: one each way, or one for both when off-chip memory has one port.
 
@@ -106,14 +139,15 @@ class Dma:
             start = max(start, job.after.left)
         job.left = job.arrived = start
         if job.transfer is not None:
-            self._end(job, self._at_once.timing(job.transfer, start))
+            timing = self._at_once.timing(job.transfer, start)
+            job.left, job.arrived = timing.left, self._arrived(job.transfer, timing)
         queue.free = job.left
 
-    def _end(self, job: Job, timing: Timing) -> None:
-        assert job.transfer is not None
-        job.left, job.arrived = timing.left, timing.arrived
-        if job.transfer.outward:
-            self.last_write = max(self.last_write, job.arrived)
+    def _arrived(self, transfer: Transfer, timing: Timing) -> int:
+        """Return when the last word arrives; note it if it is written off-chip."""
+        if transfer.outward:
+            self.last_write = max(self.last_write, timing.arrived)
+        return timing.arrived
 
     def wait(self, job: Job) -> Process:
         """Wait until the last word of ``job`` has left."""
@@ -131,10 +165,18 @@ class Dma:
                 yield from self.wait(job.after)
             if job.release > env.now:
                 yield env.timeout(job.release - int(env.now))
-            if job.transfer is None:
-                job.left = job.arrived = int(env.now)
-            else:
-                timing = yield from self._channel.transfer(job.transfer)
-                self._end(job, timing)
+            transfers = [] if job.transfer is None else [job.transfer]
+            if job.turn is not None:
+                transfers = yield from job.turn.begin()
+            arrived = int(env.now)
+            for transfer in transfers:
+                timing = yield from self._channel.transfer(transfer)
+                arrived = self._arrived(transfer, timing)
+                if job.turn is not None and not transfer.outward and arrived > env.now:
+                    # What is added to has to be there.
+                    yield env.timeout(arrived - int(env.now))
+            job.left, job.arrived = int(env.now), arrived
+            if job.turn is not None:
+                job.turn.end()
             if job.event is not None:
                 job.event.succeed()

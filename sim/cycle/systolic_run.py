@@ -25,11 +25,13 @@ from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
 from arraysmith.sim.cycle.systolic_plan import FREE, OPERANDS, Meeting, Plans
 from arraysmith.sim.cycle.systolic_schedule import Placed, Schedule
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
+from arraysmith.sim.cycle.systolic_sums import Adders
 from arraysmith.sim.cycle.systolic_traffic import Traffic
 from arraysmith.sim.cycle.systolic_wave import StepTimes
 from arraysmith.sim.cycle.systolic_window import BANK, PORT_CAUSES, RATE, Window, Windows
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding, SystolicMachine
+from arraysmith.sim.operand_words import Moves, OperandWords
 from arraysmith.sim.residency import Operand
 
 Int = NDArray[np.int64]
@@ -49,23 +51,17 @@ class Outcome:
         cycles: from the first request to the last word written off-chip.
         compute_cycles: cycles in which the array advanced, gaps not included.
         stalls: cycles by cause.
-        array_reads: words that the array read from each SRAM.
-        array_writes: words that the array wrote to the ofmap SRAM.
-        fetched: words of each tensor that came from off-chip.
-        written: words of results and partial sums that went off-chip.
+        moves: words that moved.
     """
 
     cycles: int = 0
     compute_cycles: int = 0
     stalls: dict[str, int] = field(default_factory=dict)
-    array_reads: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TENSORS, 0))
-    array_writes: int = 0
-    fetched: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TENSORS, 0))
-    written: int = 0
+    moves: Moves = field(default_factory=Moves)
 
 
 class SystolicRun:
-    """One run; build it, ``run`` it once."""
+    """One array's run; build it, ``start`` it, run the environment, ``finish`` it."""
 
     def __init__(
         self,
@@ -79,8 +75,12 @@ class SystolicRun:
         ports: BankedPorts,
         requests: RequestLists | None,
         streams: SystolicStreams | None,
+        adders: tuple[Adders, int] | None = None,
     ) -> None:
-        """Take the parts; see ``Traffic`` for ``requests``, and None if nobody observes."""
+        """Take the parts; see ``Traffic`` for ``requests`` and ``adders``.
+
+        ``streams`` is None if nobody observes.
+        """
         self._env = env
         self._folding = folding
         self._streams = streams
@@ -97,18 +97,32 @@ class SystolicRun:
         self._windows = Windows(machine, ports)
         self._dma = Dma(env, channel, one_port=machine.offchip.ports == 1)
         self._traffic = Traffic(
-            machine, folding, self._dma, plans, orders, results, views, edge, requests
+            machine,
+            folding,
+            self._dma,
+            plans,
+            orders,
+            results,
+            views,
+            edge,
+            requests,
+            OperandWords.of(problem, machine.ofmap),
+            adders,
         )
+        self._process: simpy.Process | None = None
         self._stored: dict[tuple[str, tuple[int, int], tuple[int, int]], int] = {}
 
-    def run(self) -> Outcome:
-        """Simulate to the last word written and return what happened."""
-        out = self._outcome
+    def start(self) -> None:
+        """Set the array off; it runs with the environment."""
         if self._streams is not None:
             self._streams.tell_steps(self._steps.tau, WAITS)
         self._traffic.begin()
-        array = self._env.process(self._array())
-        self._env.run()
+        self._process = self._env.process(self._array())
+
+    def finish(self) -> Outcome:
+        """Return what happened, when the environment has run to the last word written."""
+        out, array = self._outcome, self._process
+        assert array is not None
         assert array.processed, "the array waits for something that never comes"
         finished = int(array.value)
         out.cycles = max(finished, self._dma.last_write)
@@ -117,7 +131,11 @@ class SystolicRun:
             if cycles:
                 out.stalls[f"gap_{tensor}"] = cycles
         out.compute_cycles = self._schedule.cycles
-        out.fetched, out.written = self._traffic.fetched, self._traffic.written
+        traffic = self._traffic
+        out.moves.fetched = {tensor: traffic.fetched[tensor] for tensor in OPERANDS}
+        out.moves.returned, out.moves.sent = traffic.fetched[OFMAP], traffic.written
+        out.moves.complete = traffic.complete
+        assert traffic.complete == self._folding.results, "results are missing"
         if self._streams is not None:
             self._streams.finish()
         assert out.cycles == out.compute_cycles + sum(out.stalls.values()), "a cycle has no cause"
@@ -186,12 +204,12 @@ class SystolicRun:
 
     def _count(self, placed: Placed) -> None:
         """Count the words that a fold moves at the array's edge."""
-        out, fold, plan = self._outcome, placed.fold, placed.plan
+        moves, fold, plan = self._outcome.moves, placed.fold, placed.plan
         for tensor in OPERANDS:
-            out.array_reads[tensor] += self._words(tensor, fold)
-        out.array_writes += plan.results
+            moves.read[tensor] += self._words(tensor, fold)
+        moves.updated += plan.results
         if plan.wave.accumulates:
-            out.array_reads[OFMAP] += plan.results
+            moves.read[OFMAP] += plan.results
         if self._streams is not None:
             self._streams.tell_fold(placed)
 

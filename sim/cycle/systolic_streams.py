@@ -41,12 +41,15 @@ class SystolicStreams:
         addresses: Addresses,
         probe: Probe,
         chunk_records: int,
+        suffix: str = "",
     ) -> None:
+        """Take the parts; ``suffix`` follows the names of the SRAMs, one set of many."""
         self._machine = machine
         self._ports = ports
         self._edge = edge
         self._addresses = addresses
         self._probe = probe
+        self._suffix = suffix
         self._chunk = max(chunk_records, machine.array.mesh_x + machine.array.mesh_y)
         self._folds: list[tuple[int, ...]] = []
         self._stalls: list[tuple[int, int, int]] = []
@@ -142,7 +145,7 @@ class SystolicStreams:
     def _request(self, stream: Stream, found: Records, asked: Int, passed: Int) -> None:
         memory = self._machine.buffer(stream.tensor)
         self._probe.requests(
-            f"{memory.name}/{stream.tensor}/{'write' if stream.written else 'read'}",
+            f"{memory.name}{self._suffix}/{stream.tensor}/{'write' if stream.written else 'read'}",
             asked,
             passed + memory.latency_cycles,
             self._addresses.address(stream.tensor, found.word),

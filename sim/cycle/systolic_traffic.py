@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from arraysmith.arch.problem import OFMAP, TENSORS
 from arraysmith.sim.cycle.network import whole_cycles
 from arraysmith.sim.cycle.offchip import Bursts, Transfer
-from arraysmith.sim.cycle.systolic_addresses import RequestLists
+from arraysmith.sim.cycle.systolic_addresses import PARTIAL_SUM, SHARED_SUM, RequestLists
 from arraysmith.sim.cycle.systolic_dma import Dma, Job
 from arraysmith.sim.cycle.systolic_edge import Edge
 from arraysmith.sim.cycle.systolic_loads import Load, LoadOrder, ResultChunk, ResultOrder
 from arraysmith.sim.cycle.systolic_plan import OPERANDS, Meeting, Plans
+from arraysmith.sim.cycle.systolic_sums import Adders
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import Fold, Folding, SystolicMachine
+from arraysmith.sim.operand_words import OperandWords
 
 Int = NDArray[np.int64]
 
@@ -35,6 +37,7 @@ class Traffic:
     Attributes:
         fetched: words of each tensor that came from off-chip.
         written: words of results and partial sums that went off-chip.
+        complete: those to which this array has nothing more to add.
     """
 
     def __init__(
@@ -48,8 +51,14 @@ class Traffic:
         views: dict[str, WordView],
         edge: Edge,
         requests: RequestLists | None,
+        words: OperandWords,
+        adders: tuple[Adders, int] | None = None,
     ) -> None:
-        """Take the parts of a run; ``requests`` is None when nobody observes or counts requests."""
+        """Take the parts of a run.
+
+        ``requests`` is None when nobody observes or counts requests; ``adders`` tells of other
+        arrays that have sums of the same outputs, and the number of this one among them.
+        """
         self._machine = machine
         self._folding = folding
         self._dma = dma
@@ -59,10 +68,12 @@ class Traffic:
         self._views = views
         self._edge = edge
         self._requests = requests
+        self._bits = words
+        self._adders = adders
         self._exact = requests is not None and requests.observed
         # What loads, and chunks of results, have in common with their like in other groups.
         self._distinct: dict[tuple[str, Fold, tuple[int, int]], tuple[int, Bursts | None]] = {}
-        self._sums: dict[tuple[int, int, tuple[int, int]], Bursts] = {}
+        self._sums: dict[tuple[str, int, int, tuple[int, int]], Bursts] = {}
         self._loads: dict[str, Iterator[Load]] = {t: o.loads() for t, o in orders.items()}
         self._in: dict[str, deque[Job]] = {t: deque() for t in OPERANDS}
         self._chunks = results.chunks(lambda fold: plans.wave(fold).passing[OFMAP].words)
@@ -72,6 +83,7 @@ class Traffic:
         self._sent: dict[int, Job] = {}  # last job of the chunks that have been written
         self.fetched = dict.fromkeys(TENSORS, 0)
         self.written = 0
+        self.complete = 0
 
     def begin(self) -> None:
         """Order every load that has a place from the start, in the order of need."""
@@ -98,7 +110,8 @@ class Traffic:
         if words:
             self.fetched[tensor] += words
             rate = self._machine.buffer(tensor).write_words_per_cycle
-            transfer = _transfer(tensor, words, load.number, bursts, rate, outward=False)
+            bits = self._bits.bits(tensor)
+            transfer = _transfer(tensor, words, load.number, bursts, rate, bits, outward=False)
         job = Job(transfer, now)
         self._in[tensor].append(job)
         self._dma.put(job, outward=False)
@@ -114,13 +127,27 @@ class Traffic:
     def send(self, meeting: Meeting, now: int) -> None:
         """Send a part of an open chunk of results off-chip."""
         chunk, _ = self._places[meeting.chunk]
+        fold = chunk.fold
+        complete = not self._folding.spills(fold) or self._results.stays(fold)
         self.written += meeting.words
-        transfer = None
+        self.complete += meeting.words if complete else 0
+        transfer, turn = None, None
         if meeting.words:
-            bursts = self._bursts(replace(chunk, cycles=meeting.part))
+            part = replace(chunk, cycles=meeting.part)
+            region, bits = (
+                (OFMAP, self._bits.ofmap) if complete else (PARTIAL_SUM, self._bits.partial_sum)
+            )
             rate = self._machine.ofmap.read_words_per_cycle
-            transfer = _transfer(OFMAP, meeting.words, chunk.number, bursts, rate, outward=True)
-        job = Job(transfer, now)
+            bursts = self._bursts(part, region)
+            transfer = _transfer(
+                OFMAP, meeting.words, chunk.number, bursts, rate, bits, outward=True
+            )
+            if complete and self._adders is not None:
+                adders, number = self._adders
+                sums = self._bursts(part, SHARED_SUM)
+                block, words = self._folding.block_of(fold)
+                turn = adders.turn(number, block, words, transfer, sums)
+        job = Job(transfer, now, turn=turn)
         self._dma.put(job, outward=True)
         if meeting.last:
             del self._places[meeting.chunk]
@@ -138,8 +165,10 @@ class Traffic:
             if chunk.returns:
                 self.fetched[OFMAP] += chunk.words
                 rate = self._machine.ofmap.write_words_per_cycle
-                bursts = self._bursts(chunk)
-                moved = _transfer(OFMAP, chunk.words, chunk.number, bursts, rate, outward=False)
+                bursts, bits = self._bursts(chunk, PARTIAL_SUM), self._bits.partial_sum
+                moved = _transfer(
+                    OFMAP, chunk.words, chunk.number, bursts, rate, bits, outward=False
+                )
                 before = Job(moved, 0, before)
                 self._dma.put(before, outward=False)
             self._places[chunk.number] = chunk, before
@@ -168,18 +197,19 @@ class Traffic:
         words, listed = self._distinct[key]
         return words, None if listed is None else partial(_same, listed)
 
-    def _bursts(self, chunk: ResultChunk) -> Callable[[], Bursts] | None:
-        return None if self._requests is None else partial(self._list_results, chunk)
+    def _bursts(self, chunk: ResultChunk, region: str) -> Callable[[], Bursts] | None:
+        return None if self._requests is None else partial(self._list_results, chunk, region)
 
-    def _list_results(self, chunk: ResultChunk) -> Bursts:
+    def _list_results(self, chunk: ResultChunk, region: str) -> Bursts:
         fold = chunk.fold
         # Sums of all row folds lie at the same places, unless they are complete after one.
-        key = fold.row if self._folding.dataflow == "os" else 0, fold.column, chunk.cycles
+        row = fold.row if self._folding.dataflow == "os" else 0
+        key = region, row, fold.column, chunk.cycles
         if not self._exact and key in self._sums:
             return self._sums[key]
         assert self._requests is not None
         words = self._edge.results(fold, self._plans.wave(fold), chunk.cycles)
-        listed = self._requests.of_words(OFMAP, words)
+        listed = self._requests.of_words(region, words)
         if not self._exact:
             self._sums[key] = listed
         return listed
@@ -195,6 +225,7 @@ def _transfer(
     tile: int,
     bursts: Callable[[], Bursts] | None,
     near_rate: Fraction | None,
+    word_bits: int,
     *,
     outward: bool,
 ) -> Transfer:
@@ -207,4 +238,5 @@ def _transfer(
         near_latency_cycles=0,
         tile=tile,
         bursts=bursts,
+        word_bits=word_bits,
     )

@@ -15,6 +15,7 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+from arraysmith.sim.arrays import arrays_of
 from arraysmith.sim.cycle.sparse import compressed, expanded
 from arraysmith.sim.cycle.systolic import word_views
 from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
@@ -100,21 +101,47 @@ def systolic_values(
         ArraysmithError: as ``simulate_systolic``.
     """
     require_legal(architecture, problem, mapping)
-    machine = SystolicMachine.of(architecture, mapping)
-    folding = Folding.of(machine, problem, mapping)
+    machine = SystolicMachine.of(architecture, mapping, problem)
+    if problem.weight_sparsity is not None:
+        weight = compressed(problem, weight)
+    total = np.full(problem.ofmap.words, POISON, np.int64)
+    there = np.zeros(problem.ofmap.words, bool)
+    for _, folding in arrays_of(Folding.of(machine, problem, mapping), machine.mesh):
+        words, sums = _array_values(machine, folding, problem, (ifmap, weight), drop)
+        # The first array writes, the others add.
+        total[words] = np.where(there[words], total[words] + sums, sums)
+        there[words] = True
+    return total.reshape([axis.extent for axis in problem.ofmap.axes])
+
+
+def _array_values(
+    machine: SystolicMachine,
+    folding: Folding,
+    problem: Problem,
+    operands: tuple[Int, Int],
+    drop: Drop | None,
+) -> tuple[Int, Int]:
+    """Return the words that one array writes and its sums for them, both int64 [n].
+
+    Args:
+        machine: the design.
+        folding: what the array computes.
+        problem: the operator.
+        operands: ifmap and weight as they lie in memory.
+        drop: see ``systolic_values``.
+    """
     views = word_views(folding, problem)
     dropped = dict.fromkeys(TENSORS, -1)
     if drop:
         dropped[TENSORS[drop.tensor]] = drop.transfer
-    if problem.weight_sparsity is not None:
-        weight = compressed(problem, weight)
     srams = {
         tensor: _Sram(folding, Operand.of(machine, folding, problem, tensor), views[tensor], values)
-        for tensor, values in ((IFMAP, ifmap), (WEIGHT, weight))
+        for tensor, values in zip((IFMAP, WEIGHT), operands, strict=True)
     }
     results = ResultOrder(machine, folding)
     offchip = np.full(problem.ofmap.words, POISON, np.int64)
     sums = np.full(problem.ofmap.words, POISON, np.int64)
+    written = np.zeros(problem.ofmap.words, bool)
     returned = 0
     for fold in folding.folds():
         blocks = {tensor: sram.block(fold, dropped[tensor]) for tensor, sram in srams.items()}
@@ -144,4 +171,6 @@ def systolic_values(
         sums[words] = new if folding.dataflow == "os" or fold.row == 0 else sums[words] + new
         if not results.stays(fold) or fold.row + 1 == folding.row_folds:
             offchip[words], sums[words] = sums[words], POISON
-    return offchip.reshape([axis.extent for axis in problem.ofmap.axes])
+            written[words] = True
+    at = np.flatnonzero(written)
+    return at, offchip[at]
