@@ -62,10 +62,11 @@ which a word passes) and the one that orders the words of a lane."""
 
 @dataclass(frozen=True, slots=True)
 class SystolicMachine:
-    """The parts of an architecture that this path knows: one SRAM per tensor, an array of PEs.
+    """The parts of an architecture that this path knows: an SRAM for every tensor, an array of PEs.
 
-    SRAMs are as the words of the problem see them, see ``operand_words.fitted``. A mesh of arrays
-    has one of each SRAM per array.
+    An SRAM that keeps several tensors stands for each of them; they share its ports and banks. SRAMs
+    are as the words of the problem see them, see ``operand_words.fitted``. A mesh of arrays has one
+    of each SRAM per array.
 
     Attributes:
         offchip: off-chip memory.
@@ -125,10 +126,12 @@ class SystolicMachine:
         buffers: dict[str, Memory] = {}
         for memory in architecture.memories[1:]:
             kept = kept_tensors(memory, mapping.at(memory.name))
-            if len(kept) > 1:
+            unplaced = [tensor for tensor in kept if tensor not in dict(memory.partition)]
+            if len(kept) > 1 and unplaced:
                 raise ArraysmithError(
-                    f"{memory.name}: keeps {', '.join(kept)}: an SRAM of a systolic array "
-                    "keeps one tensor"
+                    f"{memory.name}: keeps {', '.join(kept)}: partition must say how many lines "
+                    f"{', '.join(unplaced)} may take: an SRAM of a systolic array shares nothing "
+                    "but its ports and banks"
                 )
             for tensor in kept:
                 if tensor in buffers:
@@ -162,6 +165,17 @@ class SystolicMachine:
             architecture.compute.name,
             mesh,
         )
+
+    @property
+    def one_channel(self) -> bool:
+        """Whether what comes from off-chip and what goes there take turns.
+
+        So with an off-chip memory of one port, or an SRAM of one port and no banks that keeps
+        results as well as an operand.
+        """
+        operands = {self.ifmap.name, self.weight.name}
+        together = self.ofmap.name in operands and not self.ofmap.banked(OFMAP)
+        return self.offchip.ports == 1 or (together and self.ofmap.ports == 1)
 
     @property
     def buffers(self) -> dict[str, Memory]:

@@ -42,10 +42,16 @@ def halves(memory: Memory) -> int:
     return 2 if memory.double_buffered else 1
 
 
-def half_words(memory: Memory) -> int | None:
-    """Return the words of one half; None when unbounded."""
-    capacity = memory.capacity_words
-    return None if capacity is None else capacity // halves(memory)
+def room_words(memory: Memory, tensor: str) -> int | None:
+    """Return the words of ``tensor`` that a memory, or its part of it, takes; None: unbounded."""
+    lines = memory.lines(tensor)
+    return None if lines is None else lines * memory.width_bits // memory.word_bits
+
+
+def half_words(memory: Memory, tensor: str) -> int | None:
+    """Return the words of ``tensor`` that one half takes; None when unbounded."""
+    room = room_words(memory, tensor)
+    return None if room is None else room // halves(memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class Operand:
         """Apply the rules; raises ArraysmithError when not even one step fits a half."""
         lanes, steps = LANES_AND_STEPS[folding.dataflow, tensor]
         memory, data = machine.buffer(tensor), problem.stored(tensor)
-        half = half_words(memory)
+        half = half_words(memory, tensor)
         group = _group_words(folding, data, lanes, steps)
         grouped = "G" in data.dims
         whole = half is None or group <= half
@@ -187,14 +193,14 @@ def partial_sums_stay(machine: SystolicMachine, folding: Folding, column: int) -
     """Return whether the partial sums of a column fold stay in the ofmap SRAM (WS and IS)."""
     if folding.wiring.partial_sums == "spill":
         return False
-    half = half_words(machine.buffer(OFMAP))
+    half = half_words(machine.buffer(OFMAP), OFMAP)
     left, right = folding.block(COLUMNS, 0, column)
     return half is None or (right - left) * folding.stream.size <= half
 
 
 def require_room_for_results(machine: SystolicMachine, folding: Folding) -> None:
     """Raise ArraysmithError when half of the ofmap SRAM does not hold the results of one cycle."""
-    half = half_words(machine.buffer(OFMAP))
+    half = half_words(machine.buffer(OFMAP), OFMAP)
     rows, columns = folding.used(0, 0)
     most = columns
     if folding.dataflow != "os":

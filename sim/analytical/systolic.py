@@ -17,13 +17,14 @@ average cannot see are left to the simulator, which names them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
-from arraysmith.arch.architecture import COLUMNS, ROWS, Architecture
+from arraysmith.arch.architecture import COLUMNS, ROWS, Architecture, Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT, Problem
 from arraysmith.sim.analytical.latency import side_cycles
 from arraysmith.sim.analytical.systolic_words import WordCounter
 from arraysmith.sim.arrays import arrays_of
@@ -223,23 +224,29 @@ def _needed_cycles(
 
     All arrays share the off-chip memory; of their own SRAMs the busiest counts. The halves of an
     SRAM have a port each, so its array side (reads, updates) and its off-chip side (fills, drains)
-    do not meet.
+    do not meet. Banks are taken to be free of conflicts, and with several of them one reads while
+    another writes.
     """
     offchip = machine.offchip
+
+    def busy(memory: Memory, outgoing: int, incoming: int) -> int:
+        banked = any(memory.banked(tensor) for tensor in memory.holds)
+        return side_cycles(replace(memory, ports=2) if banked else memory, outgoing, incoming, 1)
+
     out, into = (
         sum(memory_words(offchip, x.words, x.word_bits) for x in border if x.direction == direction)
         for direction in (READ, UPDATE)
     )
     need = {offchip.name: side_cycles(offchip, out, into, 1)}
-    for tensor in TENSORS:
-        memory = machine.buffer(tensor)
-        need[memory.name] = 0
+    for name in dict.fromkeys(memory.name for memory in machine.buffers.values()):
+        kept = {t: memory for t, memory in machine.buffers.items() if memory.name == name}
+        memory = max(kept.values(), key=lambda one: one.word_bits)
+        need[name] = 0
         for moves in each:
-            result = tensor == OFMAP
             # Array and off-chip side of a memory that is not halved take turns over loads, but a
             # load may wait behind another memory's, so that only the longer side is a bound.
-            inner = side_cycles(memory, moves.read[tensor], moves.updated if result else 0, 1)
-            filled = moves.returned if result else moves.fetched[tensor]
-            outer = side_cycles(memory, moves.sent if result else 0, filled, 1)
-            need[memory.name] = max(need[memory.name], inner, outer)
+            read = sum(moves.read[tensor] for tensor in kept)
+            filled = sum(moves.fetched.get(tensor, moves.returned) for tensor in kept)
+            updated, sent = (moves.updated, moves.sent) if OFMAP in kept else (0, 0)
+            need[name] = max(need[name], busy(memory, read, updated), busy(memory, sent, filled))
     return need

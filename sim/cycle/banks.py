@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.layout import WORD
 from arraysmith.arch.problem import Tensor
-from arraysmith.sim.cycle.network import rate_row
 
 Int = NDArray[np.int64]
 
@@ -128,13 +127,31 @@ class Service:
     passed: Int
 
 
-class Banks:
-    """The banks of one memory; the streams are the tensors read, then those written."""
+@dataclass(frozen=True)
+class Port:
+    """A stream of words between the banks of a memory and the array.
 
-    def __init__(self, memory: Memory, read: list[Tensor], written: list[Tensor]) -> None:
-        """Take the memory and the tensors that the array reads from it and writes to it."""
-        tensors = [*read, *written]
-        places = [Places.of(memory, tensor) for tensor in tensors]
+    Attributes:
+        memory: the memory as the words of this tensor see it.
+        tensor: the tensor as it lies there.
+        rate: words per cycle that the connection carries when it carries nothing else, as
+            numerator and denominator; the numerator is that of all streams of the direction, 0 is
+            unlimited.
+    """
+
+    memory: Memory
+    tensor: Tensor
+    rate: tuple[int, int]
+
+
+class Banks:
+    """The banks of one memory; its streams are what is read from it, then what is written."""
+
+    def __init__(self, read: list[Port], written: list[Port]) -> None:
+        """Take what the array reads from the memory and what it writes to it."""
+        ports = [*read, *written]
+        tensors = [port.tensor for port in ports]
+        places = [Places.of(port.memory, port.tensor) for port in ports]
         self._numbers = np.stack([place.numbers for place in places])
         most = max(len(place.axes) for place in places)
         self._axes = np.ones((len(places), most, 5), np.int64)
@@ -145,11 +162,8 @@ class Banks:
         names = [tensor.name for tensor in tensors]
         self._owner = np.array([names.index(name) for name in names], np.int64)
         self._first_write = len(read)
-        self._one_port = memory.ports == 1
-        self._rates = np.array(
-            [rate_row(memory.read_words_per_cycle), rate_row(memory.write_words_per_cycle)],
-            np.int64,
-        )
+        self._one_port = ports[0].memory.ports == 1
+        self._rates = np.array([port.rate for port in ports], np.int64)
 
     def serve(self, words: Int, counts: Int, slots: Int) -> Service:
         """Return how the words of a window are served.
@@ -212,8 +226,7 @@ def _serve(
         owner: int64 [streams], equal for streams of one tensor: they share lines.
         first_write: the streams from here on are written.
         one_port: whether a bank writes only when its reads are over.
-        rates: int64 [2, 2], words read and written per cycle, numerator and denominator;
-            numerator 0: unlimited.
+        rates: int64 [streams, 2], see ``Port``.
         cycles: written.
         late: written.
         turn: written.
@@ -243,9 +256,10 @@ def _serve(
             if direction == 0 or not one_port:
                 lines[:] = 0
             stamp = 2 * u + direction
-            used, padding = 0, 0
+            used, padding, begun = 0, 0, False
             for s in range(low, high):
-                padding += slots[s, u] - counts[s, u]
+                padding += (slots[s, u] - counts[s, u]) * rates[s, 1]
+                begun = begun or slots[s, u] > 0
                 for i in range(at[s], at[s] + counts[s, u]):
                     bank, row, _ = _place(words[i], numbers[s], axes[s])
                     row = row * streams + owner[s]
@@ -260,11 +274,10 @@ def _serve(
                     used = max(used, turn[i] + 1)
                     if turn[i] > last:
                         last, late[u] = turn[i], s
-            if used == 0 and padding == 0:
+            if not begun:
                 continue
             # The connection: words in the order of their turns, padding first of all.
-            numerator, denominator = rates[direction]
-            need = max(used, 1)
+            numerator, need = rates[low, 0], max(used, 1)
             if numerator == 0:
                 for s in range(low, high):
                     for i in range(at[s], at[s] + counts[s, u]):
@@ -273,17 +286,17 @@ def _serve(
                 of_turn[: used + 1] = 0
                 for s in range(low, high):
                     for i in range(at[s], at[s] + counts[s, u]):
-                        of_turn[turn[i]] += 1
-                end = padding * denominator
+                        of_turn[turn[i]] += rates[s, 1]
+                end = padding
                 for w in range(used):
                     begin = max(end, w * numerator)
-                    end = begin + of_turn[w] * denominator
+                    end = begin + of_turn[w]
                     of_turn[w] = begin
                 need = max(need, -(-end // numerator))
                 for s in range(low, high):
                     for i in range(at[s], at[s] + counts[s, u]):
                         passed[i] = of_turn[turn[i]] // numerator
-                        of_turn[turn[i]] += denominator
+                        of_turn[turn[i]] += rates[s, 1]
             cycles[u] = max(cycles[u], need)
         for s in range(streams):
             at[s] += counts[s, u]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Tensor
-from arraysmith.sim.cycle.banks import Banks, Service
+from arraysmith.sim.cycle.banks import Banks, Port, Service
+from arraysmith.sim.cycle.network import rate_row
 from arraysmith.sim.cycle.systolic_edge import Edge, Listing, Records
 from arraysmith.sim.cycle.systolic_schedule import Placed
 from arraysmith.sim.folding import SystolicMachine
@@ -99,20 +102,60 @@ class Piece:
                 yield stream, found, self.service.turn[words], self.service.passed[words]
 
 
+def port_rates(machine: SystolicMachine) -> dict[Stream, tuple[int, int]]:
+    """Return per stream its words per cycle as numerator and denominator; (0, 1) is unlimited.
+
+    Streams that share a port have one numerator, so that what they ask adds up in units of its
+    inverse.
+    """
+    found = {}
+    for stream in STREAMS:
+        name = machine.buffer(stream.tensor).name
+        alike = [
+            s
+            for s in STREAMS
+            if s.written == stream.written and machine.buffer(s.tensor).name == name
+        ]
+        rows = {s: rate_row(_rate(machine.buffer(s.tensor), s)) for s in alike}
+        common = lcm(*(numerator for numerator, _ in rows.values()))
+        numerator, denominator = rows[stream]
+        found[stream] = (common, denominator * common // numerator) if common else (0, 1)
+    return found
+
+
+def _rate(memory: Memory, stream: Stream) -> Fraction | None:
+    return memory.write_words_per_cycle if stream.written else memory.read_words_per_cycle
+
+
 class BankedMemory:
-    """One SRAM with banks and all that the array asks of it."""
+    """One SRAM with banks and all that the array asks of it.
+
+    Attributes:
+        name: of the memory.
+        streams: what the array reads from it, then what it writes.
+    """
 
     def __init__(
-        self, memory: Memory, streams: Sequence[Stream], edge: Edge, tensors: dict[str, Tensor]
+        self,
+        machine: SystolicMachine,
+        streams: Sequence[Stream],
+        edge: Edge,
+        tensors: dict[str, Tensor],
     ) -> None:
-        self.memory = memory
+        """Take the parts; ``tensors`` as they lie in memory."""
+        self.name = machine.buffer(streams[0].tensor).name
         self.streams = tuple(streams)
         self._edge = edge
-        self._banks = Banks(
-            memory,
-            [tensors[stream.tensor] for stream in streams if not stream.written],
-            [tensors[stream.tensor] for stream in streams if stream.written],
+        rates = port_rates(machine)
+        read, written = (
+            [
+                Port(machine.buffer(s.tensor), tensors[s.tensor], rates[s])
+                for s in streams
+                if s.written == way
+            ]
+            for way in (False, True)
         )
+        self._banks = Banks(read, written)
 
     def pieces(self, alive: Sequence[Placed], begin: int, stop: int) -> Iterator[Piece]:
         """Yield the array cycles [begin, stop) in order, so many at a time as memory is bounded.
@@ -149,20 +192,21 @@ class BankedMemory:
 
 
 class BankedPorts:
-    """The banked SRAMs of a systolic design.
+    """The SRAMs of a systolic design that have banks.
 
     Attributes:
-        memories: one entry per SRAM of which a tensor meets banks.
+        memories: they, in the order of the tensors that they keep.
     """
 
     def __init__(self, machine: SystolicMachine, edge: Edge, tensors: dict[str, Tensor]) -> None:
         """Take the parts, and the tensors as they lie in memory."""
         self.memories: list[BankedMemory] = []
-        for memory in dict.fromkeys(machine.buffer(tensor) for tensor in TENSORS):
-            streams = [s for s in STREAMS if machine.buffer(s.tensor) == memory]
-            if any(memory.banked(stream.tensor) for stream in streams):
-                self.memories.append(BankedMemory(memory, streams, edge, tensors))
+        for name in dict.fromkeys(machine.buffer(tensor).name for tensor in TENSORS):
+            streams = [s for s in STREAMS if machine.buffer(s.tensor).name == name]
+            if any(machine.buffer(s.tensor).banked(s.tensor) for s in streams):
+                self.memories.append(BankedMemory(machine, streams, edge, tensors))
+        self._names = {banked.name for banked in self.memories}
 
     def banked(self, memory: Memory) -> bool:
         """Return whether accesses to ``memory`` meet banks."""
-        return any(banked.memory == memory for banked in self.memories)
+        return memory.name in self._names

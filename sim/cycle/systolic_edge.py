@@ -95,7 +95,8 @@ class Listing:
         Args:
             clock: int64 [cycles], clock cycle of each array cycle.
             rate: words per clock cycle as numerator and denominator; numerator 0: unlimited.
-            taken: int64 [cycles], turns of each array cycle that others have before; empty: none.
+            taken: int64 [cycles], what others have taken of each array cycle before, in units of
+                1 / numerator of a clock cycle; empty: nothing.
             room: at least the lanes of the array; ``bound`` and ``lanes`` more yield all at once.
         """
         cycle, room = self.begin, min(self.bound + self.lanes, max(room, self.lanes))
@@ -224,7 +225,8 @@ def _list(
         geometry: see ``_geometry``.
         clock: int64 [cycles], clock cycle of each array cycle.
         rate: words per clock cycle as numerator and denominator; numerator 0: unlimited.
-        taken: int64 [cycles], turns of each array cycle that others have before; empty: none.
+        taken: int64 [cycles], what others have taken of each array cycle before, in units of
+            1 / numerator of a clock cycle; empty: nothing.
         mode: see ``Listing``, as the next one.
         fetches: int64 [n, 2].
         words: int64 [room], written: index of each stored word.
@@ -245,7 +247,7 @@ def _list(
     for u in range(first, stop):
         if count > 0 and count + most > len(words) and told:
             return u, count
-        turn = taken[u - begin] if len(taken) > 0 else 0
+        turn = taken[u - begin] if len(taken) > 0 else 0  # units of 1 / numerator
         so_far = count
         for f in range(len(table)):
             row = table[f]
@@ -288,10 +290,10 @@ def _list(
                         if told:
                             stamps[count] = clock[u - begin]
                             if rate[0] > 0:
-                                stamps[count] += turn * rate[1] // rate[0]
+                                stamps[count] += turn // rate[0]
                             tile[count] = row[_NUMBER]
                             port[count] = port_of + (word if mode[0] != _PLAIN else 0)
                         count += 1
-                    turn += 1
+                    turn += rate[1]
         counts[u - begin] = count - so_far
     return stop, count

@@ -19,6 +19,7 @@ from arraysmith.sim.residency import (
     halves,
     partial_sums_stay,
     require_room_for_results,
+    room_words,
 )
 
 Int = NDArray[np.int64]
@@ -177,7 +178,7 @@ class ResultOrder:
         memory = machine.buffer(OFMAP)
         self._machine = machine
         self._folding = folding
-        self._half = half_words(memory)
+        self._half = half_words(memory, OFMAP)
         self._halves = self.places = halves(memory)
         require_room_for_results(machine, folding)
         if FoldTimes(folding).overlapped:
@@ -185,8 +186,8 @@ class ResultOrder:
             chunk = columns * (rows if folding.dataflow == "os" else folding.stream.size)
             # More folds than that are never alive: a fold starts at least a cycle after another.
             most = 2 + folding.array_rows + folding.array_columns
-            fit = most if memory.capacity_words is None else memory.capacity_words // chunk
-            self.places = max(self.places, min(fit, most))
+            room = room_words(memory, OFMAP)
+            self.places = max(self.places, most if room is None else min(room // chunk, most))
 
     def stays(self, fold: Fold) -> bool:
         """Return whether the chunk of ``fold`` collects all its column fold's row folds."""

@@ -95,7 +95,7 @@ class SystolicRun:
         ahead[OFMAP] = results.places
         self._schedule = Schedule(folding, self._steps, plans, ahead)
         self._windows = Windows(machine, ports)
-        self._dma = Dma(env, channel, one_port=machine.offchip.ports == 1)
+        self._dma = Dma(env, channel, one_port=machine.one_channel)
         self._traffic = Traffic(
             machine,
             folding,

@@ -18,9 +18,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.sim.cycle.network import rate_row
 from arraysmith.sim.cycle.systolic_addresses import Addresses
-from arraysmith.sim.cycle.systolic_banks import STREAMS, BankedMemory, BankedPorts, Stream
+from arraysmith.sim.cycle.systolic_banks import (
+    STREAMS,
+    BankedMemory,
+    BankedPorts,
+    Stream,
+    port_rates,
+)
 from arraysmith.sim.cycle.systolic_edge import Edge, Records
 from arraysmith.sim.cycle.systolic_schedule import Placed
 from arraysmith.sim.cycle.systolic_window import Window
@@ -46,6 +51,7 @@ class SystolicStreams:
         """Take the parts; ``suffix`` follows the names of the SRAMs, one set of many."""
         self._machine = machine
         self._ports = ports
+        self._rates = port_rates(machine)
         self._edge = edge
         self._addresses = addresses
         self._probe = probe
@@ -69,7 +75,7 @@ class SystolicStreams:
             if self._probe.wants(memory.name) and not self._ports.banked(memory):
                 self._tell(stream, alive, begin, window, clock)
         for banked in self._ports.memories:
-            if self._probe.wants(banked.memory.name):
+            if self._probe.wants(banked.name):
                 self._tell_banked(banked, alive, begin, clock)
 
     def tell_fold(self, placed: Placed) -> None:
@@ -112,14 +118,13 @@ class SystolicStreams:
     def _tell(
         self, stream: Stream, alive: Sequence[Placed], begin: int, window: Window, clock: Int
     ) -> None:
-        memory, moving = self._machine.buffer(stream.tensor), stream.moving(alive)
+        moving = stream.moving(alive)
         if not moving:
             return
-        rate = memory.write_words_per_cycle if stream.written else memory.read_words_per_cycle
         listing = self._edge.listing(stream.tensor, moving, begin, begin + len(clock))
         after = clock + window.read_turn if stream.written else clock
         taken = window.taken.get(stream, np.empty(0, np.int64))
-        for found in listing.records(after, rate_row(rate), taken, self._chunk):
+        for found in listing.records(after, self._rates[stream], taken, self._chunk):
             self._request(stream, found, found.clock, found.clock)
 
     def _tell_banked(

@@ -15,8 +15,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.arch.problem import TENSORS
-from arraysmith.sim.cycle.network import rate_rows
-from arraysmith.sim.cycle.systolic_banks import STREAMS, BankedPorts, Stream, demand_of
+from arraysmith.sim.cycle.systolic_banks import (
+    STREAMS,
+    BankedPorts,
+    Stream,
+    demand_of,
+    port_rates,
+)
 from arraysmith.sim.cycle.systolic_schedule import Placed
 from arraysmith.sim.folding import SystolicMachine
 
@@ -43,8 +48,9 @@ class Window:
         by_cause: cycles of waiting by ``PORT_CAUSES``.
         read_turn: int64 [cycles], cycles by which writes of partial sums follow reads through a
             single port.
-        taken: int64 [cycles] per stream of a memory without banks that keeps several tensors:
-            turns of each array cycle that other tensors' words have before its own.
+        taken: int64 [cycles] per stream of a memory that keeps several tensors: what other
+            tensors' words have taken of each array cycle before its own, in units of the inverse
+            numerator of their rate (``port_rates``).
     """
 
     cycles: int
@@ -61,17 +67,14 @@ class Windows:
     """Computes windows, each kind once unless its words have to be known."""
 
     def __init__(self, machine: SystolicMachine, ports: BankedPorts) -> None:
-        buffers = [machine.buffer(stream.tensor) for stream in STREAMS]
-        self._rates = rate_rows(
-            [
-                memory.write_words_per_cycle if stream.written else memory.read_words_per_cycle
-                for stream, memory in zip(STREAMS, buffers, strict=True)
-            ]
-        )
-        memories = list(dict.fromkeys(buffers))
-        self._memory = np.array([memories.index(memory) for memory in buffers], np.int64)
-        self._one_port = np.array([memory.ports == 1 for memory in memories])
-        self._banked = [(memories.index(banked.memory), banked) for banked in ports.memories]
+        rates = port_rates(machine)
+        self._rates = np.array([rates[stream] for stream in STREAMS], np.int64)
+        buffers = {machine.buffer(s.tensor).name: machine.buffer(s.tensor) for s in STREAMS}
+        names = list(buffers)
+        of = [names.index(machine.buffer(stream.tensor).name) for stream in STREAMS]
+        self._memory = np.array(of, np.int64)
+        self._one_port = np.array([memory.ports == 1 for memory in buffers.values()])
+        self._banked = [(names.index(banked.name), banked) for banked in ports.memories]
         self._found: dict[tuple[int, tuple[tuple[int, int], ...]], Window] = {}
 
     def of(self, alive: Sequence[Placed], begin: int, stop: int) -> Window:
@@ -128,7 +131,7 @@ class Windows:
                 and STREAMS[other].written == stream.written
             ]
             if before:
-                found[stream] = demand[before].sum(axis=0)
+                found[stream] = self._rates[before, 1] @ demand[before]
         return found
 
 
@@ -147,7 +150,7 @@ def _ports(
 
     Args:
         demand: int64 [4, cycles], words of ``STREAMS``; the last one is written.
-        rates: int64 [4, 2], words per cycle as numerator and denominator; numerator 0: unlimited.
+        rates: int64 [4, 2], see ``port_rates``.
         memory: int64 [4], number of the memory of each stream; the streams of one share its ports.
         one_port: bool [memories], whether reads and writes take turns.
         served: int64 [2, memories, cycles], cycles that banks need and tensor that needs them; 0
@@ -161,24 +164,20 @@ def _ports(
     for u in range(demand.shape[1]):
         longest = 1
         for m in range(len(one_port)):
-            read, written, most = 0, 0, -1
+            read, most, common = 0, -1, 0
             for k in range(4):
                 if memory[k] != m:
                     continue
-                if k == 3:
-                    written = demand[k, u]
-                else:
-                    read += demand[k, u]
+                if k < 3:
+                    read += demand[k, u] * rates[k, 1]
+                    common = rates[k, 0]
                 if most < 0 or demand[k, u] > demand[most, u]:
                     most = k
-            first = 0
-            while memory[first] != m:
-                first += 1
             busy, writing = 0, 0
-            if rates[first, 0] > 0:
-                busy = -(-(read * rates[first, 1]) // rates[first, 0])
+            if common > 0:
+                busy = -(-read // common)
             if memory[3] == m and rates[3, 0] > 0:
-                writing = -(-(written * rates[3, 1]) // rates[3, 0])
+                writing = -(-(demand[3, u] * rates[3, 1]) // rates[3, 0])
             if one_port[m]:
                 if memory[3] == m:
                     turn[u] = busy

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.layout import AXES, LINE, WORD, Layout
 from arraysmith.arch.problem import Axis, Tensor
-from arraysmith.sim.cycle.banks import Banks, Places
+from arraysmith.sim.cycle.banks import Banks, Places, Port
+from arraysmith.sim.cycle.network import rate_row
 
 seeds = st.integers(0, 10**9)
 
@@ -212,7 +213,9 @@ def serve(chip, streams, first_write, asked):
         [[len(cycle[s]) - cycle[s].count(None) for cycle in asked] for s in range(len(streams))],
         np.int64,
     )
-    banks = Banks(chip, streams[:first_write], streams[first_write:])
+    rates = rate_row(chip.read_words_per_cycle), rate_row(chip.write_words_per_cycle)
+    ports = [Port(chip, of, rates[s >= first_write]) for s, of in enumerate(streams)]
+    banks = Banks(ports[:first_write], ports[first_write:])
     return banks.serve(np.array(words, np.int64), counts, slots)
 
 

@@ -90,7 +90,7 @@ def test_no_load_brings_more_than_a_half_holds_and_chunks_make_up_the_steps(seed
             operand = Operand.of(machine, folding, problem, tensor)
         except ArraysmithError:
             continue
-        half = half_words(machine.buffer(tensor))
+        half = half_words(machine.buffer(tensor), tensor)
         tag = 0
         for fold in folding.folds():
             pieces = operand.pieces(folding, fold.row, fold.column)
@@ -173,7 +173,7 @@ REFUSED = {
         ),
         stationary("os"),
     ),
-    "keeps one tensor": (
+    "partition must say": (
         replace(
             systolic(4, 4),
             levels=(
