@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ Int = NDArray[np.int64]
 
 MOST_REQUESTS = 1 << 25
 """Requests of a layer that are worked on at most: they are held in memory."""
+
+MOST_ROWS = 256
+"""Rows that the two digits of a tap can tell apart."""
 
 _PLACES = {
     "os": ("NPQ", "K", "RSC"),
@@ -146,8 +150,13 @@ def _refusals(layer: LayerTrace) -> Iterator[str]:
     fanouts = [level for level in layer.architecture["levels"] if "fanout" in level]
     if len(fanouts) != 1 or "systolic" not in fanouts[0]["network"]:
         yield "ran on several arrays side by side: one array can be driven"
-    if "density" in layer.problem["tensors"][WEIGHT]:
-        yield "has compressed weights, which the arrays here do not unpack"
+    elif int(fanouts[0]["mesh_y"]) > MOST_ROWS:
+        yield f"ran on an array of more than {MOST_ROWS} rows, which a tap cannot name"
+    folds, tau = layer.folds(), layer.step_cycle()
+    if folds is not None and tau is not None:
+        products = len(tau) * int((_int(folds["rows"]) * _int(folds["columns"])).sum())
+        if products != prod(layer.problem["sizes"].values()):
+            yield "has folds that leave products out: compressed weights, which no array unpacks"
     requests = sum(len(stream) for stream in layer.streams)
     if requests > MOST_REQUESTS:
         yield f"has {requests:,} requests, more than the {MOST_REQUESTS:,} that are held in memory"
