@@ -93,6 +93,12 @@ class Chain:
         assert isinstance(first, Memory)
         assert shared is None or isinstance(shared, Memory)
         spads = [levels[row[0]] if row else None for row in below]
+        for memory in architecture.memories:
+            if memory.banks > 1 or memory.layouts or memory.partition:
+                raise UnsupportedDesignError(
+                    f"{memory.name}: banks, layouts and parts are simulated beside a systolic "
+                    "array only"
+                )
         return cls(
             offchip=first,
             shared=shared,

@@ -1,12 +1,13 @@
-"""Cycle-accurate simulation of a systolic array with a private SRAM per tensor.
+"""Cycle-accurate simulation of a systolic array with an SRAM for every tensor.
 
 What runs when is in ``systolic_run``, what passes the edge when in ``systolic_wave``, what the
 SRAMs keep in ``sim.residency``.
 
 Stall causes: ``fill``, waiting before the first MAC; ``offchip_<tensor>``, waiting for a load, for
 partial sums that come back or for the place that results need; ``sram_<tensor>``, the array's port
-needs more than a cycle for a cycle of the wavefront; ``drain``, from the last cycle of the array to
-the last word written off-chip. ``gap_<tensor>`` are no waits: chunks are too short for the skew, so
+carries fewer words than a cycle of the wavefront asks for; ``bank_<tensor>``, what lines that lie
+in one bank cost beyond that; ``drain``, from the last cycle of the array to the last word written
+off-chip. ``gap_<tensor>`` are no waits: chunks are too short for the skew, so
 that lanes are left empty while the array goes on.
 
 Of several arrays side by side the one that is through last has the cycles of the Report and their

@@ -9,6 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from cases import case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from arraysmith.arch.architecture import Memory
 from arraysmith.arch.layout import AXES, LINE, WORD, Layout
 from arraysmith.arch.problem import Axis, Tensor
 from arraysmith.sim.cycle.banks import Banks, Places, Port
+from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.nest import UnsupportedDesignError
 from arraysmith.sim.cycle.network import rate_row
 
 seeds = st.integers(0, 10**9)
@@ -333,3 +336,12 @@ def test_words_of_one_line_come_together_and_padding_opens_none():
     chip = memory(words=4)
     found = serve(chip, [of], 1, [[[0, 3, 1, None, 2]], [[None, None]], [[0, 4]]])
     assert found.cycles.tolist() == [1, 1, 2]
+
+
+def test_banks_of_a_spatial_design_are_refused_and_not_ignored():
+    architecture, problem, mapping = case(0)
+    levels = tuple(
+        replace(level, banks=2) if level.name == "glb" else level for level in architecture.levels
+    )
+    with pytest.raises(UnsupportedDesignError, match="glb: banks, layouts and parts"):
+        CycleModel().evaluate(replace(architecture, levels=levels), problem, mapping)
