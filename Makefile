@@ -37,6 +37,7 @@ wheel: .venv/installed
 # With PEER_PYTHON=PATH, a Python that has scalesim 3.0.0, also against that tool (minutes).
 bench: .venv/installed
 	$(BIN)/python validation/bench_counting.py
+	$(BIN)/python validation/bench_traces.py
 	$(if $(PEER_PYTHON),$(BIN)/python validation/bench_scalesim.py --peer-python $(PEER_PYTHON))
 
 validate: .venv/installed

@@ -232,6 +232,7 @@ class Recorder:
         self._memories = memories
         self._streams: dict[str, StreamWriter] = {}
         self._tables: dict[str, ColumnTable] = {}
+        self._causes: tuple[str, ...] | None = None
 
     def wants(self, memory: str) -> bool:
         """Return whether requests at ``memory`` are recorded."""
@@ -278,10 +279,10 @@ class Recorder:
             ArraysmithError: columns of unequal length, or other names than before.
         """
         table = self._table(STALLS, STALL_COLUMNS)
-        causes = tuple(str(x) for x in table.group.attrs.get("causes", names))
-        if causes != names:
-            raise ArraysmithError(f"causes of stalls were {causes} and are {names}")
-        table.group.attrs["causes"] = list(names)
+        if self._causes is None:
+            self._causes = table.group.attrs["causes"] = names
+        if self._causes != names:
+            raise ArraysmithError(f"causes of stalls were {self._causes} and are {names}")
         table.append({"cycle": clock_cycle, "cycles": cycles, "cause": cause})
 
     def folds(self, folds: Folds) -> None:
@@ -340,11 +341,11 @@ class Recorder:
             table.flush()
 
     def close(self) -> None:
-        """Write what is buffered; harmless when done already."""
+        """Write what is buffered; nothing comes after it."""
         for stream in self._streams.values():
             stream.close()
         for table in self._tables.values():
-            table.flush()
+            table.close()
 
     def _table(self, name: str, columns: tuple[Column, ...]) -> ColumnTable:
         if name not in self._tables:

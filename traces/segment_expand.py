@@ -30,7 +30,6 @@ TIME, ADDRESS, PORT, SIZE, LATENCY, TILE = range(6)
 HEAD = 6
 WIDTH = len(SEGMENT_COLUMNS)
 PORT_LOOP = 0
-INNER = LOOPS - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

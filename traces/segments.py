@@ -15,14 +15,11 @@ from arraysmith.traces.schema import COLUMNS, LOOPS, Columns
 from arraysmith.traces.segment_expand import (
     ADDRESS,
     HEAD,
-    INNER,
     LATENCY,
     PORT,
-    PORT_LOOP,
     SIZE,
     TILE,
     TIME,
-    WIDTH,
     Encoded,
     by_port,
     signed,
@@ -48,7 +45,7 @@ class Encoder:
 
     def __init__(self, records: int) -> None:
         self.records = records
-        self._runs = np.empty((records // 2 + _SPARE, HEAD + 3), np.int64)
+        self._runs = np.empty((records // 2 + _SPARE, HEAD + 4), np.int64)
         self._cycles = np.empty((records // RUN_COST + _SPARE, 3), np.int64)
         self._back = {x.name: np.empty(records, x.dtype) for x in COLUMNS}
 
@@ -111,7 +108,7 @@ def _find_runs(
         tile: uint32 [n].
         port: uint16 [n].
         lanes: int64 [ports, _STATE], zero.
-        out: written with runs: the head of a segment, count, time stride, address stride.
+        out: written with runs: the head of a segment and one loop.
         cycles: written with runs of cycles: start, stride, count.
 
     Returns:
@@ -198,96 +195,92 @@ def _put(lane: Int, port: int, n: int, out: Int, count: int) -> int:
     row[TIME], row[ADDRESS], row[PORT] = lane[_T0], lane[_A0], port
     row[SIZE], row[LATENCY], row[TILE] = lane[_S], lane[_L], lane[_K]
     row[HEAD], row[HEAD + 1], row[HEAD + 2] = n, lane[_DT] * (n > 1), lane[_DA] * (n > 1)
+    row[HEAD + 3] = 0
     return count + 1
 
 
 @njit(cache=True, nogil=True)
 def _nest(runs: Int, ports: int) -> Int:
-    """Return int64 [n, WIDTH]: the runs as nests of up to ``LOOPS`` loops."""
-    order = by_port(runs[:, PORT], ports)
-    nests = np.zeros((len(runs), WIDTH), np.int64)
-    for i in range(len(runs)):
-        row, run = nests[i], runs[order[i]]
-        row[:HEAD] = run[:HEAD]
-        for loop in range(LOOPS):
-            row[HEAD + 4 * loop] = 1
-        inner = HEAD + 4 * INNER
-        row[inner], row[inner + 1], row[inner + 2] = run[HEAD], run[HEAD + 1], run[HEAD + 2]
-    count = len(nests)
-    for loop in range(INNER - 1, PORT_LOOP, -1):
-        count = _merge(nests, count, loop)
-    nests = _as_lanes_agree(nests[:count])
-    count = _merge(nests, count, PORT_LOOP)
-    found: Int = nests[:count].copy()
+    """Return int64 [n, WIDTH]: the runs as nests of ``LOOPS`` loops."""
+    nests = _merge(runs, by_port(runs[:, PORT], ports), False)
+    for _ in range(LOOPS - 3):
+        nests = _merge(nests, np.arange(len(nests)), False)
+    found: Int = _merge(nests, _as_lanes_agree(nests), True)
     return found
 
 
 @njit(cache=True, nogil=True)
-def _same(a: Int, b: Int, loop: int) -> bool:
-    """Return whether two nests differ in their starts only (in the port, if that is the loop)."""
-    if loop != PORT_LOOP and a[PORT] != b[PORT]:
-        return False
-    same = True
-    for k in range(SIZE, HEAD):
-        same &= a[k] == b[k]
-    for k in range(HEAD + 4 * (loop + 1), WIDTH):
+def _same(a: Int, b: Int, across: bool) -> bool:
+    """Return whether two nests differ in their starts only; in the port only if that is asked."""
+    same = across or a[PORT] == b[PORT]
+    for k in range(SIZE, len(a)):
         same &= a[k] == b[k]
     return same
 
 
 @njit(cache=True, nogil=True)
-def _step(a: Int, b: Int, c: Int) -> bool:
+def _even(a: Int, b: Int, c: Int) -> bool:
     """Return whether the step from a to b is that from b to c."""
-    same = True
+    even = True
     for k in range(SIZE):
-        same &= b[k] - a[k] == c[k] - b[k]
-    return same
+        even &= b[k] - a[k] == c[k] - b[k]
+    return even
 
 
 @njit(cache=True, nogil=True)
-def _merge(nests: Int, count: int, loop: int) -> int:
-    """Merge neighbours that step evenly into one nest with ``loop`` around; return how many stay.
+def _merge(nests: Int, order: Int, across: bool) -> Int:
+    """Return the nests with one loop more around them: neighbours that step evenly are one.
 
-    A pair stands alone only if its second one does not begin a longer row.
+    A pair is one only if its second one does not begin a longer row.
+
+    Args:
+        nests: int64 [n, columns], head and loops, the outermost first.
+        order: int64 [n], in which they are neighbours.
+        across: whether neighbours may be of different ports.
+
+    Returns:
+        int64 [at most n, columns + 4].
     """
+    count, width = nests.shape
+    found = np.empty((count, width + 4), np.int64)
     kept, i = 0, 0
     while i < count:
+        first = nests[order[i]]
         stop = i + 1
-        if stop < count and _same(nests[i], nests[stop], loop):
+        while (
+            stop < count
+            and _same(first, nests[order[stop]], across)
+            and (
+                stop == i + 1
+                or _even(nests[order[stop - 2]], nests[order[stop - 1]], nests[order[stop]])
+            )
+        ):
             stop += 1
-            while (
-                stop < count
-                and _same(nests[i], nests[stop], loop)
-                and _step(nests[stop - 2], nests[stop - 1], nests[stop])
-            ):
-                stop += 1
-            if (
-                stop == i + 2
-                and stop + 1 < count
-                and _same(nests[i], nests[stop], loop)
-                and _same(nests[i], nests[stop + 1], loop)
-                and _step(nests[stop - 1], nests[stop], nests[stop + 1])
-            ):
-                stop = i + 1
-        at = HEAD + 4 * loop
-        steps = np.zeros(3, np.int64)
-        if stop > i + 1:
-            steps[:] = nests[i + 1, :SIZE] - nests[i, :SIZE]
-        nests[kept] = nests[i]
-        nests[kept, at] = stop - i
-        nests[kept, at + 1 : at + 4] = steps
+        if (
+            stop == i + 2
+            and stop + 1 < count
+            and _same(first, nests[order[stop]], across)
+            and _same(first, nests[order[stop + 1]], across)
+            and _even(nests[order[stop - 1]], nests[order[stop]], nests[order[stop + 1]])
+        ):
+            stop = i + 1
+        row = found[kept]
+        row[:HEAD] = first[:HEAD]
+        row[HEAD] = stop - i
+        for k in range(SIZE):
+            row[HEAD + 1 + k] = nests[order[i + 1], k] - first[k] if stop > i + 1 else 0
+        row[HEAD + 4 :] = first[HEAD:]
         kept += 1
         i = stop
-    return kept
+    return found[:kept].copy()
 
 
 @njit(cache=True, nogil=True)
 def _as_lanes_agree(nests: Int) -> Int:
-    """Return the nests by tile, then by their place in tile and port, then by port."""
+    """Return the order of the nests by tile, by their place in tile and port, and by port."""
     place = np.empty(len(nests), np.int64)
     for i in range(len(nests)):
         follows = i > 0 and nests[i, PORT] == nests[i - 1, PORT]
         place[i] = place[i - 1] + 1 if follows and nests[i, TILE] == nests[i - 1, TILE] else 0
     order = np.argsort(place, kind="mergesort")
-    order = order[np.argsort(nests[order, TILE], kind="mergesort")]
-    return nests[order]
+    return order[np.argsort(nests[order, TILE], kind="mergesort")]

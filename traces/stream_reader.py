@@ -65,6 +65,8 @@ class StreamTrace:
         self._blocks: NDArray[np.int64] = group[BLOCKS][:].reshape(-1, len(BLOCK_COLUMNS))
         self._first = np.concatenate((np.zeros(1, np.int64), np.cumsum(self._blocks[:, 0])))
         self._last: tuple[int, Columns] | None = None
+        # Open datasets keep their decompressed chunks, which the next block needs again.
+        self._open: dict[str, h5py.Dataset] = {}
         self._check(int(group.attrs[RECORDS]))
 
     def _check(self, records: int) -> None:
@@ -80,6 +82,11 @@ class StreamTrace:
         short = any(len(end) and int(end.max()) > there for end, there in (needed, ends, runs))
         if short or (self._blocks < 0).any() or int(self._first[-1]) != records:
             raise self._broken("its blocks are damaged: they do not fit what is there")
+
+    def _data(self, name: str) -> h5py.Dataset:
+        if name not in self._open:
+            self._open[name] = self._group[name]
+        return self._open[name]
 
     def _rows(self, name: str) -> int:
         return int(self._group[name].shape[0]) if name in self._group else 0
@@ -126,12 +133,12 @@ class StreamTrace:
         try:
             if segments:
                 encoded = Encoded(
-                    np.ascontiguousarray(self._group[SEGMENTS][row : row + segments]),
-                    np.ascontiguousarray(self._group[CYCLES][cycles_row : cycles_row + cycles]),
+                    np.ascontiguousarray(self._data(SEGMENTS)[row : row + segments]),
+                    np.ascontiguousarray(self._data(CYCLES)[cycles_row : cycles_row + cycles]),
                 )
                 found = expand(encoded, records)
             else:
-                found = {x.name: self._group[x.name][row : row + records] for x in COLUMNS}
+                found = {x.name: self._data(x.name)[row : row + records] for x in COLUMNS}
         except (OSError, ValueError) as error:
             raise self._broken(f"damaged data: {error}") from error
         self._last = (number, found)

@@ -25,10 +25,12 @@ class StreamWriter:
 
     def __init__(self, group: h5py.Group, encoder: Encoder) -> None:
         self._group = group
+        self._name = str(group.name)
         self._encoder = encoder
         self._buffer: Columns = {}
         self._buffered = 0
         self._records = 0
+        self._closed = False
         self._blocks = NumberTable(
             group, BLOCKS, BLOCK_COLUMNS, "where the requests of each block are, in order"
         )
@@ -42,7 +44,7 @@ class StreamWriter:
         Raises:
             ArraysmithError: columns of unequal length.
         """
-        count = equal_length(self._group.name, columns)
+        count = equal_length(self._name, columns)
         block, taken, written = self._encoder.records, 0, 0
         while taken < count:
             if self._buffered == 0 and count - taken >= block:
@@ -70,10 +72,13 @@ class StreamWriter:
 
     def flush(self) -> None:
         """Write the blocks that are complete."""
-        for table in (self._blocks, self._segments, self._cycles, self._columns):
-            if table is not None:
-                table.flush()
+        for table in self._tables():
+            table.flush()
         self._group.attrs[RECORDS] = self._records
+
+    def _tables(self) -> list[NumberTable | ColumnTable]:
+        tables = (self._blocks, self._segments, self._cycles, self._columns)
+        return [table for table in tables if table is not None]
 
     def close(self) -> None:
         """Write the last block; harmless when done already."""
@@ -81,7 +86,11 @@ class StreamWriter:
             self._write({name: values[: self._buffered] for name, values in self._buffer.items()})
             self._buffered = 0
         self._buffer = {}
-        self.flush()
+        if not self._closed:
+            for table in self._tables():
+                table.close()
+            self._group.attrs[RECORDS] = self._records
+            self._closed = True
 
     def _write(self, block: Columns) -> None:
         records = len(block[COLUMNS[0].name])

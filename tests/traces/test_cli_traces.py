@@ -63,8 +63,7 @@ def test_info_shows_how_streams_are_kept_and_what_the_array_waited_for(tmp_path,
     assert (glb["requests"], glb["segment_requests"], glb["segments"]) == (6000, 6000, 1)
     assert (glb["ports"], glb["words"], glb["total_bytes"]) == (4, 24_000, 24_000)
     assert (dram["requests"], dram["segment_requests"], dram["segments"]) == (70, 0, 0)
-    assert 0 < glb["disk_bytes"] < 6000
-    assert 0 < dram["disk_bytes"] < 70 * 34
+    assert 0 < glb["disk_bytes"] < dram["disk_bytes"] < 70 * 34 + 200
     assert layer["stall_cycles"] == {"fill": 2, "drain": 30}
     assert layer["values"] is False
 

@@ -53,7 +53,7 @@ def test_columns_have_the_types_and_units_of_the_schema_for_plain_h5py(tmp_path)
             data = group[column.name]
             assert data.dtype == column.dtype
             assert data.attrs["unit"] == column.unit
-            assert data.chunks == (CHUNK_RECORDS,)
+            assert data.chunks == (500,)
             assert (data.compression, data.compression_opts, data.shuffle) == ("gzip", 1, True)
         assert file.attrs["schema_version"] == 2
         assert file["layers/one"].attrs["clock_hz"] == 200_000_000
