@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from arraysmith.arch.errors import InputError
+from arraysmith.arch.main import run
 from arraysmith.validation.suites.scalesim import (
     REFERENCE,
     compare,
@@ -142,3 +143,21 @@ def test_missing_columns_files_and_folders_are_told(tmp_path):
     done = validate("--cases", tmp_path / "nowhere")
     assert done.returncode == 2
     assert "must be a file or folder that exists" in done.stderr
+
+
+def test_a_folder_of_several_layers_as_the_tool_leaves_it_is_compared(tmp_path):
+    source = REFERENCE / "traces" / "conv10_8x8_os_calc" / "config.cfg"
+    topology = tmp_path / "topology.csv"
+    topology.write_text("Layer,H,W,FH,FW,C,K,S,\na,6,6,3,3,2,4,1,\nDPb,5,5,3,3,2,1,2,\n")
+    made = tmp_path / "made"
+    command = ["simulate", str(source), str(topology), "--setting", "scalesim-3.0.0"]
+    assert run([*command, "--scalesim-out", str(made)]) == 0
+    shutil.copy(source, made / "config.cfg")
+    shutil.copy(topology, made / "topology.csv")
+    found = list(compare_traces(made))
+    assert len(found) == 3 * 6 + 3
+    assert all(x.exact for x in found)
+    trace = made / "layer2" / "OFMAP_DRAM_TRACE.csv"
+    trace.write_text(trace.read_text() + "1.0,2.0\n")
+    (wrong,) = [x for x in compare_traces(made) if not x.exact]
+    assert (wrong.quantity, wrong.expected - wrong.got) == ("dram_trace_rows", 1)
