@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import simpy
@@ -95,10 +95,13 @@ class _Queue:
 class SharedChannel:
     """One off-chip channel behind several arrays: first come, first served, transfer by transfer.
 
-    Arrays that ask in the same cycle are served in the order in which they were set up.
+    Arrays that ask in the same cycle are served in the order in which they were set up. An SRAM
+    that is slower than the channel does not hold the others up: its words wait on the way, and only
+    its array's next transfer waits for them.
     """
 
     def __init__(self, env: simpy.Environment, channel: OffChip, *, one_port: bool) -> None:
+        self._env = env
         self._channel = channel
         inward = simpy.Resource(env)
         self._ways = inward, inward if one_port else simpy.Resource(env)
@@ -107,7 +110,13 @@ class SharedChannel:
         """Run ``transfer`` when those before it are through: see ``OffChip``."""
         with self._ways[int(transfer.outward)].request() as turn:
             yield turn
-            return (yield from self._channel.transfer(transfer))
+            timing = yield from self._channel.transfer(replace(transfer, near_cycles=0))
+        slow = Timing(timing.start, transfer.near_cycles, timing.latency)
+        if slow.arrived <= timing.arrived:
+            return timing
+        if slow.left > self._env.now:
+            yield self._env.timeout(slow.left - int(self._env.now))
+        return slow
 
 
 class Dma:
