@@ -94,7 +94,8 @@ class SystolicRun:
         ahead = {t: operand.ahead(folding) for t, operand in operands.items()}
         ahead[OFMAP] = results.places
         self._schedule = Schedule(folding, self._steps, plans, ahead)
-        self._windows = Windows(machine, ports)
+        held = folding.dataflow == "os" and machine.wiring.drain != "free"
+        self._windows = Windows(machine, ports, registered=held)
         self._dma = Dma(env, channel, one_port=machine.one_channel)
         self._traffic = Traffic(
             machine,

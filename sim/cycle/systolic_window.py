@@ -3,6 +3,10 @@
 A port moves so many words in a clock cycle, and a bank opens so many lines (``banks``). When an
 array cycle asks for more, the whole array waits (global enable): its words come in as many clock
 cycles as the slowest memory needs, and the array advances in the last of them.
+
+Results that come straight from adders (weight and input stationary, and free drain) are right when
+the last word of their array cycle has come, not before: their writes begin in that clock cycle.
+Results from registers are there from the first clock cycle on.
 """
 
 from __future__ import annotations
@@ -46,8 +50,8 @@ class Window:
             (``RATE``) and what banks add (``BANK``).
         cause: int64 [2, cycles], index into ``TENSORS`` of the tensor that the wait is for.
         by_cause: cycles of waiting by ``PORT_CAUSES``.
-        read_turn: int64 [cycles], cycles by which writes of partial sums follow reads through a
-            single port.
+        read_turn: int64 [cycles], clock cycle of each array cycle in which writes begin: results
+            come straight from adders, or reads go first through a single port.
         taken: int64 [cycles] per stream of a memory that keeps several tensors: what other
             tensors' words have taken of each array cycle before its own, in units of the inverse
             numerator of their rate (``port_rates``).
@@ -66,7 +70,9 @@ class Window:
 class Windows:
     """Computes windows, each kind once unless its words have to be known."""
 
-    def __init__(self, machine: SystolicMachine, ports: BankedPorts) -> None:
+    def __init__(self, machine: SystolicMachine, ports: BankedPorts, *, registered: bool) -> None:
+        """Take the parts, and whether results come from registers, not straight from adders."""
+        self._registered = registered
         rates = port_rates(machine)
         self._rates = np.array([rates[stream] for stream in STREAMS], np.int64)
         buffers = {machine.buffer(s.tensor).name: machine.buffer(s.tensor) for s in STREAMS}
@@ -104,7 +110,17 @@ class Windows:
                 served[1, memory, at] = tensor[piece.service.late]
         waits, cause = np.zeros((2, cycles), np.int64), np.zeros((2, cycles), np.int64)
         turn = np.zeros(cycles, np.int64)
-        _ports(demand, self._rates, self._memory, self._one_port, served, waits, cause, turn)
+        _ports(
+            demand,
+            self._rates,
+            self._memory,
+            self._one_port,
+            self._registered,
+            served,
+            waits,
+            cause,
+            turn,
+        )
         offsets = np.zeros(cycles + 1, np.int64)
         np.cumsum(1 + waits[RATE] + waits[BANK], out=offsets[1:])
         many = len(TENSORS)
@@ -141,6 +157,7 @@ def _ports(
     rates: Int,
     memory: Int,
     one_port: NDArray[np.bool_],
+    registered: bool,
     served: Int,
     waits: Int,
     cause: Int,
@@ -153,16 +170,20 @@ def _ports(
         rates: int64 [4, 2], see ``port_rates``.
         memory: int64 [4], number of the memory of each stream; the streams of one share its ports.
         one_port: bool [memories], whether reads and writes take turns.
+        registered: whether results are there before the words of their array cycle.
         served: int64 [2, memories, cycles], cycles that banks need and tensor that needs them; 0
             cycles: no banks.
         waits: int64 [2, cycles], written: see ``Window``; the first of the slowest memories has
             the cycle.
         cause: int64 [2, cycles], written: see ``Window``; the tensor with most words.
-        turn: int64 [cycles], written: when writes through a single port may begin.
+        turn: int64 [cycles], written: when writes begin; not where banks decide that.
     """
     tensor = np.array([0, 1, 2, 2])
+    results = memory[3]
     for u in range(demand.shape[1]):
-        longest = 1
+        longest, own, writing = 1, 0, 0
+        if rates[3, 0] > 0:
+            writing = -(-(demand[3, u] * rates[3, 1]) // rates[3, 0])
         for m in range(len(one_port)):
             read, most, common = 0, -1, 0
             for k in range(4):
@@ -173,17 +194,13 @@ def _ports(
                     common = rates[k, 0]
                 if most < 0 or demand[k, u] > demand[most, u]:
                     most = k
-            busy, writing = 0, 0
+            busy = 0
             if common > 0:
                 busy = -(-read // common)
-            if memory[3] == m and rates[3, 0] > 0:
-                writing = -(-(demand[3, u] * rates[3, 1]) // rates[3, 0])
-            if one_port[m]:
-                if memory[3] == m:
-                    turn[u] = busy
-                busy += writing
-            else:
-                busy = max(busy, writing)
+            if m == results:
+                own = busy
+                if served[0, m, u] > 0:
+                    busy = busy + writing if one_port[m] else max(busy, writing)
             need = served[0, m, u] if served[0, m, u] > 0 else busy
             if need > longest:
                 longest = need
@@ -191,3 +208,15 @@ def _ports(
                 waits[1, u] = need - 1 - waits[0, u]
                 cause[0, u] = tensor[most]
                 cause[1, u] = served[1, m, u]
+        if demand[3, u] == 0 or served[0, results, u] > 0:
+            continue
+        begin = 0 if registered else longest - 1
+        if one_port[results]:
+            begin = max(begin, own if writing > 0 else own - 1)
+        turn[u] = begin
+        more = begin + max(writing, 1) - longest
+        if more > 0:
+            # Who makes the array wait longer has the cycle.
+            if registered or more >= waits[0, u]:
+                cause[0, u] = 2
+            waits[0, u] += more
