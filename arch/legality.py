@@ -52,7 +52,6 @@ def check_mapping(
     if found:
         return tuple(found)
     loops = placed_loops(architecture, problem.size, mapping)
-    found += _check_division(architecture, problem, loops)
     found += _check_fanouts(architecture, loops)
     found += _check_keeps(architecture, mapping)
     if not found:
@@ -63,6 +62,35 @@ def check_mapping(
 def require_legal(architecture: Architecture, problem: Problem, mapping: Mapping) -> None:
     """Raise ``IllegalMappingError`` with every broken rule, if there is one."""
     violations = check_mapping(architecture, problem, mapping)
+    if violations:
+        raise IllegalMappingError(violations)
+
+
+def division_violations(
+    architecture: Architecture, problem: Problem, mapping: Mapping
+) -> tuple[Violation, ...]:
+    """Return every tile that does not divide the tile around it, for models that need that.
+
+    Args:
+        architecture: a spatial one (the folds of a systolic array have exact edges in every model).
+        problem: gives the extents.
+        mapping: legal otherwise.
+    """
+    around = dict(problem.size)
+    found = []
+    names = [*(level.name for level in architecture.levels), architecture.compute.name]
+    for loop in placed_loops(architecture, problem.size, mapping):
+        if around[loop.dim] % loop.tile:
+            limit = f"must divide the tile around it, {around[loop.dim]}"
+            where = f"{names[loop.level]}.{loop.dim}"
+            found.append(Violation("division", where, f"tile {loop.tile}", limit))
+        around[loop.dim] = loop.tile
+    return tuple(found)
+
+
+def require_division(architecture: Architecture, problem: Problem, mapping: Mapping) -> None:
+    """Raise ``IllegalMappingError`` with every tile that does not divide the one around it."""
+    violations = division_violations(architecture, problem, mapping)
     if violations:
         raise IllegalMappingError(violations)
 
@@ -150,22 +178,6 @@ def _check_tiles(architecture: Architecture, problem: Problem, mapping: Mapping)
         for dim, left in around.items()
         if left != 1
     ]
-    return found
-
-
-def _check_division(
-    architecture: Architecture, problem: Problem, loops: tuple[PlacedLoop, ...]
-) -> list[Violation]:
-    if architecture.systolic:
-        return []  # folds have exact edges
-    around = dict(problem.size)
-    found = []
-    for loop in loops:
-        if around[loop.dim] % loop.tile:
-            where = f"{architecture.levels[loop.level].name}.{loop.dim}"
-            limit = f"must divide the tile around it, {around[loop.dim]}"
-            found.append(Violation("division", where, f"tile {loop.tile}", limit))
-        around[loop.dim] = loop.tile
     return found
 
 

@@ -4,6 +4,11 @@ A loop names a dim and the *tile* that one of its iterations covers. How often i
 from the tile around it, so tiles need not divide:
 
     K = 64   dram: K tile 16  ->  4 turns;   psum_spad: K tile 1  ->  16 turns
+    K = 10   dram: K tile 4   ->  3 turns of 4, 4 and 2;   glb: K tile 3  ->  3 + 1, 3 + 1 and 2
+
+A loop of tile t inside a tile of extent e turns ceil(e / t) times; its last turn covers what is
+left, e - (turns - 1) t, and the loops inside it turn over that and no more. In space the last
+instance has the shorter tile, and inside a shorter tile the last instances have none.
 
 Temporal loops stand at memories (or at the MACs, when nothing below the fan-out stores), spatial
 ones (x, y) at fan-outs. Loops of a level are outside those of the levels below it.

@@ -3,6 +3,10 @@
 A batch shares problem, architecture and kept tensors; its mappings differ in loops. Loops stand in
 *slots*, outermost first, each with a fixed level and axis; a slot that a mapping does not need
 turns once.
+
+An axis of a tensor is *plain* when one dim of more than one index moves it and it has no padding:
+different tiles along it have no word in common. It *slides* when two dims move it (a window and its
+tap) or when it has padding.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
+from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
 
@@ -30,21 +35,44 @@ OFMAP = 2
 READ, FILL, UPDATE, DRAIN = 0, 1, 2, 3
 """Direction codes, in the order of ``sim.report``."""
 
-ProblemTuple = tuple[Int, Int, Int, Int, Int]
-"""Fields of ``ProblemArrays`` in order: what kernels take."""
+ProblemTuple = tuple[Int, Int, Int, Int, Int, Int, Int, Int, Int]
+"""(axes, coef, extent, offset, words, sizes, plain, slides, terms) of ``ProblemArrays``."""
 
 ChainTuple = tuple[Int, Int, Int]
 """(memory_level, keeps, network) of ``ChainArrays``."""
 
-NestTuple = tuple[int, Int, Int, Int, Int, Int, Int, Int]
-"""The loops of one mapping that turn more than once, as the kernels read it.
+LEVEL, AXIS, DIM, TURNS, TILE = 0, 1, 2, 3, 4
+"""Rows of a nest, int64 [NEST_ROWS, more than L and MAX_AXES]: the loops that turn more than once.
 
-(loops, level [L], axis [L], turns [L], stride [3, MAX_AXES, L], moves [3, L],
-reach [3, MAX_AXES, levels + 1], tile [3, levels + 1]): ``stride`` is how far a turn moves a tensor
-along an axis, ``moves`` is 1 where it moves it at all; ``reach`` the indices along an axis that the
-loops at a level and inside cover, ``tile`` their product: the words of the bounding box, in which
-indices in the padding have their place.
+Outermost first: level index, axis code, dim, turns, and the indices that a turn covers.
+Beside it stands ``uneven``, a bit per dim: 1 where some tile does not divide the one around it.
 """
+
+OWN, SERIES, CLASSES, SHARED, GROUPS, RAGGED = 5, 10, 13, 15, 16, 17
+"""Rows of a nest after those of the loops: what kernels note down about it, and room.
+
+``OWN`` + a: number of loops of sliding axis a of the tensor in hand, then their indices. ``SERIES``
+(3 rows), ``CLASSES`` (2 rows): room. Per sliding axis: the loops that share tiles as bits, the
+number of different offsets among them, and whether tiles of the axis do not divide. All stands in
+one array, because handing over an array costs a kernel more than it does to use it.
+"""
+
+NEST_ROWS = 18
+
+BoxTuple = tuple[Int, Int, Int, Int]
+"""What the loops of a nest whose tiles divide do to every tensor, for the ``timeloop`` rules.
+
+(stride [3, MAX_AXES, L], moves [3, L], reach [3, MAX_AXES, levels + 1], tile [3, levels + 1]):
+``stride`` is how far a turn moves a tensor along an axis, ``moves`` is 1 where it moves it at all;
+``reach`` the indices along an axis that the loops at a level and inside cover, ``tile`` their
+product: the words of the bounding box, in which indices in the padding have their place.
+"""
+
+NO_DIM = len(DIMS)
+"""Index of a dim that no loop names: the second one of a sliding axis that one dim moves."""
+
+SLIDING = -1
+"""Stands in ``ProblemArrays.plain`` for a dim of a sliding axis."""
 
 AXIS_CODES = {"t": TEMPORAL, "x": COLUMN, "y": ROW}
 
@@ -55,10 +83,17 @@ class ProblemArrays:
 
     Attributes:
         axes: int64 [3], axes of each tensor.
-        coef: int64 [3, MAX_AXES, 8], how far one index of each dim moves along the axis.
+        coef: int64 [3, MAX_AXES, 9], how far one index of each dim moves along the axis.
         extent: int64 [3, MAX_AXES], words stored along the axis.
         offset: int64 [3, MAX_AXES], minus the padding.
         words: int64 [3], footprints.
+        sizes: int64 [9], extent of each dim, and 1 for ``NO_DIM``.
+        plain: int64 [3, 8], coefficient of a dim on its plain axis; 0 for a dim that does not move
+            the tensor, ``SLIDING`` for one that moves a sliding axis.
+        slides: int64 [3, MAX_AXES, 7], the sliding axes: both dims (the one with more indices
+            first), their coefficients, offset, extent, and 1 if it has padding; the first dim is
+            -1 past the last axis.
+        terms: int64 [3, MAX_AXES, 2], the dims of each axis, ``NO_DIM`` in place of one too few.
     """
 
     axes: Int
@@ -66,22 +101,73 @@ class ProblemArrays:
     extent: Int
     offset: Int
     words: Int
+    sizes: Int
+    plain: Int
+    slides: Int
+    terms: Int
 
     @classmethod
     def of(cls, problem: Problem) -> ProblemArrays:
         """Return the arrays of ``problem``."""
         axes = np.zeros(3, np.int64)
-        coef = np.zeros((3, MAX_AXES, len(DIMS)), np.int64)
+        coef = np.zeros((3, MAX_AXES, len(DIMS) + 1), np.int64)
         extent = np.ones((3, MAX_AXES), np.int64)
         offset = np.zeros((3, MAX_AXES), np.int64)
+        terms = np.full((3, MAX_AXES, 2), NO_DIM, np.int64)
         for t, tensor in enumerate(problem.tensors):
             axes[t] = len(tensor.axes)
             for a, axis in enumerate(tensor.axes):
                 extent[t, a], offset[t, a] = axis.extent, axis.offset
-                for name, coefficient in axis.terms:
+                for k, (name, coefficient) in enumerate(axis.terms):
+                    terms[t, a, k] = DIMS.index(name)
                     coef[t, a, DIMS.index(name)] = coefficient
         words = np.array([tensor.words for tensor in problem.tensors], np.int64)
-        return cls(axes, coef, extent, offset, words)
+        sizes = np.array([*problem.sizes, 1], np.int64)
+        plain, slides = _roles(problem)
+        return cls(axes, coef, extent, offset, words, sizes, plain, slides, terms)
+
+    @property
+    def kernel(self) -> ProblemTuple:
+        """What kernels take."""
+        return (
+            self.axes,
+            self.coef,
+            self.extent,
+            self.offset,
+            self.words,
+            self.sizes,
+            self.plain,
+            self.slides,
+            self.terms,
+        )
+
+
+def _roles(problem: Problem) -> tuple[Int, Int]:
+    """Return ``plain`` and ``slides`` of a problem's ``ProblemArrays``."""
+    plain = np.zeros((3, len(DIMS)), np.int64)
+    slides = np.full((3, MAX_AXES, 7), -1, np.int64)
+    for t, tensor in enumerate(problem.tensors):
+        rows = []
+        if sum(len(axis.terms) for axis in tensor.axes) > len(tensor.dims):
+            raise ArraysmithError(f"{problem.name}: a dim moves two axes of {tensor.name}")
+        for axis in tensor.axes:
+            turning = [(DIMS.index(d), by) for d, by in axis.terms if problem.size[d] > 1]
+            padded = axis.offset < 0 or axis.offset + axis.reach(problem.size) > axis.extent
+            if len(turning) == 1 and not padded:
+                plain[t, turning[0][0]] = turning[0][1]
+            elif turning or padded:
+                if len(turning) > 2 or t == OFMAP:
+                    raise ArraysmithError(
+                        f"{problem.name}: an axis of {tensor.name} must have at most "
+                        + ("one dim and no padding" if t == OFMAP else "two dims")
+                    )
+                turning += [(DIMS.index(d), by) for d, by in axis.terms if problem.size[d] == 1]
+                turning.sort(key=lambda x: -problem.sizes[x[0]])
+                (first, by), (second, times) = [*turning, (NO_DIM, 0)][:2]
+                rows.append((first, second, by, times, axis.offset, axis.extent, int(padded)))
+                plain[t, [d for d, _ in turning]] = SLIDING
+        slides[t, : len(rows)] = np.array(rows, np.int64).reshape(len(rows), 7)
+    return plain, slides
 
 
 @dataclass(frozen=True)
@@ -126,12 +212,15 @@ class MappingArrays:
         axis: int64 [L], axis code of each slot; temporal slots of a level before spatial ones.
         dim: int64 [n, L], dim index of each loop.
         count: int64 [n, L], turns of each loop.
+        tile: int64 [n, L], indices that a turn of each loop covers; None when all tiles divide, so
+            that a tile is the product of the turns inside it.
     """
 
     level: Int
     axis: Int
     dim: Int
     count: Int
+    tile: Int | None = None
 
     @classmethod
     def of(cls, architecture: Architecture, problem: Problem, mapping: Mapping) -> MappingArrays:
@@ -142,4 +231,10 @@ class MappingArrays:
             np.array([AXIS_CODES[loop.axis] for loop in loops], np.int64),
             np.array([[DIMS.index(loop.dim) for loop in loops]], np.int64).reshape(1, -1),
             np.array([[loop.count for loop in loops]], np.int64).reshape(1, -1),
+            np.array([[loop.tile for loop in loops]], np.int64).reshape(1, -1),
         )
+
+    def take(self, rows: slice) -> MappingArrays:
+        """Return some of the mappings."""
+        tile = None if self.tile is None else self.tile[rows]
+        return MappingArrays(self.level, self.axis, self.dim[rows], self.count[rows], tile)

@@ -17,28 +17,32 @@ from __future__ import annotations
 from numba import njit
 
 from arraysmith.sim.analytical.encoding import (
+    AXIS,
     FILL,
+    LEVEL,
     OFMAP,
     READ,
     TEMPORAL,
+    TURNS,
     UPDATE,
+    BoxTuple,
     ChainTuple,
     Int,
-    NestTuple,
     ProblemTuple,
 )
 from arraysmith.sim.analytical.sharing import tile_groups
 
 
 @njit(cache=True, nogil=True)
-def moves_of(axes: int, nest: NestTuple, t: int, child: int) -> int:
+def moves_of(axes: int, loops: int, nest: Int, boxes: BoxTuple, t: int, child: int) -> int:
     """Return the words of tensor ``t``, of ``axes`` axes, that one child instance takes.
 
     Take the innermost loop n above the child: every turn of n after its first fetches what n's own
     move brings anew; every wrap of n comes with a turn of some outer loop j, and fetches a full
     tile unless j's move equals n's.
     """
-    loops, level, axis, turns, stride, _, reach, tiles = nest
+    level, axis, turns = nest[LEVEL], nest[AXIS], nest[TURNS]
+    stride, _, reach, tiles = boxes
     tile: int = tiles[t, child]
     last = -1
     others = 1  # turns of all loops but the innermost
@@ -76,7 +80,9 @@ def moves_of(axes: int, nest: NestTuple, t: int, child: int) -> int:
 def count_timeloop(
     problem: ProblemTuple,
     chain: ChainTuple,
-    nest: NestTuple,
+    loops: int,
+    nest: Int,
+    boxes: BoxTuple,
     t: int,
     instances: Int,
     steps: int,
@@ -85,7 +91,8 @@ def count_timeloop(
 ) -> None:
     """Count a tensor along its chain; ``words`` [memories, 3, 4] is filled in."""
     memory_level, keeps, network = chain
-    loops, level, axis, turns, _, moves, _, _ = nest
+    level, axis, turns = nest[LEVEL], nest[AXIS], nest[TURNS]
+    moves = boxes[1]
     axes = problem[0][t]
     parent = 0
     for m in range(1, len(memory_level) + 1):
@@ -93,9 +100,10 @@ def count_timeloop(
         if not at_macs and not keeps[m, t]:
             continue
         child = len(network) if at_macs else memory_level[m]
-        taken = steps if at_macs else moves_of(axes, nest, t, child)
+        taken = steps if at_macs else moves_of(axes, loops, nest, boxes, t, child)
         crossing = instances[parent] * taken
-        crossing *= tile_groups(axes, network, nest, t, memory_level[parent], child, scratch)
+        above = memory_level[parent]
+        crossing *= tile_groups(axes, network, loops, nest, boxes, t, above, child, scratch)
         if t == OFMAP:
             # words of the tensor that one parent instance sees: spatial loops above share them out
             shares = 1

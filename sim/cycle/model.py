@@ -8,7 +8,7 @@ import numpy as np
 import simpy
 
 from arraysmith.arch.architecture import Architecture
-from arraysmith.arch.legality import require_legal
+from arraysmith.arch.legality import require_division, require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
 from arraysmith.sim.cycle import spatial
@@ -43,7 +43,7 @@ class CycleModel:
         """Return the measured cost.
 
         Raises:
-            IllegalMappingError: naming every rule that is broken.
+            IllegalMappingError: naming every rule that is broken; ``division`` is one here.
             UnsupportedDesignError: a design that the simulator has no machine for.
         """
         require_legal(architecture, problem, mapping)
@@ -52,6 +52,7 @@ class CycleModel:
             from arraysmith.sim.cycle.systolic import simulate_systolic  # noqa: PLC0415
 
             return simulate_systolic(architecture, problem, mapping, self.probe, self.parameters)
+        require_division(architecture, problem, mapping)
         machine = Machine.of(architecture, problem, mapping)
         env = simpy.Environment()
         regions = address_map(problem, architecture, self.parameters)

@@ -9,6 +9,8 @@ from arraysmith.arch.architecture import Memory
 from arraysmith.arch.legality import (
     IllegalMappingError,
     check_mapping,
+    division_violations,
+    require_division,
     require_legal,
     tile_sizes,
     tile_words,
@@ -110,11 +112,16 @@ def test_loops_that_stop_before_tile_one_leave_a_gap():
     assert rules(ROOMY, short) == [("coverage", "P")]
 
 
-def test_tiles_must_divide_the_tile_around_them_on_a_spatial_array():
+def test_tiles_need_not_divide_the_tile_around_them():
     ragged = with_level(LEGAL, LevelMapping("dram", loops("P:3", "P:1")))
-    assert rules(ROOMY, ragged) == [("division", "dram.P")]
+    assert rules(ROOMY, ragged) == []
+    found = division_violations(ROOMY, LAYER, ragged)
+    assert [(x.rule, x.where) for x in found] == [("division", "dram.P")]
+    with pytest.raises(IllegalMappingError, match=r"dram\.P: tile 3: division: must divide"):
+        require_division(ROOMY, LAYER, ragged)
     even = with_level(LEGAL, LevelMapping("dram", loops("P:2", "P:1")))
-    assert rules(ROOMY, even) == []
+    assert division_violations(ROOMY, LAYER, even) == ()
+    require_division(ROOMY, LAYER, even)
 
 
 def test_an_unknown_dim_is_named():

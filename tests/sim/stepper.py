@@ -94,13 +94,9 @@ class Stepper:
         """(words sent, most words for one receiver) for an operand that moved."""
         sent, most = {}, 0
         for instance in crossing.instances(crossing.child):
-            words = crossing.words(
-                crossing.starts({**now, **instance}, crossing.child), crossing.child
-            )
+            words = crossing.tile({**now, **instance}, crossing.child)
             if old is not None and not crossing.at_macs:
-                words -= crossing.words(
-                    crossing.starts({**old, **instance}, crossing.child), crossing.child
-                )
+                words -= crossing.tile({**old, **instance}, crossing.child)
             sent[crossing.network_key(instance, upwards=False)] = len(words)
             most = max(most, len(words))
         return sum(sent.values()), most
@@ -112,7 +108,7 @@ class Stepper:
             start = crossing.starts({**now, **instance}, crossing.child)
             tiles.add(start)
             keys.add(crossing.network_key(instance, upwards=True))
-            words = len(crossing.words(start, crossing.child))
+            words = len(crossing.tile({**now, **instance}, crossing.child))
         return len(tiles), len(keys), words
 
     def _loads(self, name: str) -> list[tuple[int, int, int]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from tiny import mapping, memory, problem, spatial
-from walker import walk
+from tiny import mapping, memory, problem, ragged_mapping, spatial
+from walker import walk, work
 
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, XyBus
-from arraysmith.arch.problem import TENSORS
+from arraysmith.arch.legality import IllegalMappingError, division_violations
+from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
+from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.analytical.model import AnalyticalModel
 
 BUSES = [
@@ -63,3 +65,54 @@ def test_counts_equal_the_walker_on_any_chain_of_memories(seed):
             continue
         loops = mapping(random, architecture, layer)
         assert counted(architecture, layer, loops) == walk(architecture, layer, loops), loops
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_counts_and_cycles_equal_the_walker_where_tiles_do_not_divide(seed):
+    random = Random(2000 + seed)
+    for _ in range(8):
+        architecture = chains(random) if seed % 2 else spatial(bus=random.choice(BUSES))
+        layer = problem(random)
+        if layer.macs > 1200:
+            continue
+        loops = ragged_mapping(random, architecture, layer)
+        report = AnalyticalModel().evaluate(architecture, layer, loops)
+        found = {(a.level, a.tensor, a.direction): a.words for a in report.accesses}
+        assert found == walk(architecture, layer, loops), loops
+        assert (report.compute_cycles, layer.macs) == work(architecture, layer, loops), loops
+
+
+def test_random_ragged_mappings_are_ragged_more_often_than_not():
+    random = Random(0)
+    uneven = 0
+    for _ in range(50):
+        architecture, layer = chains(random), problem(random)
+        loops = ragged_mapping(random, architecture, layer)
+        uneven += bool(division_violations(architecture, layer, loops))
+    assert uneven > 25
+
+
+def ragged_rows():
+    """Seven rows in tiles of three over a buffer: 3, 3 and 1 of them."""
+    design = spatial(glb=memory("glb", TENSORS, depth=1 << 10))
+    layer = conv("rows", height=9, width=1, in_channels=1, out_channels=2, window=(3, 1))
+    loops = Mapping(
+        (
+            LevelMapping("dram", (Loop("P", 3),)),
+            LevelMapping("glb", (Loop("P", 1), Loop("R", 1), Loop("K", 1))),
+        )
+    )
+    return design, layer, loops
+
+
+def test_the_last_tile_is_as_long_as_what_is_left():
+    words = counted(*ragged_rows())
+    assert words["dram", "ifmap", "read"] == 9  # 5, then 3 new rows, then 1
+    assert words["dram", "ofmap", "update"] == 14  # 6, 6 and 2, not 18
+    report = AnalyticalModel().evaluate(*ragged_rows())
+    assert report.compute_cycles == report.macs == 42
+
+
+def test_the_timeloop_setting_refuses_tiles_that_do_not_divide():
+    with pytest.raises(IllegalMappingError, match="division"):
+        counted(*ragged_rows(), setting="timeloop")

@@ -11,7 +11,7 @@ from stepper import Stepper
 
 from arraysmith.arch.architecture import Architecture, Memory, XyBus
 from arraysmith.arch.legality import IllegalMappingError
-from arraysmith.arch.mapping import from_factors
+from arraysmith.arch.mapping import LevelMapping, Loop, Mapping, from_factors
 from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.nest import UnsupportedDesignError
@@ -138,6 +138,14 @@ def test_an_illegal_mapping_is_refused() -> None:
     (architecture, problem, mapping), _ = _streaming(double_buffered=True)
     with pytest.raises(IllegalMappingError, match="capacity"):
         CycleModel().evaluate(architecture.with_values({"glb.depth": 10}), problem, mapping)
+
+
+def test_a_mapping_whose_tiles_do_not_divide_is_refused() -> None:
+    design = tiny.spatial(dram=tiny.memory("dram", TENSORS))
+    layer = conv("c", height=7, width=1, in_channels=1, out_channels=1, window=(1, 1))
+    ragged = Mapping((LevelMapping("dram", (Loop("P", 3), Loop("P", 1))),))
+    with pytest.raises(IllegalMappingError, match=r"dram\.P: tile 3: division"):
+        CycleModel().evaluate(design, layer, ragged)
 
 
 def test_equal_runs_give_equal_reports() -> None:

@@ -7,7 +7,7 @@ from random import Random
 
 from arraysmith.arch.architecture import Architecture, Compute, Energy, Fanout, Memory, XyBus
 from arraysmith.arch.legality import check_mapping
-from arraysmith.arch.mapping import Mapping, from_factors
+from arraysmith.arch.mapping import LevelMapping, Loop, Mapping, from_factors
 from arraysmith.arch.problem import DIMS, TENSORS, Problem, conv, matmul
 
 COST = Energy(1.0, 1.0)
@@ -120,6 +120,52 @@ def mapping(
         order = [level.name for level in architecture.levels]
         factors.sort(key=lambda x: (order.index(x[0]), "txy".index(x[1])))
         candidate = from_factors(architecture, tuple(factors), keep)
+        if not check_mapping(architecture, of, candidate):
+            return candidate
+
+
+def ragged_mapping(
+    random: Random,
+    architecture: Architecture,
+    of: Problem,
+    keep: dict[str, tuple[str, ...]] | None = None,
+) -> Mapping:
+    """A random legal mapping of tiles that need not divide, one to four loops a dim."""
+    names = [*(level.name for level in architecture.levels), architecture.compute.name]
+    fanouts = {fanout.name for fanout in architecture.fanouts}
+    keeping = architecture.memories[-1].name == architecture.levels[-1].name
+    while True:
+        loops: dict[tuple[str, str], list[Loop]] = {}
+        for dim in DIMS:
+            tile = of.size[dim]
+            places = [
+                (name, axis)
+                for name in (names[:-1] if keeping else names)
+                for axis in ("xy" if name in fanouts else "t")
+            ]
+            chosen = sorted(random.choices(range(len(places)), k=random.randint(1, 4)))
+            for place in chosen:
+                if tile == 1:
+                    break
+                last = place == chosen[-1]
+                tile = 1 if last else random.randint(1, tile)
+                loops.setdefault(places[place], []).append(Loop(dim, tile))
+        for (_, axis), group in loops.items():
+            if axis == "t":  # another order of dims; the loops of one dim stay nested
+                dims = [loop.dim for loop in group]
+                random.shuffle(dims)
+                left = {dim: [x for x in group if x.dim == dim] for dim in dims}
+                group[:] = [left[dim].pop(0) for dim in dims]
+        candidate = Mapping(
+            tuple(
+                LevelMapping(
+                    name,
+                    *(tuple(loops.get((name, axis), ())) for axis in "txy"),
+                    None if keep is None else keep.get(name),
+                )
+                for name in names
+            )
+        )
         if not check_mapping(architecture, of, candidate):
             return candidate
 

@@ -2,7 +2,8 @@
 
 Nothing here is clever. Every temporal loop turns, every instance of every memory holds a Python set
 of the words (index tuples) of its tile, and words are counted one by one as they cross. The rules
-are those of ``sim/cycle/README.md``, section "What is counted".
+are those of ``sim/cycle/README.md``, section "What is counted". Tiles need not divide: the last one
+of a dim is what is left of it, loop by loop from the outermost.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from collections import defaultdict
 from itertools import pairwise, product
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
-from arraysmith.arch.legality import require_legal, tile_sizes
+from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
-from arraysmith.arch.problem import OFMAP, TENSORS, Problem, Tensor
+from arraysmith.arch.problem import DIMS, OFMAP, TENSORS, Problem, Tensor
 
 Counts = dict[tuple[str, str, str], int]
 Indices = tuple[int, ...]
+Entries = dict[tuple[Indices, Indices], bool]
+
+ABSENT, WAITING = 0, -1
+"""Extents that stand for no work in space, and for a loop that has ended for an instance."""
 
 
 def walk(architecture: Architecture, problem: Problem, mapping: Mapping) -> Counts:
@@ -33,14 +38,27 @@ def walk(architecture: Architecture, problem: Problem, mapping: Mapping) -> Coun
             for index, level in enumerate(architecture.levels)
             if isinstance(level, Memory) and name in kept_tensors(level, mapping.at(level.name))
         ]
-        epochs: list[dict[Indices, bool]] = []
+        entries: Entries = {}
         for parent, child in pairwise([*keepers, len(architecture.levels) + 1]):
             crossing = Crossing(architecture, problem, mapping, problem.tensor(name), parent, child)
             if name == OFMAP:
-                epochs = crossing.results(counts, epochs)
+                entries = crossing.results(counts, entries)
             else:
                 crossing.operand(counts)
     return {key: words for key, words in counts.items() if words}
+
+
+def work(architecture: Architecture, problem: Problem, mapping: Mapping) -> tuple[int, int]:
+    """Return (cycles of computing, MACs): the steps with work for any PE, and work of all PEs."""
+    end = len(architecture.levels) + 1
+    macs = Crossing(architecture, problem, mapping, problem.ofmap, 0, end)
+    steps, done = 0, 0
+    for time in macs.times():
+        extents = [macs.place({**time, **x}, end)[1] for x in macs.instances(end)]
+        busy = sum(all(extent == 1 for extent in x.values()) for x in extents)
+        steps += busy > 0
+        done += busy
+    return steps, done
 
 
 class Crossing:
@@ -60,9 +78,7 @@ class Crossing:
         self.parent, self.child = parent, child
         self.at_macs = child > len(architecture.levels)  # inside the loops at the MACs too
         self.loops = placed_loops(architecture, problem.size, mapping)
-        self.sizes = {
-            level: tile_sizes(architecture, problem, mapping, level) for level in (parent, child)
-        }
+        self.size = problem.size
         self.parent_name = architecture.levels[parent].name
         self.child_name = "" if self.at_macs else architecture.levels[child].name
 
@@ -80,23 +96,50 @@ class Crossing:
         ranges = [range(self.loops[number].count) for number in numbers]
         return [dict(zip(numbers, index, strict=True)) for index in product(*ranges)]
 
+    def place(self, index: dict[int, int], level: int) -> tuple[dict[str, int], dict[str, int]]:
+        """First index and extent of every dim of the tile at ``level``.
+
+        An extent of zero: the instance has no work in this dim (``ABSENT`` in space). ``WAITING``
+        stands in place of an extent where a loop in time has ended for this instance already.
+        """
+        base = dict.fromkeys(DIMS, 0)
+        extent = dict(self.size)
+        for number, loop in enumerate(self.loops):
+            if loop.level >= level or extent[loop.dim] <= 0:
+                continue
+            first = index.get(number, 0) * loop.tile
+            left = extent[loop.dim] - first
+            if left <= 0:
+                left = WAITING if loop.axis == "t" else ABSENT
+            base[loop.dim] += first
+            extent[loop.dim] = min(loop.tile, left)
+        return base, extent
+
     def starts(self, index: dict[int, int], level: int) -> Indices:
         """First index along every axis of the tile at ``level``, padding counted as negative."""
-        base: dict[str, int] = defaultdict(int)
-        for number, loop in enumerate(self.loops):
-            if loop.level < level:
-                base[loop.dim] += index.get(number, 0) * loop.tile
+        base, _ = self.place(index, level)
         return tuple(
             axis.offset + sum(coefficient * base[dim] for dim, coefficient in axis.terms)
             for axis in self.tensor.axes
         )
 
-    def words(self, starts: Indices, level: int) -> frozenset[Indices]:
-        """The stored words of the tile that begins at ``starts``."""
-        ranges = [
-            range(max(start, 0), min(start + axis.reach(self.sizes[level]), axis.extent))
-            for start, axis in zip(starts, self.tensor.axes, strict=True)
-        ]
+    def tile(self, index: dict[int, int], level: int) -> frozenset[Indices] | None:
+        """The stored words of the tile at ``level``; None if the instance keeps what it has.
+
+        It does when it has no work in a dim that does not move the tensor, and when it waits for
+        others; without work in a dim of the tensor its tile is empty.
+        """
+        base, extent = self.place(index, level)
+        others = [x for d, x in extent.items() if d not in self.tensor.dims]
+        if WAITING in extent.values() or ABSENT in others:
+            return None
+        if ABSENT in extent.values():
+            return frozenset()
+        ranges = []
+        for axis in self.tensor.axes:
+            start = axis.offset + sum(by * base[dim] for dim, by in axis.terms)
+            end = start + axis.reach(extent)
+            ranges.append(range(max(start, 0), min(end, axis.extent)))
         return frozenset(product(*ranges))
 
     def network_key(self, instance: dict[int, int], *, upwards: bool) -> tuple[object, ...]:
@@ -125,71 +168,73 @@ class Crossing:
 
     def operand(self, counts: Counts) -> None:
         """Count ifmap or weight: every instance takes the words that it did not have before."""
-        held: list[frozenset[Indices]] = [frozenset() for _ in self.instances(self.child)]
+        instances = self.instances(self.child)
+        held: list[frozenset[Indices]] = [frozenset() for _ in instances]
         for time in self.times():
-            sent: dict[tuple[object, ...], frozenset[Indices]] = {}
-            for number, instance in enumerate(self.instances(self.child)):
-                now = self.words(self.starts({**time, **instance}, self.child), self.child)
+            sent: dict[tuple[object, ...], frozenset[Indices]] = defaultdict(frozenset)
+            for number, instance in enumerate(instances):
+                now = self.tile({**time, **instance}, self.child)
+                if now is None or (not now and self.at_macs):
+                    continue
                 new = now if self.at_macs else now - held[number]
                 held[number] = now
-                key = (self.family(instance), self.network_key(instance, upwards=False))
-                assert sent.setdefault(key, new) == new
+                key = self.network_key(instance, upwards=False)
+                sent[self.family(instance), key, now] |= new
                 if not self.at_macs:
                     counts[self.child_name, self.tensor.name, "fill"] += len(new)
             for new in sent.values():
                 counts[self.parent_name, self.tensor.name, "read"] += len(new)
 
-    def results(
-        self, counts: Counts, parent_epochs: list[dict[Indices, bool]]
-    ) -> list[dict[Indices, bool]]:
+    def results(self, counts: Counts, parents: Entries) -> Entries:
         """Count ofmap: tiles leave at the end of an epoch and come back when visited again.
 
         Args:
             counts: where to count.
-            parent_epochs: per epoch of the parent: parent instance -> its partial sums came back.
+            parents: the entries of the parent; empty for the first memory.
 
         Returns:
-            The same of the child.
+            The entries of the child: (indices in time above it, instance) -> its partial sums
+            came back, for every time when an instance enters a tile.
         """
         name = self.tensor.name
         present: dict[Indices, set[Indices]] = defaultdict(set)  # partial sums at each parent
-        epochs: list[dict[Indices, bool]] = []
-        parent_epoch, parent_place, place = -1, None, None
+        entries: Entries = {}
+        held: dict[Indices, frozenset[Indices]] = defaultdict(frozenset)
+        above = [x for x, loop in enumerate(self.loops) if loop.level < self.parent]
         for time in self.times():
-            parent_now = self.starts(time, self.parent)
-            if parent_epochs and parent_now != parent_place:
-                parent_epoch, parent_place = parent_epoch + 1, parent_now
-                for instance in self.instances(self.parent):
-                    inside = self.words(self.starts({**time, **instance}, self.parent), self.parent)
-                    back = parent_epochs[parent_epoch][tuple(instance.values())]
-                    present[tuple(instance.values())] = set(inside) if back else set()
-            now = self.starts(time, self.child)
-            if now == place and not self.at_macs:
-                continue
-            place = now
+            then = tuple(i for x, i in time.items() if x in above)
+            first = not any(i for x, i in time.items() if x not in above)
+            for instance in self.instances(self.parent) if first else ():
+                family = tuple(instance.values())
+                if (then, family) in parents:
+                    inside = self.tile({**time, **instance}, self.parent)
+                    present[family] = set(inside or ()) if parents[then, family] else set()
             # Enter: one instance of every group of equal tiles gets the partial sums, if any.
-            entered: dict[Indices, bool] = {}
-            tiles: dict[tuple[Indices, Indices], frozenset[Indices]] = {}
-            arriving: dict[tuple[Indices, tuple[object, ...]], frozenset[Indices]] = {}
+            entered: set[tuple[Indices, frozenset[Indices]]] = set()
+            arriving: dict[tuple[object, ...], frozenset[Indices]] = {}
             for instance in self.instances(self.child):
+                tile = self.tile({**time, **instance}, self.child)
+                me = tuple(instance.values())
+                if tile is None or (tile == held[me] and not self.at_macs):
+                    continue
+                held[me] = tile
+                if not tile:
+                    continue
                 family = self.family(instance)
-                starts = self.starts({**time, **instance}, self.child)
-                tile = self.words(starts, self.child)
-                back = (family, starts) not in tiles and bool(tile & present[family])
+                back = (family, tile) not in entered and bool(tile & present[family])
                 if back:
                     assert tile <= present[family]
                     counts[self.parent_name, name, "read"] += len(tile)
-                entered[tuple(instance.values())] = back
-                tiles[family, starts] = tile
+                entries[tuple(time.values()), me] = back
+                entered.add((family, tile))
                 arriving[family, self.network_key(instance, upwards=True)] = tile
                 if not self.at_macs:
                     counts[self.child_name, name, "fill"] += len(tile) * back
                     counts[self.child_name, name, "drain"] += len(tile)
-            epochs.append(entered)
             # Leave: what arrives updates the parent; all but the first at a word read it first.
             words = sum(map(len, arriving.values()))
             counts[self.parent_name, name, "update"] += words
-            counts[self.parent_name, name, "read"] += words - sum(map(len, tiles.values()))
-            for (family, _), tile in tiles.items():
+            counts[self.parent_name, name, "read"] += words - sum(len(x) for _, x in entered)
+            for family, tile in entered:
                 present[family] |= tile
-        return epochs
+        return entries

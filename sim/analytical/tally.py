@@ -1,0 +1,65 @@
+"""Sums over the tiles of one dim, exact for tiles that do not divide.
+
+A loop of tile t inside a tile of extent e turns ceil(e / t) times and its last turn covers what is
+left. Tiles at one depth of a nest have few different extents (the full one, and at most one that is
+shorter for every loop outside), so that counting tiles by extent is closed however long the loops.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from arraysmith.sim.analytical.encoding import AXIS, CLASSES, DIM, LEVEL, TEMPORAL, TILE, Int
+
+
+@njit(cache=True, nogil=True)
+def tally(
+    nest: Int,
+    d: int,
+    size: int,
+    above: int,
+    cut: int,
+    coefficient: int,
+    unmoved: bool,
+    single: int,
+) -> int:
+    """Return the sum of ``coefficient`` (extent - 1) + 1 over tiles of dim ``d``.
+
+    Args:
+        nest: the loops, see ``encoding``; those from ``above`` on are inside the tiles.
+        d: the dim.
+        size: its extent.
+        above: number of loops that cut the dim into the tiles.
+        cut: last loop in time of which every turn counts; later ones stand at their first turn.
+        coefficient: words that one index more adds; 0 to count the tiles.
+        unmoved: whether tiles are left out that the turns of the loops after ``cut`` change.
+        single: a bit per level, 1 for fan-outs of which only the first instance counts.
+    """
+    nest[CLASSES, 0], nest[CLASSES + 1, 0] = size, 1
+    found = 1
+    for s in range(above):
+        if nest[DIM, s] != d:
+            continue
+        tile = nest[TILE, s]
+        in_time = nest[AXIS, s] == TEMPORAL
+        full, kept = 0, 0
+        for c in range(found):
+            extent, number = nest[CLASSES, c], nest[CLASSES + 1, c]
+            if (s > cut) if in_time else (single >> nest[LEVEL, s] & 1 == 1):
+                if extent >= tile:
+                    full += number if not unmoved or extent == tile else 0
+                    continue
+            else:
+                full += number * (extent // tile)
+                extent %= tile
+            if extent:
+                nest[CLASSES, kept], nest[CLASSES + 1, kept] = extent, number
+                kept += 1
+        if full:
+            nest[CLASSES, kept], nest[CLASSES + 1, kept] = tile, full
+            kept += 1
+        found = kept
+    total = 0
+    for c in range(found):
+        total += nest[CLASSES + 1, c] * (coefficient * (nest[CLASSES, c] - 1) + 1)
+    return total
