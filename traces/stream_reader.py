@@ -116,6 +116,9 @@ class StreamTrace:
         """Yield the columns at most ``records`` requests at a time, in order."""
         for start in range(0, len(self), records):
             yield self.columns(start, min(start + records, len(self)))
+        # A file has hundreds of streams: none keeps what it has read.
+        self._last = None
+        self._open.clear()
 
     def _parts(self, start: int, stop: int) -> Iterator[Columns]:
         """Yield what each block has of the requests from ``start`` up to ``stop``."""
