@@ -85,11 +85,12 @@ def walked(size, offset, extent, units):
 def test_cases_add_up_to_the_steps_of_a_walk(size, offset, extent, units):
     offset = min(size, offset)
     row = np.array([[1, 0, size, offset]], np.int64)
-    in_space = cases(row, units, np.array([extent], np.int64))[0]
-    assert in_space[:3].sum() == len(walked(size, offset, extent, units))
+    turns = np.zeros((1, 4), np.int64)
+    cases(row, units, np.array([extent], np.int64), turns)
+    assert turns[0, :3].sum() == len(walked(size, offset, extent, units))
     row[0, 0] = 0
-    in_time = cases(row, 1, np.array([extent], np.int64))[0]
-    assert in_time[:3].sum() == len(walked(size, offset, extent, 1))
+    cases(row, 1, np.array([extent], np.int64), turns)
+    assert turns[0, :3].sum() == len(walked(size, offset, extent, 1))
 
 
 @settings(max_examples=60, deadline=None)

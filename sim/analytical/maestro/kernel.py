@@ -58,7 +58,7 @@ COLUMNS = 12
 _LARGEST = 4611686018427387904
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def count(
     program: Ints, units: Ints, extents: Ints, member: Ints, window: Ints, rates: Ints, out: Ints
 ) -> None:
@@ -75,18 +75,19 @@ def count(
         out: [candidates, COLUMNS] receives the results.
     """
     for i in range(program.shape[0]):
-        out[i, :] = 0
+        offchip = 0
         # Once to learn the first case, whose size bounds the off-chip time of all of them.
-        _solve(program[i], units[i], extents[i], member, window, rates, 0, out[i])
-        halves_in = 2 * (out[i, FIRST_INPUT] + out[i, FIRST_FILTER]) // rates[2] // 2
-        halves_out = 2 * out[i, FIRST_OUTPUT] // rates[2] // 2
-        out[i, :] = 0
-        offchip = max(halves_in, halves_out)
-        _solve(program[i], units[i], extents[i], member, window, rates, offchip, out[i])
+        for _ in range(2):
+            for column in range(COLUMNS):
+                out[i, column] = 0
+            _solve(program[i], units[i], extents[i], member, window, rates, offchip, out[i])
+            halves_in = 2 * (out[i, FIRST_INPUT] + out[i, FIRST_FILTER]) // rates[2] // 2
+            halves_out = 2 * out[i, FIRST_OUTPUT] // rates[2] // 2
+            offchip = max(halves_in, halves_out)
         _innermost(program[i], units[i], extents[i], member, out[i])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solve(
     program: Ints,
     units: Ints,
@@ -106,8 +107,9 @@ def _solve(
     levels, dims = program.shape[0], program.shape[1]
     table_extents = np.zeros((levels, dims), np.int64)
     actual = np.zeros((levels, dims), np.int64)
-    table_extents[0] = extents
-    actual[0] = extents
+    for dim in range(dims):
+        table_extents[0, dim] = extents[dim]
+        actual[0, dim] = extents[dim]
     tables = np.zeros((levels, dims, 9), np.int64)
     turns = np.zeros((levels, dims, 4), np.int64)
     wholes = np.zeros((levels, dims, 4), np.int64)
@@ -115,45 +117,46 @@ def _solve(
     known = np.zeros((levels, 2 << dims), np.int64)
     waiting = np.zeros(levels, np.int64)
     runtime = np.zeros(levels, np.int64)
-    mapped = np.zeros(dims, np.int64)  # extents of one unit's tile, by dim
-    partial = np.zeros(dims, np.int64)  # of the last unit, where it has less
+    # Extents of one unit's tile by dim, and of the last unit's where it has less; their products.
+    tiles = np.zeros((2, dims), np.int64)
+    sums = np.zeros(2, np.int64)
     moved = np.zeros(3, np.int64)
     level = 0
     entered = True
     while True:
         rows, state, n = program[level], states[level], units[level]
         if entered:
-            tables[level] = tabulate(rows, n, table_extents[level])
-            turns[level] = cases(rows, n, actual[level])
-            wholes[level] = cases(rows, n, table_extents[level])
-            state[:] = 0
-            known[level, :] = -1
+            tabulate(rows, n, table_extents[level], tables[level])
+            cases(rows, n, actual[level], turns[level])
+            cases(rows, n, table_extents[level], wholes[level])
+            for i in range(dims):
+                state[i] = 0
+            for key in range(2 << dims):
+                known[level, key] = -1
             runtime[level] = 0
             entered = False
         table, turn = tables[level], turns[level]
         occurs, changing, active, part, ragged, spatials, mask = _case(
-            rows, n, table, turn, state, mapped, partial
+            rows, n, table, turn, state, tiles
         )
-        sums = products(mapped, window, rates)
-        macs = sums * active
-        if part:
-            macs = sums * (active - 1) + products(partial, window, rates)
+        for variant in range(2):
+            sums[variant] = products(tiles[variant], window, rates)
+        macs = sums[0] * (active - 1) + sums[1 if part else 0]
         if macs > 0:
             compute = 0
             for variant in range(2):
                 # The slower of the whole units and the partial one.
                 if (variant == 0 and part and active == 1) or (variant == 1 and not part):
                     continue
-                tile = partial if variant else mapped
                 if level + 1 == levels:
-                    compute = max(compute, -(-products(tile, window, rates) // rates[3]))
+                    compute = max(compute, -(-sums[variant] // rates[3]))
                     continue
                 key = 2 * mask + variant
                 if known[level, key] < 0:
                     waiting[level] = key
-                    actual[level + 1] = tile
                     for i in range(dims):
                         dim = rows[i, DIM]
+                        actual[level + 1, dim] = tiles[variant, dim]
                         whole = min(rows[i, SIZE], table_extents[level, dim])
                         table_extents[level + 1, dim] = whole  # defect 1: not that of the case
                     entered = True
@@ -164,7 +167,7 @@ def _solve(
                 continue
             for tensor in range(3):
                 moved[tensor] = traffic(
-                    tensor, rows, table, turn, wholes[level], state, mapped, changing, active,
+                    tensor, rows, table, turn, wholes[level], state, tiles[0], changing, active,
                     part, ragged, spatials, member, window, rates,
                 )  # fmt: skip
             ingress = delay(moved[INPUT] + moved[FILTER], rates)
@@ -177,7 +180,8 @@ def _solve(
                 out[FILTER_READS] += moved[FILTER] * occurs
                 out[OUTPUT_WRITES] += moved[OUTPUT] * occurs
                 if changing < 0:
-                    out[FIRST_INPUT : FIRST_OUTPUT + 1] = moved
+                    for tensor in range(3):
+                        out[FIRST_INPUT + tensor] = moved[tensor]
             runtime[level] += cycles * occurs
         if _advance(state, turn):
             continue
@@ -188,11 +192,11 @@ def _solve(
     out[RUNTIME] = runtime[0]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _case(
-    rows: Ints, n: int, table: Ints, turns: Ints, state: Ints, mapped: Ints, partial: Ints
+    rows: Ints, n: int, table: Ints, turns: Ints, state: Ints, tiles: Ints
 ) -> tuple[int, int, int, bool, bool, int, int]:
-    """Describe one case and fill the tiles ``mapped`` and ``partial``.
+    """Describe one case and fill ``tiles``: that of a unit, and of the last where it has less.
 
     Returns:
         how often it occurs; the row that changes, -1 for none; active units; whether the last of
@@ -206,7 +210,7 @@ def _case(
         occurs *= turns[i, state[i]]
         if state[i] != INIT:
             changing = i
-        mapped[dim] = rows[i, SIZE]
+        held = rows[i, SIZE]
         if rows[i, SPATIAL]:
             spatials += 1
             here = n
@@ -218,15 +222,16 @@ def _case(
             part = part or part_of(table, i, state[i])
             active = min(active, here)
         elif state[i] == EDGE or (state[i] == INIT and turns[i, 3] == 1):
-            mapped[dim] = table[i, EDGE_MAPPED]
+            held = table[i, EDGE_MAPPED]
             mask |= 1 << i
-        partial[dim] = mapped[dim]
+        tiles[0, dim] = held
+        tiles[1, dim] = held
         if rows[i, SPATIAL] and table[i, HAS_EDGE]:
-            partial[dim] = table[i, EDGE_MAPPED]
+            tiles[1, dim] = table[i, EDGE_MAPPED]
     return occurs, changing, active, part, ragged, spatials, mask
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _advance(state: Ints, turns: Ints) -> bool:
     """Go on to the next case, the innermost state fastest; False after the last one."""
     for i in range(state.size - 1, -1, -1):
@@ -239,7 +244,7 @@ def _advance(state: Ints, turns: Ints) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def delay(elements: int, rates: Ints) -> int:
     """Return the cycles that a network needs: latency, then ``rates[0]`` elements a cycle."""
     if elements == 0:
@@ -247,14 +252,15 @@ def delay(elements: int, rates: Ints) -> int:
     return int(rates[1]) - (-elements // int(rates[0])) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _innermost(program: Ints, units: Ints, extents: Ints, member: Ints, out: Ints) -> None:
     """Fill the tile of one PE and the PEs with work in the first case."""
     here = extents.copy()
+    table = np.zeros((extents.size, 9), np.int64)
     out[ACTIVE] = 1
     for level in range(program.shape[0]):
         rows = program[level]
-        table = tabulate(rows, units[level], here)
+        tabulate(rows, units[level], here, table)
         active = _LARGEST
         for i in range(rows.shape[0]):
             if rows[i, SPATIAL]:

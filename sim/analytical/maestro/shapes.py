@@ -24,14 +24,14 @@ is held whole), the smaller of size and offset; active units of init and of edge
 last of them has less."""
 
 
-@njit(cache=True, nogil=True)
-def tabulate(rows: Ints, n: int, extents: Ints) -> Ints:
-    """Return [dims, 9] what a row maps: sizes at an edge, what is new in a step, active units."""
-    dims = rows.shape[0]
-    table = np.zeros((dims, 9), np.int64)
-    for i in range(dims):
+@njit(cache=True, nogil=True, error_model="numpy")
+def tabulate(rows: Ints, n: int, extents: Ints, table: Ints) -> None:
+    """Fill [dims, 9] what a row maps: sizes at an edge, what is new in a step, active units."""
+    for i in range(rows.shape[0]):
         size, offset = rows[i, SIZE], rows[i, OFFSET]
         extent = extents[rows[i, DIM]]
+        for column in range(table.shape[1]):
+            table[i, column] = 0
         steps = max((extent - size) // offset, 0)
         left = extent - (steps + 1) * offset
         if left < 0:
@@ -62,18 +62,17 @@ def tabulate(rows: Ints, n: int, extents: Ints) -> Ints:
         else:
             table[i, ACTIVE_EDGE] = (beyond - size) // offset + 1  # defect 3: no partial unit more
             table[i, PART_EDGE] = 1 if (beyond - size) % offset else 0
-    return table
 
 
-@njit(cache=True, nogil=True)
-def cases(rows: Ints, n: int, extents: Ints) -> Ints:
-    """Return [dims, 4] how often a row is in init, steady and edge; and 1 if init is an edge."""
-    dims = rows.shape[0]
-    turns = np.zeros((dims, 4), np.int64)
-    for i in range(dims):
+@njit(cache=True, nogil=True, error_model="numpy")
+def cases(rows: Ints, n: int, extents: Ints, turns: Ints) -> None:
+    """Fill [dims, 4] how often a row is in init, steady and edge; and 1 if init is an edge."""
+    for i in range(rows.shape[0]):
         size, offset = rows[i, SIZE], rows[i, OFFSET]
         extent = extents[rows[i, DIM]]
         turns[i, INIT] = 1
+        turns[i, STEADY] = 0
+        turns[i, EDGE] = 0
         if rows[i, SPATIAL]:
             covered = size + offset * (n - 1)
             turns[i, 3] = 1 if extent < covered else 0
@@ -87,16 +86,15 @@ def cases(rows: Ints, n: int, extents: Ints) -> Ints:
             turns[i, STEADY] = steps
             if steps * offset + size < extent:
                 turns[i, EDGE] = 1
-    return turns
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def outputs(extent: int, taps: int, stride: int) -> int:
     """Return the outputs of a window of ``taps`` over ``extent``; not positive if it exceeds."""
     return (extent - taps) // stride + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def products(mapped: Ints, window: Ints, rates: Ints) -> int:
     """Return the partial sums of a tile; extents that are negative multiply (defect 2)."""
     result = 1
@@ -110,7 +108,7 @@ def products(mapped: Ints, window: Ints, rates: Ints) -> int:
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def part_of(table: Ints, i: int, state: int) -> bool:
     """Tell whether the last active unit of a spatial row has less than the others."""
     if state == INIT:

@@ -25,7 +25,7 @@ from arraysmith.sim.analytical.maestro.shapes import (
 _FIRST, _OTHER, _LAST = 0, 1, 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def traffic(
     tensor: int,
     rows: Ints,
@@ -55,17 +55,22 @@ def traffic(
     if changing >= 0 and tensor != OUTPUT and not member[tensor, rows[changing, DIM]]:
         return 0
     arguments = (rows, table, turns, state, mapped, changing, active, part, ragged, wraps)
-    first: int = _volume(tensor, _FIRST, arguments, member, window, rates)
-    if not spread or active == 1 or (tensor == OUTPUT and spatials == 2):
-        return first
-    other: int = _volume(tensor, _OTHER, arguments, member, window, rates)
-    if not (part or ragged):
-        return first + (active - 1) * other
-    last: int = _volume(tensor, _LAST, arguments, member, window, rates)
-    return first + (active - 2) * other + last
+    lone = not spread or active == 1 or (tensor == OUTPUT and spatials == 2)
+    total = 0
+    for unit in range(3):
+        times = 1
+        if unit != _FIRST and lone:
+            times = 0
+        elif unit == _OTHER:
+            times = active - 2 if part or ragged else active - 1
+        elif unit == _LAST and not (part or ragged):
+            times = 0
+        if times:
+            total += times * _volume(tensor, unit, arguments, member, window, rates)
+    return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _volume(
     tensor: int,
     unit: int,
