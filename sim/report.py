@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 FIDELITIES = ("analytical", "calibrated", "cycle")
@@ -16,6 +16,10 @@ READ, FILL, UPDATE, DRAIN = "read", "fill", "update", "drain"
 because the parent sent them. ``update``: words written because a child sent results. ``drain``:
 words read to send results to the parent.
 """
+
+
+EDGES = ("fill", "drain")
+"""Stall causes at the two ends of a run: before the first MAC, and after the array's last cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Report:
         mac_energy_pj: energy of all MACs.
         leakage_energy_pj: leakage of the whole chip over ``cycles``; 0 when the setting omits it.
         area: components and their areas.
+        uncounted: (cause, cycles) that are reported but not part of ``cycles``; see
+            ``without_edges``.
     """
 
     fidelity: str
@@ -103,11 +109,31 @@ class Report:
     mac_energy_pj: float
     leakage_energy_pj: float
     area: tuple[Component, ...] = field(default=())
+    uncounted: tuple[tuple[str, int], ...] = field(default=())
 
     @property
     def cycles(self) -> int:
-        """Cycles from the first request to the last word written."""
+        """Cycles from the first request to the last word written, less the ``uncounted``."""
         return self.compute_cycles + sum(cycles for _, cycles in self.stalls)
+
+    @property
+    def cycles_without_edges(self) -> int:
+        """Cycles without first fill and last drain, whether they are counted or not."""
+        return self.cycles - sum(cycles for cause, cycles in self.stalls if cause in EDGES)
+
+    def without_edges(self) -> Report:
+        """Return the Report of a run whose first fill and last drain hide behind its neighbours.
+
+        Their cycles are reported as ``uncounted``; leakage is that of the cycles left. Traces of
+        the run keep them.
+        """
+        edges = tuple(stall for stall in self.stalls if stall[0] in EDGES)
+        return replace(
+            self,
+            stalls=tuple(stall for stall in self.stalls if stall[0] not in EDGES),
+            uncounted=(*self.uncounted, *edges),
+            leakage_energy_pj=self.leakage_energy_pj * self.cycles_without_edges / self.cycles,
+        )
 
     @property
     def energy_pj(self) -> float:
@@ -166,13 +192,15 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: the stored fields and the derived quantities, for JSON."""
         plain = asdict(self)
-        del plain["stalls"]
+        del plain["stalls"], plain["uncounted"]
         return {
             "fidelity": plain.pop("fidelity"),
             "setting": plain.pop("setting"),
             "cycles": self.cycles,
             "compute_cycles": plain.pop("compute_cycles"),
             "stall_cycles": self.stall_cycles,
+            "cycles_without_edges": self.cycles_without_edges,
+            "uncounted_cycles": dict(self.uncounted),
             "utilization": self.utilization,
             "gflops": self.gflops,
             "energy_pj": self.energy_pj,
@@ -203,6 +231,7 @@ class Report:
             mac_energy_pj=plain["mac_energy_pj"],
             leakage_energy_pj=plain["leakage_energy_pj"],
             area=tuple(Component(**component) for component in plain["area"]),
+            uncounted=tuple(plain.get("uncounted_cycles", {}).items()),
         )
 
 
@@ -215,11 +244,14 @@ def total(parts: Iterable[tuple[Report, int]]) -> Report:
     pairs = list(parts)
     first = pairs[0][0]
     stalls: dict[str, int] = {}
+    uncounted: dict[str, int] = {}
     accesses: dict[tuple[str, str, str], list[float]] = {}
     traffic: dict[tuple[str, str, str], list[int]] = {}
     for report, repeat in pairs:
         for cause, cycles in report.stalls:
             stalls[cause] = stalls.get(cause, 0) + repeat * cycles
+        for cause, cycles in report.uncounted:
+            uncounted[cause] = uncounted.get(cause, 0) + repeat * cycles
         for a in report.accesses:
             row = accesses.setdefault((a.level, a.tensor, a.direction), [0, 0, 0.0])
             row[0] += repeat * a.words
@@ -246,4 +278,5 @@ def total(parts: Iterable[tuple[Report, int]]) -> Report:
         mac_energy_pj=sum(r.mac_energy_pj * n for r, n in pairs),
         leakage_energy_pj=sum(r.leakage_energy_pj * n for r, n in pairs),
         area=first.area,
+        uncounted=tuple(uncounted.items()),
     )

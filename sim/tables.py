@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from arraysmith.arch.render import aligned
 from arraysmith.sim.layers import LayerReport, total_of
-from arraysmith.sim.report import Report
+from arraysmith.sim.report import EDGES, Report
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int = 1) -> str:
@@ -47,6 +47,7 @@ def layers_table(layers: Sequence[LayerReport]) -> str:
 def causes_table(layers: Sequence[LayerReport]) -> str:
     """Return the cycles of each layer by cause; causes that nowhere cost a cycle are left out."""
     causes = stall_causes([x.report for x in layers])
+    uncounted = [cause for cause in EDGES if any(cause in dict(x.report.uncounted) for x in layers)]
     reports = [(x.layer.name, x.report) for x in layers]
     if len(layers) > 1 or layers[0].layer.repeat > 1:
         reports.append(("total", total_of(layers)))
@@ -56,10 +57,12 @@ def causes_table(layers: Sequence[LayerReport]) -> str:
             f"{report.compute_cycles:,}",
             *(f"{report.stall_cycles.get(cause, 0):,}" for cause in causes),
             f"{report.cycles:,}",
+            *(f"{dict(report.uncounted).get(cause, 0):,}" for cause in uncounted),
         )
         for name, report in reports
     ]
-    return text_table(("cycles by cause", "compute", *causes, "sum"), rows)
+    apart = [f"{cause}, not counted" for cause in uncounted]
+    return text_table(("cycles by cause", "compute", *causes, "sum", *apart), rows)
 
 
 def stall_causes(reports: Sequence[Report]) -> list[str]:

@@ -124,6 +124,28 @@ def test_causes_are_shown_when_they_cost_cycles_and_add_up():
     assert lines[-1].split() == ["total", "7,224", "60", "120", "7,404"]
 
 
+def test_ends_that_do_not_count_are_reported_and_add_up_all_the_same():
+    counted = replace(made_up(100), leakage_energy_pj=50.0)
+    inner = counted.without_edges()
+    assert (inner.cycles, inner.stall_cycles) == (70, {"glb_ifmap": 0})
+    assert inner.uncounted == (("fill", 10), ("drain", 20))
+    assert inner.leakage_energy_pj == 35.0
+    assert counted.cycles_without_edges == inner.cycles_without_edges == 70
+    assert inner.without_edges() == inner
+    assert Report.from_dict(json.loads(json.dumps(inner.to_dict()))) == inner
+    layers = evaluate_layers(network(), lambda _: inner, lambda: None)
+    lines = causes_table(layers).splitlines()
+    assert lines[0].split("sum")[1].split() == [
+        "fill,",
+        "not",
+        "counted",
+        "drain,",
+        "not",
+        "counted",
+    ]
+    assert lines[-1].split() == ["total", "420", "420", "60", "120"]
+
+
 def test_a_single_run_of_one_layer_has_no_total():
     layers = [LayerReport(Layer(LAYER), made_up(100))]
     assert "total" not in result_text(layers)

@@ -133,6 +133,34 @@ def _macs(case: Case):
 
 @given(seeds)
 @settings(deadline=None, max_examples=60)
+def test_no_result_is_written_before_the_last_word_that_it_needs_was_read(seed):
+    case = _case(seed)
+    assume(case.problem.macs < 4000)
+
+    def when(tensor: str, way: str) -> dict[tuple[int, int, int], int]:
+        rows = case.probe.stream(f"{SRAMS[tensor]}/{tensor}/{way}").tolist()
+        found = {(tile, port, address): asked for asked, _, address, _, tile, port in rows}
+        assert len(found) == len(rows)  # a lane takes no word twice in a fold
+        return found
+
+    ifmap, weight = when("ifmap", "read"), when("weight", "read")
+    written, added = when("ofmap", "write"), when("ofmap", "read")
+    used = {"ifmap": set(), "weight": set(), "ofmap": set()}
+    for fold, one, other, result in _macs(case):
+        done = written[fold, *result]
+        used["ofmap"].add((fold, *result))
+        assert weight[fold, *other] <= done
+        used["weight"].add((fold, *other))
+        if one is not None:
+            assert ifmap[fold, *one] <= done
+            used["ifmap"].add((fold, *one))
+        if (fold, *result) in added:
+            assert added[fold, *result] <= done
+    assert used == {"ifmap": set(ifmap), "weight": set(weight), "ofmap": set(written)}
+
+
+@given(seeds)
+@settings(deadline=None, max_examples=60)
 def test_what_crosses_the_border_is_what_the_layer_uses(seed):
     case = _case(seed)
     assume(case.problem.macs < 4000)
@@ -270,6 +298,7 @@ class InSimulatedTime:
 def test_a_channel_that_answers_at_once_equals_one_in_simulated_time(seed):
     case = _case(seed)
     probe = Kept()
+
     with patch("arraysmith.sim.cycle.systolic.FixedRate", InSimulatedTime):
         report = simulate_systolic(case.architecture, case.problem, case.mapping, probe)
     assert report == case.report
