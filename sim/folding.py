@@ -64,9 +64,9 @@ which a word passes) and the one that orders the words of a lane."""
 class SystolicMachine:
     """The parts of an architecture that this path knows: an SRAM for every tensor, an array of PEs.
 
-    An SRAM that keeps several tensors stands for each of them; they share its ports and banks. SRAMs
-    are as the words of the problem see them, see ``operand_words.fitted``. A mesh of arrays has one
-    of each SRAM per array.
+    An SRAM that keeps several tensors stands for each of them; they share its ports and banks.
+    SRAMs are as the words of the problem see them, see ``operand_words.fitted``. A mesh of arrays
+    has one of each SRAM per array.
 
     Attributes:
         offchip: off-chip memory.
@@ -140,8 +140,7 @@ class SystolicMachine:
                         "one SRAM level is supported"
                     )
                 buffers[tensor] = memory
-            levels = architecture.levels
-            if kept and mesh is not None and levels.index(memory) < levels.index(mesh):
+            if kept and mesh in architecture.levels[architecture.levels.index(memory) :]:
                 raise ArraysmithError(
                     f"{memory.name}: stands above {mesh.name}: SRAMs shared by arrays side by side "
                     "are not supported: give each array its own, below it"
@@ -153,8 +152,11 @@ class SystolicMachine:
                 "reads and writes every tensor through one"
             )
         if problem is not None:
+            widest: dict[str, int] = {}
             for data in problem.stored_tensors:
-                buffers[data.name] = fitted(buffers[data.name], data.word_bits)
+                name = buffers[data.name].name
+                widest[name] = max(widest.get(name, 0), data.word_bits)
+            buffers = {t: fitted(memory, widest[memory.name]) for t, memory in buffers.items()}
         return cls(
             architecture.memories[0],
             buffers[IFMAP],
@@ -337,12 +339,9 @@ class Folding:
         return first, min(first + self.array_columns, self.columns.size)
 
     def fetches(self, block: tuple[int, int]) -> Int:
-        """Return the words of the ifmap that come with each slot of a block of the reduction index.
+        """Return the words of the ifmap that come with each of the slots [start, stop).
 
         The words of a block of sparse weights come with the first of its slots, for all of them.
-
-        Args:
-            block: [start, stop) of the slots.
 
         Returns:
             int64 [slots, 2], [start, stop) of ``words_side``; empty ranges where nothing comes.
@@ -372,13 +371,6 @@ class Folding:
     def spills(self, fold: Fold) -> bool:
         """Return whether more is added later to the sums of ``fold``, in another row fold."""
         return self.dataflow != "os" and fold.row + 1 < self.row_folds
-
-    def block_of(self, fold: Fold) -> tuple[tuple[int, int, int], int]:
-        """Return which block of outputs a fold adds to, and its words."""
-        rows, columns = self.used(fold.row, fold.column)
-        if self.dataflow == "os":
-            return (fold.group, fold.column, fold.row), rows * columns
-        return (fold.group, fold.column, 0), columns * self.stream.size
 
     def folds(self) -> Iterator[Fold]:
         """Yield all folds in the order in which they run."""

@@ -3,7 +3,8 @@
 * Off-chip, words are packed: a word of 4 bits takes half a byte. Results are as wide as the ofmap's
   words; partial sums that leave the chip are as wide as the words of the SRAM that kept them.
 * In an SRAM every word takes the memory's ``word_bits``, a narrower one, too. A wider one takes its
-  own bits and as much more of the ports' time.
+  own bits and as much more of the ports' time, and so do all words of an SRAM that keeps several
+  tensors, one of them that wide.
 * A weight kept by structured sparsity takes its position along.
 """
 

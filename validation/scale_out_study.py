@@ -85,7 +85,7 @@ def closed_form(problem: Problem, side: int, mesh_y: int, mesh_x: int) -> int:
 def study(name: str) -> str:
     """Return the table of one product."""
     problem = PRODUCTS[name]
-    rows = []
+    rows: list[tuple[str, int, int, int, float, int]] = []
     for side, mesh_y, mesh_x in CUTS[name]:
         architecture = design(side, mesh_y, mesh_x)
         assert architecture.pes == MACS
@@ -103,8 +103,9 @@ def study(name: str) -> str:
             )
         )
     header = ("arrays", "closed form", "analytical", "simulated", "utilization", "off-chip words")
-    first, best = rows[0], min(rows, key=lambda row: row[3])
-    gains = [first[i] / min(row[i] for row in rows) for i in (1, 2, 3)]
+    best = min(rows, key=lambda row: row[3])
+    cycles = list(zip(*(row[1:4] for row in rows), strict=True))
+    gains = [column[0] / min(column) for column in cycles]
     size = problem.size
     return (
         f"{name}: {size['P']} x {size['C']} x {size['K']}, {MACS:,} MACs, output stationary\n"

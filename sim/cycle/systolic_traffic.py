@@ -23,7 +23,7 @@ from arraysmith.sim.cycle.systolic_dma import Dma, Job
 from arraysmith.sim.cycle.systolic_edge import Edge
 from arraysmith.sim.cycle.systolic_loads import Load, LoadOrder, ResultChunk, ResultOrder
 from arraysmith.sim.cycle.systolic_plan import OPERANDS, Meeting, Plans
-from arraysmith.sim.cycle.systolic_sums import Adders
+from arraysmith.sim.cycle.systolic_sums import Adders, BlockKey
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import Fold, Folding, SystolicMachine
 from arraysmith.sim.operand_words import OperandWords
@@ -145,7 +145,7 @@ class Traffic:
             if complete and self._adders is not None:
                 adders, number = self._adders
                 sums = self._bursts(part, SHARED_SUM)
-                block, words = self._folding.block_of(fold)
+                block, words = _block_of(self._folding, fold)
                 turn = adders.turn(number, block, words, transfer, sums)
         job = Job(transfer, now, turn=turn)
         self._dma.put(job, outward=True)
@@ -213,6 +213,14 @@ class Traffic:
         if not self._exact:
             self._sums[key] = listed
         return listed
+
+
+def _block_of(folding: Folding, fold: Fold) -> tuple[BlockKey, int]:
+    """Return which block of outputs a fold adds to, and its words."""
+    rows, columns = folding.used(fold.row, fold.column)
+    if folding.dataflow == "os":
+        return (fold.group, fold.column, fold.row), rows * columns
+    return (fold.group, fold.column, 0), columns * folding.stream.size
 
 
 def _same(listed: Bursts) -> Bursts:
