@@ -257,3 +257,12 @@ def test_an_old_verilator_on_the_path_is_passed_over(monkeypatch):
 def test_builds_go_to_the_user_s_cache_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert bench.cache_folder() == tmp_path / "arraysmith" / "rtl"
+
+
+def test_a_layer_that_reads_nothing_but_padding_has_commands_all_the_same(tmp_path):
+    case = list(random_cases(216, 2))[215]
+    with TraceWriter(tmp_path / "x.h5", {}) as writer:
+        simulate_layer(case.architecture, Layer(case.problem), case.mapping, writer, values_seed=0)
+    with TraceFile(tmp_path / "x.h5") as traces:
+        assert "ifmap_sram/ifmap/read" not in {x.name for x in traces.layers[0].streams}
+        assert len(rtl_layer(traces.layers[0]).trace.left.clock) == 0
