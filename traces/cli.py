@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
-from arraysmith.arch.problem import Layer
 from arraysmith.sim.cli import Mappings, mapped_workload, print_json
-from arraysmith.sim.layers import distinct_layers, evaluate_layers, result_document
+from arraysmith.sim.layers import distinct_layers, result_document
 from arraysmith.sim.provenance import provenance
-from arraysmith.sim.report import Report
 from arraysmith.sim.tables import result_text
 from arraysmith.traces.page import ReportPage
 from arraysmith.traces.scalesim_cli import SETTINGS, ScaleSimInputs, scalesim_files
@@ -44,6 +42,14 @@ VALUES_SEED = 0
     help="Rules to simulate by.",
 )
 @scalesim_files
+@click.option(
+    "-j",
+    "--workers",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="Processes; layers run side by side, results are the same.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def simulate(
     *,
@@ -55,6 +61,7 @@ def simulate(
     traces_path: str | None,
     check_values: bool,
     setting: str,
+    workers: int,
     as_json: bool,
     **scalesim: Any,
 ) -> None:
@@ -66,7 +73,11 @@ def simulate(
     """
     from tqdm import tqdm  # noqa: PLC0415
 
-    from arraysmith.traces.recording import simulate_layer  # noqa: PLC0415
+    from arraysmith.traces.recording import (  # noqa: PLC0415
+        LayerRun,
+        layer_folder,
+        simulate_network,
+    )
 
     inputs = ScaleSimInputs(architecture_ref, workload_ref, setting, **scalesim)
     if setting != "default":
@@ -77,7 +88,9 @@ def simulate(
     architecture = inputs.architecture()
     network = inputs.network()
     dataflow_ref = inputs.dataflow(mapping_path, dataflow_ref)
-    mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples)
+    mappings = Mappings(
+        architecture, mapping_path, dataflow_ref, "default", samples, ragged=False
+    )
     # All layers before the first: a mapping that is wrong for the last shall not cost an hour.
     distinct = {layer.name: mappings.of(layer.problem) for layer in distinct_layers(network)}
     source = provenance(
@@ -94,13 +107,13 @@ def simulate(
             tqdm(total=len(distinct), unit="layer", disable=None if len(distinct) > 1 else True)
         )
 
-        def run(layer: Layer) -> Report:
-            bar.set_description(layer.name)
-            mapping = distinct[layer.name]
-            seed = VALUES_SEED if check_values else None
-            return simulate_layer(architecture, layer, mapping, writer, values_seed=seed)
-
-        layers = evaluate_layers(network, run, bar.update)
+        run = LayerRun(
+            architecture,
+            distinct,
+            VALUES_SEED if check_values else None,
+            layer_folder(Path(traces_path)) if traces_path else None,
+        )
+        layers = simulate_network(network, run, writer, min(workers, len(distinct)), bar.update)
     if as_json:
         document = result_document(architecture.name, workload_ref, layers, source)
         if check_values:

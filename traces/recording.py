@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import shutil
+from collections.abc import Callable
+from collections.abc import Mapping as Dict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.problem import TENSORS, Layer, Problem
+from arraysmith.arch.problem import TENSORS, Layer, Network, Problem
 from arraysmith.sim.cycle import values
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.sparse import compressed
 from arraysmith.sim.cycle.streams import address_map
+from arraysmith.sim.layers import LayerReport, distinct_layers, evaluate_layers
+from arraysmith.sim.pool import process_pool
 from arraysmith.sim.report import Report
 from arraysmith.traces.recorder import TraceWriter
 
@@ -54,6 +61,8 @@ def simulate_layer(
     )
     if results is not None and values_seed is not None:
         ifmap, weight = values.random_operands(problem, values_seed)
+        if problem.weight_sparsity is not None:
+            weight = compressed(problem, weight)  # as its words lie in memory
         images = (ifmap, weight, results)
         regions = address_map(problem, architecture)
         probe.values(
@@ -64,7 +73,7 @@ def simulate_layer(
                     "base": regions[tensor.name].base,
                     "word_bits": tensor.word_bits,
                 }
-                for tensor in problem.tensors
+                for tensor in problem.stored_tensors
             },
         )
     return CycleModel(probe).evaluate(architecture, problem, mapping)
@@ -75,3 +84,76 @@ def address_document(architecture: Architecture, problem: Problem) -> dict[str, 
     regions = address_map(problem, architecture)
     offchip = architecture.memories[0].name
     return {offchip: {tensor: asdict(region) for tensor, region in regions.items()}}
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """Simulates any layer of a network; picklable, so that a process can take it.
+
+    Attributes:
+        architecture: to run on.
+        mappings: of every layer, by its name.
+        values_seed: see ``simulate_layer``.
+        folder: where each layer's requests go, into a file of its own; None to record nothing.
+    """
+
+    architecture: Architecture
+    mappings: Dict[str, Mapping]
+    values_seed: int | None
+    folder: Path | None
+
+    def __call__(self, layer: Layer, writer: TraceWriter | None = None) -> Report:
+        """Return the Report of one run; ``writer`` takes the requests in place of ``folder``."""
+        mapping = self.mappings[layer.name]
+        if self.folder is None or writer is not None:
+            return simulate_layer(
+                self.architecture, layer, mapping, writer, values_seed=self.values_seed
+            )
+        with TraceWriter(self.file_of(layer), {}) as own:
+            return self(layer, own)
+
+    def file_of(self, layer: Layer) -> Path:
+        """Return where the requests of ``layer`` go when each has a file."""
+        assert self.folder is not None
+        return self.folder / f"{list(self.mappings).index(layer.name)}.h5"
+
+
+def layer_folder(traces: Path) -> Path:
+    """Return where layers are recorded before they are put together into the file ``traces``."""
+    return traces.with_name(traces.name + ".layers")
+
+
+def simulate_network(
+    network: Network,
+    run: LayerRun,
+    writer: TraceWriter | None,
+    workers: int,
+    advance: Callable[[], None],
+) -> tuple[LayerReport, ...]:
+    """Return the Report of every layer; reports and traces are the same for any number of workers.
+
+    With several workers every layer is recorded in a file of its own, in ``run.folder``, which is
+    made and removed here; the files are put together at the end.
+
+    Args:
+        network: to run.
+        run: simulates one layer.
+        writer: takes the requests of all layers; None to record nothing.
+        workers: processes; 1 runs the layers one after the other, here.
+        advance: called after each distinct layer.
+    """
+    if workers == 1:
+        return evaluate_layers(network, lambda layer: run(layer, writer), advance)
+    if run.folder is not None:
+        shutil.rmtree(run.folder, ignore_errors=True)  # what a killed run left
+        run.folder.mkdir()
+    try:
+        with process_pool(workers) as executor:
+            reports = evaluate_layers(network, run, advance, executor)
+        if writer is not None:
+            for layer in distinct_layers(network):
+                writer.adopt(run.file_of(layer))
+    finally:
+        if run.folder is not None:
+            shutil.rmtree(run.folder)
+    return reports

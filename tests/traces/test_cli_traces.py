@@ -247,3 +247,17 @@ def test_the_installed_command_simulates_a_systolic_network(tmp_path):
     assert document["values_equal"] == ["one", "two"]
     with TraceFile(tmp_path / "t.h5") as traces:
         assert [(layer.name, layer.repeat) for layer in traces.layers] == [("one", 3), ("two", 1)]
+
+
+def test_processes_change_neither_reports_nor_traces(tmp_path, capsys):
+    layers = (Layer(matmul("one", m=9, n=7, k=5)), Layer(matmul("two", m=40, n=33, k=20)))
+    (tmp_path / "net.yaml").write_text(dump_network(Network("net", layers)))
+    command = ["simulate", "scalesim-default", str(tmp_path / "net.yaml"), "--dataflow", "os"]
+    found = []
+    for workers in ("1", "2"):
+        traces = tmp_path / f"{workers}.h5"
+        options = ["--json", "--values", "-j", workers, "--traces", str(traces)]
+        assert run([*command, *options]) == 0
+        found.append((capsys.readouterr().out, traces.read_bytes()))
+    assert found[0] == found[1]
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["1.h5", "2.h5", "net.yaml"]

@@ -52,8 +52,8 @@ def test_the_lines_of_plain_h5py_read_both_kinds_of_blocks(
         assert (stream.summary().segments > 0) == (kind == "segments")
     with space["h5py"].File(path, "r") as file:
         blocks = list(space["requests"](file["layers/conv1_1/dram/ifmap/read"]))
-    want = np.stack([x.astype(np.int64) for x in columns.values()], axis=1)
-    np.testing.assert_array_equal(np.concatenate(blocks), want)
+    want = np.stack([x.astype(np.int64) for x in columns.values()])
+    np.testing.assert_array_equal(np.hstack(blocks), want)
 
 
 def test_the_readme_states_the_schema_as_it_is():
