@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,13 @@ VALUES_SEED = 0
     show_default=True,
     help="Rules to simulate by.",
 )
+@click.option(
+    "--edges",
+    type=click.Choice(("included", "excluded")),
+    default="included",
+    show_default=True,
+    help="Whether first fill and last drain of a layer count; they are reported anyway.",
+)
 @scalesim_files
 @click.option(
     "-j",
@@ -61,6 +69,7 @@ def simulate(
     traces_path: str | None,
     check_values: bool,
     setting: str,
+    edges: str,
     workers: int,
     as_json: bool,
     **scalesim: Any,
@@ -80,6 +89,8 @@ def simulate(
     )
 
     inputs = ScaleSimInputs(architecture_ref, workload_ref, setting, **scalesim)
+    if setting != "default" and edges != "included":
+        raise click.UsageError(f"--setting {setting} counts as its tool does; leave out --edges")
     if setting != "default":
         inputs.simulate(
             mapping_path, dataflow_ref, samples, traces_path, check_values, as_json=as_json
@@ -114,6 +125,8 @@ def simulate(
             layer_folder(Path(traces_path)) if traces_path else None,
         )
         layers = simulate_network(network, run, writer, min(workers, len(distinct)), bar.update)
+    if edges == "excluded":
+        layers = tuple(replace(x, report=x.report.without_edges()) for x in layers)
     if as_json:
         document = result_document(architecture.name, workload_ref, layers, source)
         if check_values:
