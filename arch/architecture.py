@@ -124,7 +124,9 @@ class XyBus:
         diagonal: children that need the same tile are recognised across rows and columns (by tag
             matching). When false only within a row or a column, so that a diagonal of an array
             costs one transfer per row.
-        reduction: partial sums of children are added on the way up; else each travels alone.
+        reduction: partial sums of children are added on the way up.
+        adds_above: without ``reduction``, each partial sum travels alone and the memory above adds
+            them. With neither, no mapping may spread a dim over the children that results lack.
     """
 
     words_per_cycle: Fraction | None = None
@@ -132,6 +134,7 @@ class XyBus:
     multicast: bool = True
     diagonal: bool = True
     reduction: bool = True
+    adds_above: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ def _fanout(spec: FanoutSpec) -> Fanout:
         bus.multicast,
         bus.diagonal,
         bus.reduction,
+        bus.adds_above,
     )
     return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, wiring)
 
@@ -249,6 +250,7 @@ def _fanout_document(fanout: Fanout) -> dict[str, Any]:
             "multicast": wires.multicast,
             "diagonal": wires.diagonal,
             "reduction": wires.reduction,
+            **({"adds_above": True} if wires.adds_above else {}),
         }
         network = {"xy_bus": bus}
     mesh = {"mesh_x": fanout.mesh_x, "mesh_y": fanout.mesh_y}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut, XyBus
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
@@ -53,6 +53,8 @@ def check_mapping(
         return tuple(found)
     loops = placed_loops(architecture, problem.size, mapping)
     found += _check_fanouts(architecture, loops)
+    found += _check_repeats(architecture, mapping)
+    found += _check_reduction(architecture, problem, loops)
     found += _check_keeps(architecture, mapping)
     if not found:
         found += _check_capacity(architecture, problem, mapping)
@@ -197,6 +199,51 @@ def _check_fanouts(architecture: Architecture, loops: tuple[PlacedLoop, ...]) ->
     return found
 
 
+def _check_repeats(architecture: Architecture, mapping: Mapping) -> list[Violation]:
+    found = []
+    for fanout in architecture.fanouts:
+        entry = mapping.at(fanout.name)
+        for axis, group in (("x", entry.x), ("y", entry.y)):
+            dims = [loop.dim for loop in group]
+            found += [
+                Violation(
+                    "repeat",
+                    f"{fanout.name}.{axis}",
+                    f"{dim} spread {dims.count(dim)} times",
+                    "each dim once an axis: one loop of the smallest tile",
+                )
+                for dim in dict.fromkeys(dims)
+                if dims.count(dim) > 1
+            ]
+    return found
+
+
+def _check_reduction(
+    architecture: Architecture, problem: Problem, loops: tuple[PlacedLoop, ...]
+) -> list[Violation]:
+    found = []
+    for index, level in enumerate(architecture.levels):
+        if not isinstance(level, Fanout) or reduces(level):
+            continue
+        found += [
+            Violation(
+                "reduction",
+                f"{level.name}.{loop.axis}",
+                f"{loop.dim} spread over {loop.count}",
+                "partial sums: the network cannot add them, and no memory above does (adds_above)",
+            )
+            for loop in loops
+            if loop.level == index and loop.count > 1 and loop.dim not in problem.ofmap.dims
+        ]
+    return found
+
+
+def reduces(fanout: Fanout) -> bool:
+    """Return whether partial sums of several children of ``fanout`` can become one result."""
+    bus = fanout.network
+    return not isinstance(bus, XyBus) or bus.reduction or bus.adds_above
+
+
 def _check_keeps(architecture: Architecture, mapping: Mapping) -> list[Violation]:
     found = []
     for memory in architecture.memories:
@@ -228,7 +275,8 @@ def _check_capacity(
         kept = kept_tensors(level, mapping.at(level.name))
         need = sum(tiles[tensor] for tensor in kept)
         if need > level.capacity_words:
-            parts = " + ".join(f"{tensor} {tiles[tensor]}" for tensor in kept)
-            limit = f"{level.capacity_words} words"
-            found.append(Violation("capacity", level.name, f"{need} words ({parts})", limit))
+            parts = ", ".join(f"{tensor} {tiles[tensor]}" for tensor in kept)
+            value = f"needs {need} words, has {level.capacity_words}: {parts}"
+            limit = f"at most {level.capacity_words} words"
+            found.append(Violation("capacity", level.name, value, limit))
     return found

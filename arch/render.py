@@ -79,6 +79,7 @@ def describe_network(fanout: Fanout) -> str:
         "multicast" if wires.multicast else "unicast",
         *(["across diagonals"] if wires.multicast and wires.diagonal else []),
         *(["reduction"] if wires.reduction else []),
+        *(["partial sums added above"] if wires.adds_above and not wires.reduction else []),
         *([f"latency {wires.latency_cycles}"] if wires.latency_cycles else []),
     ]
     return ", ".join(words)

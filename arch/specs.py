@@ -222,6 +222,9 @@ class XyBusSpec(Spec):
     multicast: bool = True
     diagonal: bool = True
     reduction: bool = True
+    adds_above: bool = Field(
+        default=False, description="without reduction, the memory above adds the partial sums"
+    )
 
 
 class SystolicSpec(Spec):

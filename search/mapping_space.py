@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.legality import reduces
 from arraysmith.arch.problem import DIMS, Problem
 from arraysmith.sim.analytical.encoding import COLUMN, ROW, TEMPORAL, Int, MappingArrays
 
@@ -104,7 +105,7 @@ class MappingSpace:
         """Return the space; ArraysmithError if some dim has no place or nothing fits a mesh."""
         active = [d for d, size in enumerate(problem.sizes) if size > 1]
         whole = frozenset(DIMS.index(x) for rule in dataflow.rules for x in rule.whole)
-        slots = _spatial_slots(architecture, dataflow, active)
+        slots = _spatial_slots(architecture, problem, dataflow, active)
         places, orders = _temporal_orders(
             architecture, problem, dataflow, [d for d in active if d not in whole]
         )
@@ -286,7 +287,7 @@ def _first_orders(orders: tuple[tuple[int, ...], ...]) -> NDArray[np.bool_]:
 
 
 def _spatial_slots(
-    architecture: Architecture, dataflow: Dataflow, active: list[int]
+    architecture: Architecture, problem: Problem, dataflow: Dataflow, active: list[int]
 ) -> tuple[tuple[int, int, int], ...]:
     slots = []
     for index, level in enumerate(architecture.levels):
@@ -294,6 +295,8 @@ def _spatial_slots(
             rule = dataflow.rule(level.name)
             for axis, allowed in ((COLUMN, rule.x), (ROW, rule.y)):
                 names = DIMS if allowed is None else allowed
+                if not reduces(level):
+                    names = tuple(x for x in names if x in problem.ofmap.dims)
                 slots += [(index, axis, DIMS.index(x)) for x in names if DIMS.index(x) in active]
     return tuple(slots)
 

@@ -17,7 +17,7 @@ from arraysmith.arch.budget import Budget
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.dataflows import load_dataflow
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
-from arraysmith.arch.legality import check_mapping
+from arraysmith.arch.legality import check_mapping, division_violations
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import load_mapping
 from arraysmith.arch.networks import load_network
@@ -365,6 +365,10 @@ class _Reader:
             rule = f"a mapping is for one layer; {network.name} has {len(layers)} that differ"
             self.fault(at, rule, "choose a layer, as in workload: vgg16:conv1_1")
             return None
-        for violation in check_mapping(design, layers[0].problem, mapping):
+        problem = layers[0].problem
+        broken = check_mapping(design, problem, mapping)
+        if not broken and not design.systolic:  # the simulator scores it as well
+            broken = division_violations(design, problem, mapping)
+        for violation in broken:
             self.fault(at, f"is not legal on {design.name}: {violation}")
         return mapping

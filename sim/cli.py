@@ -12,7 +12,7 @@ import click
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.dataflows import load_dataflow, systolic_mapping
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
-from arraysmith.arch.legality import check_mapping
+from arraysmith.arch.legality import check_mapping, division_violations
 from arraysmith.arch.loader import load_architecture, load_mapping, mapping_document
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.networks import load_network
@@ -183,6 +183,8 @@ class Mappings:
         dataflow_ref: str | None,
         setting: str,
         samples: int,
+        *,
+        ragged: bool = True,
     ) -> None:
         """Take the options of a command.
 
@@ -192,6 +194,7 @@ class Mappings:
             dataflow_ref: name or file of a dataflow.
             setting: of the analytical model, by which a mapper chooses.
             samples: most mappings of a layer that a mapper looks at.
+            ragged: whether the model takes tiles that do not divide.
 
         Raises:
             click.UsageError: mapping and dataflow both given.
@@ -203,6 +206,7 @@ class Mappings:
         self._path = mapping_path
         self._setting = setting
         self._samples = samples
+        self._ragged = (ragged and setting != "timeloop") or architecture.systolic is not None
         self._found: dict[Problem, Mapping] = {}
         self.source: dict[str, Any]
         if mapping_path is not None and is_maestro(mapping_path):
@@ -242,6 +246,8 @@ class Mappings:
                 )
             return self._found[key]
         violations = check_mapping(self._architecture, problem, self._mapping)
+        if not violations and not self._ragged:
+            violations = division_violations(self._architecture, problem, self._mapping)
         if violations:
             raise mapping_error(self._path, problem.name, violations)
         return self._mapping

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from chips import LAYER, SPATIAL, SYSTOLIC
 
-from arraysmith.arch.architecture import Memory
+from arraysmith.arch.architecture import Fanout, Memory, XyBus
 from arraysmith.arch.legality import (
     IllegalMappingError,
     check_mapping,
@@ -79,7 +79,9 @@ def test_a_tile_that_just_fits_is_legal_and_one_line_less_is_not(name):
     roomy = ROOMY.with_values({f"{name}.width_bits": memory.word_bits})
     assert rules(roomy.with_values({f"{name}.depth": need}), LEGAL) == []
     found = check_mapping(roomy.with_values({f"{name}.depth": need - 1}), LAYER, LEGAL)
-    assert [(x.rule, x.where, x.limit) for x in found] == [("capacity", name, f"{need - 1} words")]
+    assert [(x.rule, x.where, x.limit) for x in found] == [
+        ("capacity", name, f"at most {need - 1} words")
+    ]
 
 
 def test_a_shared_memory_must_fit_the_sum_of_what_it_keeps():
@@ -90,6 +92,39 @@ def test_a_shared_memory_must_fit_the_sum_of_what_it_keeps():
     bypass = with_level(LEGAL, LevelMapping("glb", loops("C:1"), keep=("ofmap",)))
     assert rules(narrow.with_values({"glb.depth": 16}), bypass) == []
     assert rules(narrow.with_values({"glb.depth": 15}), bypass) == [("capacity", "glb")]
+
+
+def test_what_a_memory_needs_and_has_is_said_tensor_by_tensor():
+    narrow = ROOMY.with_values({"glb.width_bits": 8, "glb.depth": 51})
+    (found,) = check_mapping(narrow, LAYER, LEGAL)
+    assert str(found) == (
+        "glb: needs 52 words, has 51: ifmap 36, ofmap 16: capacity: at most 51 words"
+    )
+
+
+def test_a_dim_is_spread_once_over_an_axis():
+    twice = with_level(LEGAL, LevelMapping("array", x=loops("Q:2", "Q:1"), y=loops("S:1")))
+    assert rules(ROOMY, twice) == [("repeat", "array.x")]
+    both = with_level(LEGAL, LevelMapping("array", x=loops("Q:2"), y=loops("Q:1", "S:1")))
+    wide = ROOMY.with_values({"array.mesh_y": 6})
+    assert rules(wide, both) == []
+
+
+def with_bus(**flags: bool):
+    """Return the roomy design with another network."""
+    levels = tuple(
+        replace(x, network=XyBus(**flags)) if isinstance(x, Fanout) else x for x in ROOMY.levels
+    )
+    return replace(ROOMY, levels=levels)
+
+
+def test_partial_sums_need_a_network_or_a_memory_that_adds_them():
+    assert rules(with_bus(reduction=False), LEGAL) == [("reduction", "array.y")]
+    assert rules(with_bus(reduction=False, adds_above=True), LEGAL) == []
+    assert rules(with_bus(reduction=True), LEGAL) == []
+    results_only = with_level(LEGAL, LevelMapping("array", x=loops("Q:1")))
+    results_only = with_level(results_only, LevelMapping("dram", loops("P:1", "S:1")))
+    assert rules(with_bus(reduction=False), results_only) == []
 
 
 @pytest.mark.parametrize(("axis", "size"), [("mesh_x", 4), ("mesh_y", 3)])

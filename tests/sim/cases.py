@@ -43,6 +43,7 @@ def case(seed: int) -> Case:
             multicast=random.random() < 0.8,
             diagonal=random.random() < 0.6,
             reduction=random.random() < 0.7,
+            adds_above=True,
         ),
         spads=spads,
         pipeline=random.choice((1, 3)),

@@ -15,7 +15,7 @@ from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.analytical.model import AnalyticalModel
 
 BUSES = [
-    XyBus(multicast=multicast, diagonal=diagonal, reduction=reduction)
+    XyBus(multicast=multicast, diagonal=diagonal, reduction=reduction, adds_above=True)
     for multicast in (True, False)
     for diagonal in (True, False)
     for reduction in (True, False)

@@ -128,3 +128,17 @@ def test_the_installed_command_estimates(mapping_file):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "conv1_1" in done.stdout
+
+
+def test_ragged_tiles_are_estimated_and_refused_by_the_rules_of_timeloop(tmp_path, capsys):
+    path = tmp_path / "ragged.yaml"
+    path.write_text(
+        "kind: mapping\nlevels:\n  dram: {temporal: [P:50, K:1, C:1, R:1]}\n"
+        "  glb: {temporal: [P:1, Q:1]}\n  array: {y: [S:1]}\n"
+    )
+    estimate = ["estimate", "eyeriss-poster-found", "vgg16:conv1_1", "--mapping", str(path)]
+    assert run(estimate) == 0
+    capsys.readouterr()
+    assert run([*estimate, "--setting", "timeloop"]) == 2
+    told = "dram.P: tile 50: division: must divide the tile around it, 224"
+    assert told in capsys.readouterr().err

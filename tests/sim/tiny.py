@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import prod
 from random import Random
 
 from arraysmith.arch.architecture import Architecture, Compute, Energy, Fanout, Memory, XyBus
@@ -115,7 +116,9 @@ def mapping(
         for dim in DIMS:
             for prime in _primes(of.size[dim]):
                 level, axis = random.choice(places)
-                factors.append((level, axis, dim, prime))
+                here = [x for x in factors if x[:3] == (level, axis, dim) and axis != "t"]
+                factors = [x for x in factors if x not in here]  # a dim once an axis
+                factors.append((level, axis, dim, prod(x[3] for x in here) * prime))
         random.shuffle(factors)
         order = [level.name for level in architecture.levels]
         factors.sort(key=lambda x: (order.index(x[0]), "txy".index(x[1])))
@@ -149,7 +152,10 @@ def ragged_mapping(
                     break
                 last = place == chosen[-1]
                 tile = 1 if last else random.randint(1, tile)
-                loops.setdefault(places[place], []).append(Loop(dim, tile))
+                there = loops.setdefault(places[place], [])
+                if places[place][1] != "t" and any(x.dim == dim for x in there):
+                    there[:] = [x for x in there if x.dim != dim]  # a dim once an axis
+                there.append(Loop(dim, tile))
         for (_, axis), group in loops.items():
             if axis == "t":  # another order of dims; the loops of one dim stay nested
                 dims = [loop.dim for loop in group]
