@@ -283,6 +283,37 @@ def test_more_bandwidth_never_costs_cycles(seed, level, factor):
     assert simulate_systolic(better, case.problem, case.mapping).cycles <= case.report.cycles
 
 
+@given(seeds, st.sampled_from(["ifmap", "weight", "ofmap"]), st.integers(2, 9))
+@settings(deadline=None, max_examples=80)
+def test_more_sram_never_moves_more_words(seed, tensor, factor):
+    case = _case(seed)
+    levels = tuple(
+        replace(level, depth=level.depth * factor) if level.name == SRAMS[tensor] else level
+        for level in case.architecture.levels
+    )
+    roomy = replace(case.architecture, levels=levels)
+    report = simulate_systolic(roomy, case.problem, case.mapping)
+    for access in report.accesses:
+        if access.level == "dram":
+            before = case.report.words("dram", access.tensor, access.direction)
+            assert access.words <= before
+
+
+def test_more_sram_may_cost_cycles_because_larger_chunks_leave_later():
+    problem = matmul("mm", m=256, n=4, k=4)
+    drains = []
+    for depth in (16, 64, 256, 1024, 4096):
+        architecture = systolic(4, 4, depth=(4096, 4096, depth), offchip=4, sram=4)
+        report = simulate_systolic(architecture, problem, stationary("ws"))
+        # Everything else stays. 16 weights and an eighth of the ifmap, 128 words, come at 4 words
+        # a cycle; the weights take 4 array cycles to enter meanwhile.
+        assert (report.compute_cycles, report.stall_cycles["fill"]) == (266, 32)
+        drains.append(report.stall_cycles["drain"])
+    # The last part of a chunk leaves when the array is done: half the SRAM, and of a chunk that is
+    # all results an eighth or 64 cycles of it, whichever is more, at 4 words a cycle.
+    assert drains == [1, 7, 31, 63, 63]
+
+
 class InSimulatedTime:
     """A channel that hides that it knows its timing."""
 
