@@ -325,9 +325,10 @@ class _Loads:
 
 
 def _load_cycles(trace: ArrayTrace, cycle: Int) -> _Loads:
-    """Return when the stationary operand is loaded: row i in cycle -1 - i, if requests agree.
+    """Return when the stationary operand is loaded: row i in cycle -1 - i, if there are no gaps.
 
-    If they do not, there are gaps between the rows, and the requests say which cycles load.
+    Gaps between the rows are alike in all folds: a fold of fewer rows has the first of them. A row
+    that is all padding has no request; other folds then tell when it is loaded.
     """
     kind = trace.kind
     if kind.dataflow == "os":
@@ -335,22 +336,27 @@ def _load_cycles(trace: ArrayTrace, cycle: Int) -> _Loads:
     since = cycle - trace.start[trace.top.fold]
     if kind.overlapped:
         since = since - trace.top.lane
-    order = np.argsort(trace.top.fold, kind="stable")
-    bounds = np.searchsorted(trace.top.fold[order], np.arange(len(trace.start) + 1))
-    since = since[order]
-    found: list[Int] = []
-    for fold, rows in enumerate(trace.fold_rows.tolist()):
-        seen = np.unique(since[bounds[fold] : bounds[fold + 1]])
-        plain = np.arange(-rows, 0)
-        if len(seen) == 0 or seen[0] >= -rows:
-            found.append(plain)
-        elif len(seen) == rows:
-            found.append(seen)
-        else:
+    rows = trace.fold_rows[trace.top.fold]
+    found: dict[int, Int] = {}
+    most: Int | None = None
+    for many in sorted(set(trace.fold_rows.tolist()), reverse=True):
+        seen = np.unique(since[rows == many])
+        choices = [np.arange(-many, 0)]
+        if len(seen) == many:
+            choices.insert(0, seen)
+        elif most is not None:
+            choices.insert(0, most[:many] - most[many - 1] - 1)
+        fits = [choice for choice in choices if np.isin(seen, choice).all()]
+        if not fits:
             raise ArraysmithError(
-                f"fold {fold}: its stationary words come with gaps, and rows of padding hide where"
+                f"folds of {many} rows: their stationary words come with gaps, and rows of padding "
+                "hide where"
             )
-    return _Loads(tuple(found), -min(int(one[0]) for one in found))
+        found[many] = fits[0]
+        if most is None and len(seen) == many:
+            most = seen
+    cycles = tuple(found[many] for many in trace.fold_rows.tolist())
+    return _Loads(cycles, -min(int(one[0]) for one in cycles))
 
 
 def _extents(trace: ArrayTrace) -> tuple[Int, Int]:
