@@ -199,3 +199,12 @@ def test_memories_above_the_mesh_are_refused_in_words(model):
     shared = replace(systolic(4, 4), levels=(dram, ifmap, mesh, *rest))
     with pytest.raises(ArraysmithError, match="ifmap_sram: stands above arrays"):
         model(shared, matmul("m", m=7, n=8, k=5), stationary("os"))
+
+
+def test_the_setting_of_a_tool_with_one_array_refuses_several():
+    from arraysmith.sim.cycle.scalesim.layer import ToolMachine
+
+    with pytest.raises(ArraysmithError, match="arrays: the tool has one array"):
+        ToolMachine.of_architecture(
+            side_by_side(systolic(4, 4), 2, 1), matmul("m", m=7, n=8, k=5), stationary("os")
+        )

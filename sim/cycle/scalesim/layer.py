@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -263,7 +263,12 @@ class ToolMachine:
             ArraysmithError: not a systolic array with an SRAM per tensor of one-byte words.
         """
         parts = SystolicMachine.of(architecture, mapping)
-        folding = Folding.of(parts, problem, mapping)
+        if parts.mesh is not None:
+            raise UnsupportedByScaleSimError(
+                f"{parts.mesh.name}: the tool has one array, not several side by side"
+            )
+        # The tool has rules of its own for sparse weights, in every dataflow.
+        folding = Folding.of(parts, replace(problem, weight_sparsity=None), mapping)
         sizes = [_capacity(parts.buffer(tensor), tensor) for tensor in TENSORS]
         read, write = parts.offchip.read_words_per_cycle, parts.offchip.write_words_per_cycle
         user = read is not None
