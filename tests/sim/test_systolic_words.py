@@ -118,7 +118,7 @@ def _mapping(y: str, x: str, stream: str, dram: str = "", tile: int = 1) -> Mapp
         tuple(Loop(dim, 1) for dim in dims) for dims in (dram, y, x, stream)
     )
     if tile > 1:
-        y_loops = (Loop(y[0], tile), *y_loops)
+        y_loops, stream_loops = (Loop(y[0], tile),), (Loop(y[0], 1), *stream_loops)
     return Mapping(
         (
             LevelMapping("dram", temporal=dram_loops),
