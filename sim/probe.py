@@ -76,6 +76,9 @@ class Probe(Protocol):
     ) -> None:
         """Take waits of the array, in order; per cause they add up to the Report's stall cycles.
 
+        Gaps (``gap_<tensor>`` of a systolic array) are no waits: lanes are left empty while the
+        array goes on.
+
         Args:
             clock_cycle: [n] cycle in which the wait begins.
             cycles: [n] cycles it lasts; the array does not advance in them.
