@@ -3,8 +3,9 @@
 In a clock cycle a port reaches one line of each bank; all words of that line that somebody asks for
 come with it, as often as asked. Lines of one array cycle that lie in one bank therefore take
 turns, in the order in which their first words are asked for. With two ports reads and writes have
-turns of their own; with one a bank writes when its reads are over. Words then pass the memory's
-connection to the array in the order of their turns, at most so many per cycle as it carries.
+turns of their own; with one a bank writes when its reads are over. Writes begin when there is
+something to write. Words then pass the memory's connection to the array in the order of their
+turns, at most so many per cycle as it carries.
 
 Every array cycle stands by itself: a line asked for again in the next one is accessed again. The
 row of a line inside its bank is given out when it is loaded (``place_words`` numbers rows as if the
@@ -165,7 +166,7 @@ class Banks:
         self._one_port = ports[0].memory.ports == 1
         self._rates = np.array([port.rate for port in ports], np.int64)
 
-    def serve(self, words: Int, counts: Int, slots: Int) -> Service:
+    def serve(self, words: Int, counts: Int, slots: Int, ready: Int) -> Service:
         """Return how the words of a window are served.
 
         Args:
@@ -174,6 +175,7 @@ class Banks:
             counts: int64 [streams, array cycles], stored words.
             slots: int64 [streams, array cycles], words with padding, which keeps its turn on the
                 connection to the array but is in no bank.
+            ready: int64 [array cycles], clock cycle of each array cycle from which it writes.
         """
         found = Service(
             np.ones(counts.shape[1], np.int64),
@@ -185,6 +187,7 @@ class Banks:
             words,
             counts,
             slots,
+            ready,
             self._numbers,
             self._axes,
             self._owner,
@@ -204,6 +207,7 @@ def _serve(
     words: Int,
     counts: Int,
     slots: Int,
+    ready: Int,
     numbers: Int,
     axes: Int,
     owner: Int,
@@ -221,6 +225,7 @@ def _serve(
         words: see ``Banks.serve``.
         counts: see ``Banks.serve``.
         slots: see ``Banks.serve``.
+        ready: see ``Banks.serve``.
         numbers: int64 [streams, 5], see ``Places``.
         axes: int64 [streams, axes, 5], see ``Places``.
         owner: int64 [streams], equal for streams of one tensor: they share lines.
@@ -248,13 +253,15 @@ def _serve(
     turn_of = np.empty(size, np.int64)
     banks = numbers[0, _BANKS]
     lines = np.zeros(banks, np.int64)
-    of_turn = np.zeros(2 * most + 1, np.int64)
+    of_turn = np.zeros(2 * most + 1 + ready.max(), np.int64)
     for u in range(window):
         last = 0
         for direction in range(2):
             low, high = (0, first_write) if direction == 0 else (first_write, streams)
-            if direction == 0 or not one_port:
-                lines[:] = 0
+            first = 0 if direction == 0 else ready[u]
+            for b in range(banks):
+                if direction == 0 or not one_port or lines[b] < first:
+                    lines[b] = first
             stamp = 2 * u + direction
             used, padding, begun = 0, 0, False
             for s in range(low, high):
@@ -277,7 +284,7 @@ def _serve(
             if not begun:
                 continue
             # The connection: words in the order of their turns, padding first of all.
-            numerator, need = rates[low, 0], max(used, 1)
+            numerator, need = rates[low, 0], max(used, first + 1)
             if numerator == 0:
                 for s in range(low, high):
                     for i in range(at[s], at[s] + counts[s, u]):
@@ -287,8 +294,8 @@ def _serve(
                 for s in range(low, high):
                     for i in range(at[s], at[s] + counts[s, u]):
                         of_turn[turn[i]] += rates[s, 1]
-                end = padding
-                for w in range(used):
+                end = first * numerator + padding
+                for w in range(first, used):
                     begin = max(end, w * numerator)
                     end = begin + of_turn[w]
                     of_turn[w] = begin

@@ -157,27 +157,33 @@ class BankedMemory:
         )
         self._banks = Banks(read, written)
 
-    def pieces(self, alive: Sequence[Placed], begin: int, stop: int) -> Iterator[Piece]:
+    def pieces(
+        self, alive: Sequence[Placed], begin: int, stop: int, ready: Int | None
+    ) -> Iterator[Piece]:
         """Yield the array cycles [begin, stop) in order, so many at a time as memory is bounded.
 
         Args:
             alive: folds that move in them, later ones first.
             begin: first array cycle.
             stop: array cycle after the last one.
+            ready: int64 [cycles], clock cycle of each array cycle from which it writes; None: the
+                array only reads.
         """
         lanes = 0
         for stream in self.streams:
             lanes += sum(placed.plan.wave.passing[stream.tensor].lanes for placed in alive)
         length = max(1, PIECE_WORDS // max(1, lanes))
         for first in range(begin, stop, length):
-            yield self._piece(alive, first, min(first + length, stop))
+            last = min(first + length, stop)
+            late = None if ready is None else ready[first - begin : last - begin]
+            yield self._piece(alive, first, last, late)
 
-    def _piece(self, alive: Sequence[Placed], begin: int, stop: int) -> Piece:
+    def _piece(self, alive: Sequence[Placed], begin: int, stop: int, ready: Int | None) -> Piece:
         demand = demand_of(alive, begin, stop)
         listings: list[tuple[Stream, Listing | None]] = []
         words, counts = [], []
         for stream in self.streams:
-            moving = stream.moving(alive)
+            moving = [] if stream.written and ready is None else stream.moving(alive)
             listing = self._edge.listing(stream.tensor, moving, begin, stop) if moving else None
             listings.append((stream, listing))
             if listing is None:
@@ -188,7 +194,10 @@ class BankedMemory:
             counts.append(count)
         asked = np.concatenate(words) if words else np.empty(0, np.int64)
         slots = demand[[stream.row for stream in self.streams]]
-        return Piece(begin, self._banks.serve(asked, np.stack(counts), slots), listings)
+        if ready is None:
+            slots[[stream.written for stream in self.streams]] = 0
+            ready = np.zeros(stop - begin, np.int64)
+        return Piece(begin, self._banks.serve(asked, np.stack(counts), slots, ready), listings)
 
 
 class BankedPorts:

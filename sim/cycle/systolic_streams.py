@@ -76,7 +76,7 @@ class SystolicStreams:
                 self._tell(stream, alive, begin, window, clock)
         for banked in self._ports.memories:
             if self._probe.wants(banked.name):
-                self._tell_banked(banked, alive, begin, clock)
+                self._tell_banked(banked, alive, begin, window, clock)
 
     def tell_fold(self, placed: Placed) -> None:
         """Tell that a fold was placed."""
@@ -128,9 +128,14 @@ class SystolicStreams:
             self._request(stream, found, found.clock, found.clock)
 
     def _tell_banked(
-        self, banked: BankedMemory, alive: Sequence[Placed], begin: int, clock: Int
+        self,
+        banked: BankedMemory,
+        alive: Sequence[Placed],
+        begin: int,
+        window: Window,
+        clock: Int,
     ) -> None:
-        for piece in banked.pieces(alive, begin, begin + len(clock)):
+        for piece in banked.pieces(alive, begin, begin + len(clock), window.read_turn):
             for stream, found, turn, passed in piece.records(clock[piece.begin - begin :]):
                 # In the order of their turns; lanes stay in order.
                 order = np.argsort(found.clock + turn, kind="stable")

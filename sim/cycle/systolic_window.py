@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.systolic_banks import (
     STREAMS,
+    BankedMemory,
     BankedPorts,
     Stream,
     demand_of,
@@ -101,22 +102,28 @@ class Windows:
 
     def _window(self, alive: Sequence[Placed], begin: int, stop: int) -> Window:
         cycles, demand = stop - begin, demand_of(alive, begin, stop)
+        waits, cause = np.zeros((2, cycles), np.int64), np.zeros((2, cycles), np.int64)
         served = np.zeros((2, len(self._one_port), cycles), np.int64)
         for memory, banked in self._banked:
-            tensor = np.array([TENSORS.index(stream.tensor) for stream in banked.streams], np.int64)
-            for piece in banked.pieces(alive, begin, stop):
-                at = slice(piece.begin - begin, piece.begin - begin + len(piece.service.cycles))
-                served[0, memory, at] = piece.service.cycles
-                served[1, memory, at] = tensor[piece.service.late]
-        waits, cause = np.zeros((2, cycles), np.int64), np.zeros((2, cycles), np.int64)
+            served[:, memory] = _served(banked, alive, begin, stop, None)
+        own = np.zeros(cycles, np.int64)
+        _read(demand, self._rates, self._memory, served, waits, cause, own)
         turn = np.zeros(cycles, np.int64)
-        _ports(
-            demand,
-            self._rates,
-            self._memory,
-            self._one_port,
+        if not self._registered:
+            turn[:] = waits.sum(axis=0)
+        results = self._memory[-1]
+        written = np.zeros((2, cycles), np.int64)
+        for memory, banked in self._banked:
+            if memory == results:
+                written = _served(banked, alive, begin, stop, turn)
+        one_port = bool(self._one_port[results])
+        _write(
+            demand[-1],
+            self._rates[-1],
+            one_port,
             self._registered,
-            served,
+            own,
+            written,
             waits,
             cause,
             turn,
@@ -151,72 +158,99 @@ class Windows:
         return found
 
 
+def _served(
+    banked: BankedMemory, alive: Sequence[Placed], begin: int, stop: int, ready: Int | None
+) -> Int:
+    """Return cycles that banks need and index of the tensor that needs them, int64 [2, cycles]."""
+    found = np.zeros((2, stop - begin), np.int64)
+    tensor = np.array([TENSORS.index(stream.tensor) for stream in banked.streams], np.int64)
+    for piece in banked.pieces(alive, begin, stop, ready):
+        at = slice(piece.begin - begin, piece.begin - begin + len(piece.service.cycles))
+        found[0, at], found[1, at] = piece.service.cycles, tensor[piece.service.late]
+    return found
+
+
 @njit(cache=True, nogil=True)
-def _ports(
-    demand: Int,
-    rates: Int,
-    memory: Int,
-    one_port: NDArray[np.bool_],
-    registered: bool,
-    served: Int,
-    waits: Int,
-    cause: Int,
-    turn: Int,
+def _read(
+    demand: Int, rates: Int, memory: Int, served: Int, waits: Int, cause: Int, own: Int
 ) -> None:
-    """Freeze the array in every cycle whose words the ports need longer for.
+    """Freeze the array in every cycle whose words take longer to be read.
 
     Args:
         demand: int64 [4, cycles], words of ``STREAMS``; the last one is written.
         rates: int64 [4, 2], see ``port_rates``.
         memory: int64 [4], number of the memory of each stream; the streams of one share its ports.
-        one_port: bool [memories], whether reads and writes take turns.
-        registered: whether results are there before the words of their array cycle.
-        served: int64 [2, memories, cycles], cycles that banks need and tensor that needs them; 0
-            cycles: no banks.
+        served: int64 [2, memories, cycles], cycles in which banks have read and tensor that needs
+            them; 0 cycles: no banks.
         waits: int64 [2, cycles], written: see ``Window``; the first of the slowest memories has
             the cycle.
         cause: int64 [2, cycles], written: see ``Window``; the tensor with most words.
-        turn: int64 [cycles], written: when writes begin; not where banks decide that.
+        own: int64 [cycles], written: cycles that reads take by the rate of the results' memory.
     """
-    tensor = np.array([0, 1, 2, 2])
-    results = memory[3]
     for u in range(demand.shape[1]):
-        longest, own, writing = 1, 0, 0
-        if rates[3, 0] > 0:
-            writing = -(-(demand[3, u] * rates[3, 1]) // rates[3, 0])
-        for m in range(len(one_port)):
+        longest = 1
+        for m in range(served.shape[1]):
             read, most, common = 0, -1, 0
-            for k in range(4):
-                if memory[k] != m:
-                    continue
-                if k < 3:
+            for k in range(3):
+                if memory[k] == m:
                     read += demand[k, u] * rates[k, 1]
                     common = rates[k, 0]
-                if most < 0 or demand[k, u] > demand[most, u]:
-                    most = k
-            busy = 0
-            if common > 0:
-                busy = -(-read // common)
-            if m == results:
-                own = busy
-                if served[0, m, u] > 0:
-                    busy = busy + writing if one_port[m] else max(busy, writing)
+                    if most < 0 or demand[k, u] > demand[most, u]:
+                        most = k
+            busy = -(-read // common) if common > 0 else 0
+            if m == memory[3]:
+                own[u] = busy
             need = served[0, m, u] if served[0, m, u] > 0 else busy
             if need > longest:
                 longest = need
                 waits[0, u] = max(1, min(busy, need)) - 1
                 waits[1, u] = need - 1 - waits[0, u]
-                cause[0, u] = tensor[most]
-                cause[1, u] = served[1, m, u]
-        if demand[3, u] == 0 or served[0, results, u] > 0:
+                cause[0, u], cause[1, u] = most, served[1, m, u]
+
+
+@njit(cache=True, nogil=True)
+def _write(
+    demand: Int,
+    rate: Int,
+    one_port: bool,
+    registered: bool,
+    own: Int,
+    served: Int,
+    waits: Int,
+    cause: Int,
+    turn: Int,
+) -> None:
+    """Freeze the array longer where results are still being written.
+
+    Args:
+        demand: int64 [cycles], words written.
+        rate: int64 [2], words per cycle as numerator and denominator; numerator 0: unlimited.
+        one_port: whether reads and writes of the memory take turns.
+        registered: whether results are there before the words of their array cycle.
+        own: see ``_read``.
+        served: int64 [2, cycles], cycles in which banks have read and written, from ``turn`` on,
+            and tensor that needs them; 0 cycles: no banks.
+        waits: int64 [2, cycles], updated; of two tensors that make the array wait in a cycle the
+            one that does so longer has it.
+        cause: int64 [2, cycles], updated.
+        turn: int64 [cycles], cycles by which results come late; updated by what reads through a
+            single port take, but not where there are banks.
+    """
+    ofmap = 2
+    for u in range(len(demand)):
+        if demand[u] == 0:
             continue
-        begin = 0 if registered else longest - 1
-        if one_port[results]:
-            begin = max(begin, own if writing > 0 else own - 1)
-        turn[u] = begin
-        more = begin + max(writing, 1) - longest
-        if more > 0:
-            # Who makes the array wait longer has the cycle.
-            if registered or more >= waits[0, u]:
-                cause[0, u] = 2
-            waits[0, u] += more
+        writing = -(-(demand[u] * rate[1]) // rate[0]) if rate[0] > 0 else 0
+        begin = turn[u]
+        if one_port and served[0, u] == 0:
+            begin = max(begin, own[u] if writing > 0 else own[u] - 1)
+            turn[u] = begin
+        longest = 1 + waits[0, u] + waits[1, u]
+        by_rate = max(0, begin + max(writing, 1) - longest)
+        more = max(0, served[0, u] - longest) if served[0, u] > 0 else by_rate
+        by_rate = min(by_rate, more)
+        for kind, wait in enumerate((by_rate, more - by_rate)):
+            if wait > 0:
+                if registered or wait >= waits[kind, u]:
+                    cause[kind, u] = ofmap if kind == 0 else served[1, u]
+                waits[kind, u] += wait

@@ -129,7 +129,7 @@ def test_a_part_of_a_shared_memory_begins_behind_the_parts_before_it():
     assert Places.of(whole, of).place_words(np.arange(8))[:, 0].tolist() == [2, 2, 2, 2, 3, 3, 3, 3]
 
 
-def slow_service(chip, tensors, first_write, asked):
+def slow_service(chip, tensors, first_write, asked, ready):
     """Cycles, turns and passes of every array cycle, by a queue per bank and one at the exit.
 
     Args:
@@ -137,10 +137,11 @@ def slow_service(chip, tensors, first_write, asked):
         tensors: per stream.
         first_write: the streams from here on are written.
         asked: per array cycle and stream, the words; None is padding.
+        ready: per array cycle, clock cycle from which it writes.
     """
     rates = (chip.read_words_per_cycle, chip.write_words_per_cycle)
     cycles, turns, passes = [], [], []
-    for streams in asked:
+    for streams, late in zip(asked, ready, strict=True):
         need, used = 1, Counter()
         turn = [[0] * len(words) for words in streams]
         passed = [[0] * len(words) for words in streams]
@@ -148,6 +149,7 @@ def slow_service(chip, tensors, first_write, asked):
             mine = [s for s in range(len(tensors)) if (s >= first_write) == (way == 1)]
             if way == 1 and chip.ports == 2:
                 used = Counter()
+            first = late if way == 1 else 0
             known: dict[tuple, int] = {}
             queue = []
             for s in mine:
@@ -160,16 +162,16 @@ def slow_service(chip, tensors, first_write, asked):
                     bank, row, _ = slow_place(chip, of, tuple(int(x) for x in index))
                     line = (of.name, bank, row)
                     if line not in known:
-                        known[line] = used[bank]
-                        used[bank] += 1
+                        known[line] = max(used[bank], first)
+                        used[bank] = known[line] + 1
                     turn[s][i] = known[line]
                     queue.append((known[line], s, i))
             free = Fraction(0)
             for at, s, i in sorted(queue):
-                begin = max(free, Fraction(max(at, 0)))
+                begin = max(free, Fraction(max(at, first)))
                 free = begin + (1 / rates[way] if rates[way] else 0)
                 passed[s][i] = int(begin)
-                need = max(need, ceil(free) if rates[way] else max(at, 0) + 1, at + 1)
+                need = max(need, ceil(free) if rates[way] else max(at, first) + 1, at + 1)
         cycles.append(need)
         turns.append(turn)
         passes.append(passed)
@@ -203,7 +205,7 @@ def any_case(seed: int):
     return chip, streams, len(read), asked
 
 
-def serve(chip, streams, first_write, asked):
+def serve(chip, streams, first_write, asked, ready=None):
     words = [
         word
         for s in range(len(streams))
@@ -219,7 +221,9 @@ def serve(chip, streams, first_write, asked):
     rates = rate_row(chip.read_words_per_cycle), rate_row(chip.write_words_per_cycle)
     ports = [Port(chip, of, rates[s >= first_write]) for s, of in enumerate(streams)]
     banks = Banks(ports[:first_write], ports[first_write:])
-    return banks.serve(np.array(words, np.int64), counts, slots)
+    if ready is None:
+        ready = [0] * len(asked)
+    return banks.serve(np.array(words, np.int64), counts, slots, np.array(ready, np.int64))
 
 
 def told(asked, streams, values):
@@ -246,8 +250,10 @@ def stored(asked, values):
 @settings(deadline=None, max_examples=200)
 def test_the_kernel_serves_words_as_queues_do(seed):
     chip, streams, first_write, asked = any_case(seed)
-    cycles, turns, passes = slow_service(chip, streams, first_write, asked)
-    found = serve(chip, streams, first_write, asked)
+    random = Random(seed + 1)
+    ready = [random.choice((0, 0, 1, 4)) for _ in asked]
+    cycles, turns, passes = slow_service(chip, streams, first_write, asked, ready)
+    found = serve(chip, streams, first_write, asked, ready)
     assert found.cycles.tolist() == cycles
     assert told(asked, streams, found.turn) == stored(asked, turns)
     assert told(asked, streams, found.passed) == stored(asked, passes)
