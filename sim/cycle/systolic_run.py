@@ -28,7 +28,7 @@ from arraysmith.sim.cycle.systolic_streams import SystolicStreams
 from arraysmith.sim.cycle.systolic_sums import Adders
 from arraysmith.sim.cycle.systolic_traffic import Traffic
 from arraysmith.sim.cycle.systolic_wave import StepTimes
-from arraysmith.sim.cycle.systolic_window import BANK, PORT_CAUSES, RATE, Window, Windows
+from arraysmith.sim.cycle.systolic_window import PORT_CAUSES, Window, Windows
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding, SystolicMachine
 from arraysmith.sim.operand_words import Moves, OperandWords
@@ -242,12 +242,12 @@ class SystolicRun:
             told.append((at, 0, wait, cause))
             waited[cycle - begin :] += wait
         starts = clock + window.offsets[:-1] + waited[:-1]
-        for kind, where in ((RATE, "sram"), (BANK, "bank")) if window.waiting else ():
-            # What banks add comes after what the rates make the array wait.
-            begins = starts if kind == RATE else starts + window.waits[RATE]
-            for cycle in np.flatnonzero(window.waits[kind]).tolist():
-                wait, tensor = int(window.waits[kind, cycle]), TENSORS[window.cause[kind, cycle]]
-                told.append((int(begins[cycle]), 1, wait, f"{where}_{tensor}"))
+        begins = starts
+        for waited_for, causes in zip(window.waits, window.cause, strict=True):
+            for cycle in np.flatnonzero(waited_for).tolist() if window.waiting else ():
+                cause = PORT_CAUSES[causes[cycle]]
+                told.append((int(begins[cycle]), 1, int(waited_for[cycle]), cause))
+            begins = begins + waited_for
         for at, _, wait, cause in sorted(told):
             self._streams.tell_stall(at, wait, cause)
         self._streams.tell_window(alive, begin, window, starts)

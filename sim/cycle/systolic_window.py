@@ -32,7 +32,12 @@ from arraysmith.sim.folding import SystolicMachine
 
 Int = NDArray[np.int64]
 
-RATE, BANK = 0, 1
+READ, WRITE = 0, 2
+BANK = 1
+"""Kinds of waits, in the order in which they follow in an array cycle: ``READ``, for the rates of
+ports that read, then ``READ + BANK``, for what their banks add; ``WRITE`` and ``WRITE + BANK``, the
+same of what is written still."""
+
 PORT_CAUSES = tuple(f"{where}_{tensor}" for where in ("sram", "bank") for tensor in TENSORS)
 """Causes of waits: ``sram_<tensor>``, a port moves fewer words; ``bank_<tensor>``, what conflicts
 at banks cost beyond that."""
@@ -47,9 +52,8 @@ class Window:
         offsets: int64 [cycles + 1], clock cycle in which each array cycle begins when the SRAM
             ports alone make the array wait, from the first one on.
         waiting: clock cycles of waiting.
-        waits: int64 [2, cycles], the same per array cycle: what the rates of the ports make
-            (``RATE``) and what banks add (``BANK``).
-        cause: int64 [2, cycles], index into ``TENSORS`` of the tensor that the wait is for.
+        waits: int64 [4, cycles], the same per array cycle and kind, see ``READ``.
+        cause: int64 [4, cycles], index into ``PORT_CAUSES``.
         by_cause: cycles of waiting by ``PORT_CAUSES``.
         read_turn: int64 [cycles], clock cycle of each array cycle in which writes begin: results
             come straight from adders, or reads go first through a single port.
@@ -102,7 +106,7 @@ class Windows:
 
     def _window(self, alive: Sequence[Placed], begin: int, stop: int) -> Window:
         cycles, demand = stop - begin, demand_of(alive, begin, stop)
-        waits, cause = np.zeros((2, cycles), np.int64), np.zeros((2, cycles), np.int64)
+        waits, cause = np.zeros((2, 4, cycles), np.int64)
         served = np.zeros((2, len(self._one_port), cycles), np.int64)
         for memory, banked in self._banked:
             served[:, memory] = _served(banked, alive, begin, stop, None)
@@ -121,7 +125,6 @@ class Windows:
             demand[-1],
             self._rates[-1],
             one_port,
-            self._registered,
             own,
             written,
             waits,
@@ -129,10 +132,8 @@ class Windows:
             turn,
         )
         offsets = np.zeros(cycles + 1, np.int64)
-        np.cumsum(1 + waits[RATE] + waits[BANK], out=offsets[1:])
-        many = len(TENSORS)
-        kinds = cause + np.array([[0], [many]])
-        each = np.bincount(kinds.ravel(), waits.ravel(), 2 * many)
+        np.cumsum(1 + waits.sum(axis=0), out=offsets[1:])
+        each = np.bincount(cause.ravel(), waits.ravel(), len(PORT_CAUSES))
         return Window(
             cycles,
             offsets,
@@ -182,9 +183,9 @@ def _read(
         memory: int64 [4], number of the memory of each stream; the streams of one share its ports.
         served: int64 [2, memories, cycles], cycles in which banks have read and tensor that needs
             them; 0 cycles: no banks.
-        waits: int64 [2, cycles], written: see ``Window``; the first of the slowest memories has
+        waits: int64 [4, cycles], written: see ``Window``; the first of the slowest memories has
             the cycle.
-        cause: int64 [2, cycles], written: see ``Window``; the tensor with most words.
+        cause: int64 [4, cycles], written: see ``Window``; the tensor with most words.
         own: int64 [cycles], written: cycles that reads take by the rate of the results' memory.
     """
     for u in range(demand.shape[1]):
@@ -203,9 +204,9 @@ def _read(
             need = served[0, m, u] if served[0, m, u] > 0 else busy
             if need > longest:
                 longest = need
-                waits[0, u] = max(1, min(busy, need)) - 1
-                waits[1, u] = need - 1 - waits[0, u]
-                cause[0, u], cause[1, u] = most, served[1, m, u]
+                waits[READ, u] = max(1, min(busy, need)) - 1
+                waits[READ + BANK, u] = need - 1 - waits[READ, u]
+                cause[READ, u], cause[READ + BANK, u] = most, 3 + served[1, m, u]
 
 
 @njit(cache=True, nogil=True)
@@ -213,7 +214,6 @@ def _write(
     demand: Int,
     rate: Int,
     one_port: bool,
-    registered: bool,
     own: Int,
     served: Int,
     waits: Int,
@@ -226,13 +226,11 @@ def _write(
         demand: int64 [cycles], words written.
         rate: int64 [2], words per cycle as numerator and denominator; numerator 0: unlimited.
         one_port: whether reads and writes of the memory take turns.
-        registered: whether results are there before the words of their array cycle.
         own: see ``_read``.
         served: int64 [2, cycles], cycles in which banks have read and written, from ``turn`` on,
             and tensor that needs them; 0 cycles: no banks.
-        waits: int64 [2, cycles], updated; of two tensors that make the array wait in a cycle the
-            one that does so longer has it.
-        cause: int64 [2, cycles], updated.
+        waits: int64 [4, cycles], updated: what writing takes longer than reading.
+        cause: int64 [4, cycles], updated.
         turn: int64 [cycles], cycles by which results come late; updated by what reads through a
             single port take, but not where there are banks.
     """
@@ -245,12 +243,9 @@ def _write(
         if one_port and served[0, u] == 0:
             begin = max(begin, own[u] if writing > 0 else own[u] - 1)
             turn[u] = begin
-        longest = 1 + waits[0, u] + waits[1, u]
+        longest = 1 + waits[READ, u] + waits[READ + BANK, u]
         by_rate = max(0, begin + max(writing, 1) - longest)
         more = max(0, served[0, u] - longest) if served[0, u] > 0 else by_rate
-        by_rate = min(by_rate, more)
-        for kind, wait in enumerate((by_rate, more - by_rate)):
-            if wait > 0:
-                if registered or wait >= waits[kind, u]:
-                    cause[kind, u] = ofmap if kind == 0 else served[1, u]
-                waits[kind, u] += wait
+        waits[WRITE, u] = min(by_rate, more)
+        waits[WRITE + BANK, u] = more - waits[WRITE, u]
+        cause[WRITE, u], cause[WRITE + BANK, u] = ofmap, 3 + served[1, u]
