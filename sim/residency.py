@@ -29,8 +29,9 @@ from arraysmith.arch.architecture import COLUMNS, ROWS, STREAM, Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import DIMS, OFMAP, Problem, Tensor
 from arraysmith.sim.fold_times import FoldTimes
-from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
+from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.side import Side
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 WHOLE_PIECES = 8
 """Loads into which a fold's part of a whole streaming operand is cut: a choice, not a limit of the

@@ -29,7 +29,7 @@ from arraysmith.sim.analytical.latency import side_cycles
 from arraysmith.sim.analytical.systolic_words import WordCounter
 from arraysmith.sim.arrays import arrays_of
 from arraysmith.sim.fold_times import FoldTimes
-from arraysmith.sim.folding import Folding, SystolicMachine
+from arraysmith.sim.folding import Folding
 from arraysmith.sim.operand_words import (
     Moves,
     OffchipMove,
@@ -41,6 +41,7 @@ from arraysmith.sim.operand_words import (
 from arraysmith.sim.pricing import priced_report
 from arraysmith.sim.report import READ, UPDATE, Report
 from arraysmith.sim.residency import Operand, partial_sums_stay, require_room_for_results
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 
 def evaluate_systolic(

@@ -37,11 +37,12 @@ from arraysmith.sim.cycle.systolic_run import CAUSES, Outcome, SystolicRun
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
 from arraysmith.sim.cycle.systolic_sums import Adders
 from arraysmith.sim.cycle.systolic_words import WordView
-from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
+from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.operand_words import Moves, OperandWords, counts_of, offchip_moves
 from arraysmith.sim.pricing import priced_report
 from arraysmith.sim.probe import OneOfMany, Probe
 from arraysmith.sim.report import Report
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 
 def simulate_systolic(

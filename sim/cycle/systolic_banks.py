@@ -21,7 +21,7 @@ from arraysmith.sim.cycle.banks import Banks, Port, Service
 from arraysmith.sim.cycle.network import rate_row
 from arraysmith.sim.cycle.systolic_edge import Edge, Listing, Records
 from arraysmith.sim.cycle.systolic_schedule import Placed
-from arraysmith.sim.folding import SystolicMachine
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
 

@@ -12,7 +12,7 @@ from arraysmith.arch.architecture import COLUMNS, ROWS
 from arraysmith.arch.problem import OFMAP
 from arraysmith.sim.cycle.systolic_words import Range
 from arraysmith.sim.fold_times import FoldTimes
-from arraysmith.sim.folding import Fold, Folding, SystolicMachine
+from arraysmith.sim.folding import Fold, Folding
 from arraysmith.sim.residency import (
     Operand,
     half_words,
@@ -21,6 +21,7 @@ from arraysmith.sim.residency import (
     require_room_for_results,
     room_words,
 )
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
 

@@ -30,9 +30,10 @@ from arraysmith.sim.cycle.systolic_traffic import Traffic
 from arraysmith.sim.cycle.systolic_wave import StepTimes
 from arraysmith.sim.cycle.systolic_window import PORT_CAUSES, Window, Windows
 from arraysmith.sim.cycle.systolic_words import WordView
-from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding, SystolicMachine
+from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding
 from arraysmith.sim.operand_words import Moves, OperandWords
 from arraysmith.sim.residency import Operand
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
 

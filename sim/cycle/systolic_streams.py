@@ -29,8 +29,8 @@ from arraysmith.sim.cycle.systolic_banks import (
 from arraysmith.sim.cycle.systolic_edge import Edge, Records
 from arraysmith.sim.cycle.systolic_schedule import Placed
 from arraysmith.sim.cycle.systolic_window import Window
-from arraysmith.sim.folding import SystolicMachine
 from arraysmith.sim.probe import Folds, Probe
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
 

@@ -25,8 +25,9 @@ from arraysmith.sim.cycle.systolic_loads import Load, LoadOrder, ResultChunk, Re
 from arraysmith.sim.cycle.systolic_plan import OPERANDS, Meeting, Plans
 from arraysmith.sim.cycle.systolic_sums import Adders, BlockKey
 from arraysmith.sim.cycle.systolic_words import WordView
-from arraysmith.sim.folding import Fold, Folding, SystolicMachine
+from arraysmith.sim.folding import Fold, Folding
 from arraysmith.sim.operand_words import OperandWords
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
 

@@ -21,8 +21,9 @@ from arraysmith.sim.cycle.systolic import word_views
 from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
 from arraysmith.sim.cycle.systolic_words import WordView
 from arraysmith.sim.cycle.values import POISON, Drop
-from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding, SystolicMachine
+from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding
 from arraysmith.sim.residency import Operand
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
 

@@ -28,7 +28,7 @@ from arraysmith.sim.cycle.systolic_banks import (
     port_rates,
 )
 from arraysmith.sim.cycle.systolic_schedule import Placed
-from arraysmith.sim.folding import SystolicMachine
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
 

@@ -22,8 +22,9 @@ from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.cycle.systolic import simulate_systolic
-from arraysmith.sim.folding import LANES_AND_STEPS, Folding, SystolicMachine
+from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.report import Report
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 seeds = st.integers(0, 10**9)
 

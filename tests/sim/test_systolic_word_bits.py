@@ -17,9 +17,10 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import WordBits, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.systolic import simulate_systolic
-from arraysmith.sim.folding import Folding, SystolicMachine
+from arraysmith.sim.folding import Folding
 from arraysmith.sim.operand_words import fitted
 from arraysmith.sim.residency import Operand
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 BOTH = pytest.mark.parametrize("model", [evaluate_systolic, simulate_systolic])
 

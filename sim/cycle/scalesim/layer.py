@@ -13,7 +13,8 @@ from arraysmith.arch.importers.scalesim_config import BankedPort, ScaleSimConfig
 from arraysmith.arch.importers.scalesim_layout import ScaleSimLayout
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import OFMAP, TENSORS, Problem
-from arraysmith.sim.folding import Folding, SystolicMachine
+from arraysmith.sim.folding import Folding
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
 

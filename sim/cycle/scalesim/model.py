@@ -13,9 +13,9 @@ from arraysmith.sim.cycle.scalesim.dram_trace import ToolProbe
 from arraysmith.sim.cycle.scalesim.layer import Shape, ToolMachine, shape_of
 from arraysmith.sim.cycle.scalesim.result import ToolResult
 from arraysmith.sim.cycle.scalesim.run import run_layer
-from arraysmith.sim.folding import SystolicMachine
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, total
+from arraysmith.sim.systolic_machine import SystolicMachine
 
 SETTING = "scalesim-3.0.0"
 

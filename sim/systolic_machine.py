@@ -1,0 +1,140 @@
+"""The parts of an architecture around a systolic array, found by what its memories keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Systolic
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.mapping import Mapping, kept_tensors
+from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+from arraysmith.sim.operand_words import fitted
+
+
+@dataclass(frozen=True, slots=True)
+class SystolicMachine:
+    """The parts of an architecture that this path knows: an SRAM for every tensor, an array of PEs.
+
+    An SRAM that keeps several tensors stands for each of them; they share its ports and banks.
+    SRAMs are as the words of the problem see them, see ``operand_words.fitted``. A mesh of arrays
+    has one of each SRAM per array.
+
+    Attributes:
+        offchip: off-chip memory.
+        ifmap: SRAM of the ifmap.
+        weight: SRAM of the weights.
+        ofmap: SRAM of the results and partial sums.
+        array: rows are mesh_y, columns are mesh_x.
+        wiring: its systolic switches.
+        macs: level name of the MACs.
+        mesh: arrays side by side, each with its own SRAMs; None for a single one.
+    """
+
+    offchip: Memory
+    ifmap: Memory
+    weight: Memory
+    ofmap: Memory
+    array: Fanout
+    wiring: Systolic
+    macs: str
+    mesh: Fanout | None = None
+
+    @classmethod
+    def of(
+        cls, architecture: Architecture, mapping: Mapping, problem: Problem | None = None
+    ) -> SystolicMachine:
+        """Find the parts by what they hold; raises ArraysmithError naming what does not fit.
+
+        Args:
+            architecture: the design.
+            mapping: says what its memories keep.
+            problem: whose words the SRAMs have to take; None: words of their own width.
+        """
+        array = architecture.systolic
+        if array is None or not isinstance(array.network, Systolic):
+            raise ArraysmithError(f"{architecture.name}: the last level is no systolic array")
+        mesh = architecture.scale_out
+        if len(architecture.fanouts) > (1 if mesh is None else 2):
+            raise ArraysmithError(
+                f"{architecture.name}: one fan-out, the array, is supported, and one of arrays "
+                "side by side above it"
+            )
+        if architecture.compute.pipeline_cycles != 1:
+            raise ArraysmithError(
+                f"{architecture.name}: {architecture.compute.name}.pipeline_cycles "
+                f"{architecture.compute.pipeline_cycles}: a systolic PE takes 1 cycle"
+            )
+        for value, known in (
+            (array.network.drain, ("shift", "bus", "free")),
+            (array.network.fold_overlap, ("none", "weights", "accumulators")),
+            (array.network.partial_folds, ("used", "full")),
+            (array.network.partial_sums, ("accumulate", "spill")),
+        ):
+            if value not in known:
+                raise ArraysmithError(
+                    f"{array.name}: {value!r}: must be one of " + ", ".join(known)
+                )
+        buffers: dict[str, Memory] = {}
+        for memory in architecture.memories[1:]:
+            kept = kept_tensors(memory, mapping.at(memory.name))
+            unplaced = [tensor for tensor in kept if tensor not in dict(memory.partition)]
+            if len(kept) > 1 and unplaced:
+                raise ArraysmithError(
+                    f"{memory.name}: keeps {', '.join(kept)}: partition must say how many lines "
+                    f"{', '.join(unplaced)} may take: an SRAM of a systolic array shares nothing "
+                    "but its ports and banks"
+                )
+            for tensor in kept:
+                if tensor in buffers:
+                    raise ArraysmithError(
+                        f"{memory.name}: {tensor} is already kept by {buffers[tensor].name}: "
+                        "one SRAM level is supported"
+                    )
+                buffers[tensor] = memory
+            if kept and mesh in architecture.levels[architecture.levels.index(memory) :]:
+                raise ArraysmithError(
+                    f"{memory.name}: stands above {mesh.name}: SRAMs shared by arrays side by side "
+                    "are not supported: give each array its own, below it"
+                )
+        missing = [tensor for tensor in TENSORS if tensor not in buffers]
+        if missing:
+            raise ArraysmithError(
+                f"{architecture.name}: no SRAM keeps {', '.join(missing)}: a systolic array "
+                "reads and writes every tensor through one"
+            )
+        if problem is not None:
+            widest: dict[str, int] = {}
+            for data in problem.stored_tensors:
+                name = buffers[data.name].name
+                widest[name] = max(widest.get(name, 0), data.word_bits)
+            buffers = {t: fitted(memory, widest[memory.name]) for t, memory in buffers.items()}
+        return cls(
+            architecture.memories[0],
+            buffers[IFMAP],
+            buffers[WEIGHT],
+            buffers[OFMAP],
+            array,
+            array.network,
+            architecture.compute.name,
+            mesh,
+        )
+
+    @property
+    def one_channel(self) -> bool:
+        """Whether what comes from off-chip and what goes there take turns.
+
+        So with an off-chip memory of one port, or an SRAM of one port and no banks that keeps
+        results as well as an operand.
+        """
+        operands = {self.ifmap.name, self.weight.name}
+        together = self.ofmap.name in operands and not self.ofmap.banked(OFMAP)
+        return self.offchip.ports == 1 or (together and self.ofmap.ports == 1)
+
+    @property
+    def buffers(self) -> dict[str, Memory]:
+        """The SRAM of each tensor."""
+        return {IFMAP: self.ifmap, WEIGHT: self.weight, OFMAP: self.ofmap}
+
+    def buffer(self, tensor: str) -> Memory:
+        """Return the SRAM of ``tensor``."""
+        return self.buffers[tensor]
