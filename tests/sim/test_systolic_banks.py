@@ -46,7 +46,8 @@ def banked(architecture: Architecture, random: Random, *, interleave: str | None
         words = random.choice([n for n in (1, 2, 4) if all(part % n == 0 for part in parts)])
         chosen = interleave or random.choice((LINE, WORD))
         depth = level.depth // words
-        options = [n for n in (1, 2, 3, 4) if (depth if chosen == LINE else words) % n == 0]
+        parted = depth if chosen == LINE else words
+        options = [n for n in (1, 2, 3, 4) if parted % n == 0 and n <= depth]
         layouts = tuple((t, any_layout(random, t, words, chosen)) for t in level.holds)
         levels.append(
             replace(
@@ -132,6 +133,7 @@ def test_more_banks_in_a_multiple_never_make_a_run_slower(seed, factor):
     few = banked(architecture, random, interleave=LINE)
     before = run(few, of, mapping)
     assume(before is not None)
+    assume(all(x.depth is None or x.banks * factor <= x.depth for x in few.memories))
     levels = [
         replace(level, banks=level.banks * factor) if isinstance(level, Memory) else level
         for level in few.levels
