@@ -114,6 +114,21 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Wires:
+    """What moving words between the children of a fan-out takes; see ``sim.wires`` for how far.
+
+    Attributes:
+        hop_um: micrometres from a child to its neighbour; the technology gives the energy.
+        routers: each hop also passes a router of the technology.
+        hop_pj_per_bit: stated energy per bit and hop, in place of the technology's.
+    """
+
+    hop_um: int = 0
+    routers: bool = False
+    hop_pj_per_bit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class XyBus:
     """Buses along rows and columns, one per tensor, as on Eyeriss (Chen et al., JSSC 2017).
 
@@ -127,6 +142,7 @@ class XyBus:
         reduction: partial sums of children are added on the way up.
         adds_above: without ``reduction``, each partial sum travels alone and the memory above adds
             them. With neither, no mapping may spread a dim over the children that results lack.
+        wires: what moving words takes; None counts no energy for it.
     """
 
     words_per_cycle: Fraction | None = None
@@ -135,6 +151,7 @@ class XyBus:
     diagonal: bool = True
     reduction: bool = True
     adds_above: bool = False
+    wires: Wires | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +169,14 @@ class Systolic:
             ``used`` rows and columns, or ``full``.
         partial_sums: where sums over row folds are kept, weight and input stationary:
             ``accumulate``, in the SRAM when all of a column fold fit; ``spill``, off-chip always.
+        wires: what moving words takes; None counts no energy for it.
     """
 
     drain: str = "shift"
     fold_overlap: str = "none"
     partial_folds: str = "used"
     partial_sums: str = "accumulate"
+    wires: Wires | None = None
 
 
 ROWS, COLUMNS, STREAM = "rows", "columns", "stream"
@@ -210,6 +229,8 @@ class Compute:
         accumulate_bits: bits of the adder.
         pipeline_cycles: cycles from operands to result; at least 1.
         energy: stated energy per MAC; None to take it from the technology.
+        number: type of its numbers, known to ``arch.technology``: ``int``, ``fp16`` ... It decides
+            energy and area, nothing else.
     """
 
     name: str = "mac"
@@ -217,9 +238,13 @@ class Compute:
     accumulate_bits: int = 16
     pipeline_cycles: int = 1
     energy: Energy | None = None
+    number: str = "int"
 
 
 Level = Memory | Fanout
+
+LEAKS_SRAM, LEAKS_ALL = "sram", "all"
+"""Values of ``Architecture.leakage``."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +257,8 @@ class Architecture:
         technology: name of the energy and area table, for example ``65nm``.
         levels: memories and fan-outs, outermost first; the first is the off-chip memory.
         compute: the MAC unit below the last level.
+        leakage: what leaks: ``sram``, memories that are not made of gates; ``all``, MACs and
+            register files, too.
     """
 
     name: str
@@ -239,6 +266,7 @@ class Architecture:
     technology: str
     levels: tuple[Level, ...]
     compute: Compute = Compute()
+    leakage: str = LEAKS_SRAM
 
     @property
     def memories(self) -> tuple[Memory, ...]:

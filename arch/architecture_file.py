@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from arraysmith.arch.architecture import (
+    LEAKS_SRAM,
     Architecture,
     Compute,
     Energy,
@@ -15,10 +16,14 @@ from arraysmith.arch.architecture import (
     Level,
     ScaleOut,
     Systolic,
+    Wires,
     XyBus,
 )
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
 from arraysmith.arch.importers.scalesim_config import is_config, read_config
+from arraysmith.arch.importers.timeloop_architecture import design_document, renamed
+from arraysmith.arch.importers.timeloop_names import USUAL, Names
+from arraysmith.arch.importers.timeloop_source import Reading, is_timeloop, read_source
 from arraysmith.arch.memory_file import memory_document, memory_faults, memory_of
 from arraysmith.arch.notation.maestro_convert import architecture_of
 from arraysmith.arch.notation.maestro_file import is_maestro, read_hardware
@@ -27,6 +32,7 @@ from arraysmith.arch.specs import (
     ArchitectureSpec,
     FanoutSpec,
     MemorySpec,
+    WiresSpec,
 )
 from arraysmith.arch.units import format_clock, format_cycles, format_energy_pj, format_rate
 from arraysmith.arch.yaml_positions import (
@@ -72,21 +78,46 @@ def load_architecture(ref: str | Path) -> Architecture:
 
 def parse_architecture(text: str, file: str = "") -> Architecture:
     """Return the design in YAML ``text``; ``file`` is the name that faults carry."""
-    return _architecture(parse_document(text, file))
+    return build_architecture(parse_document(text, file))
 
 
 def read_architecture(path: str | Path) -> Architecture:
-    """Return the design in a file: YAML, a ``.cfg`` of SCALE-Sim, a ``.m`` of MAESTRO."""
+    """Return the design in a file: YAML, ours or Timeloop's, a ``.cfg`` of SCALE-Sim, a ``.m``."""
     if is_config(path):
         return read_config(path).architecture()
     if is_maestro(path):
         return architecture_of(read_hardware(path), name=Path(path).stem)[0]
-    return _architecture(read_document(path))
+    document = read_document(path)
+    if is_timeloop(document):
+        return timeloop_architecture(Reading(read_source(path)))
+    return build_architecture(document)
 
 
-def _architecture(document: Document) -> Architecture:
+def timeloop_architecture(reading: Reading, names: Names = USUAL) -> Architecture:
+    """Return the design in a file of Timeloop; ``reading`` takes the assumptions made.
+
+    Args:
+        reading: the file.
+        names: what its data spaces are called here.
+
+    Raises:
+        InputError: the design has faults, or cannot be said in our types; carries all of them.
+    """
+    document, paths = design_document(reading, names)
+    try:
+        built = build_architecture(document)
+    except InputError as error:
+        reading.faults += renamed(error, paths, reading)
+    reading.finish()
+    return built
+
+
+def build_architecture(document: Document) -> Architecture:
+    """Return the design in a document that was read already; InputError with all its faults."""
     spec, faults = collect(document, ArchitectureSpec)
     faults += _chain_faults(document.data, document.positions)
+    if spec is not None:
+        faults += _compute_faults(spec, document.positions)
     if spec is None or faults:
         raise InputError(sort_faults(faults))
     levels = tuple(
@@ -95,8 +126,15 @@ def _architecture(document: Document) -> Architecture:
     )
     compute = spec.compute
     energy = None if compute.energy is None else Energy(compute.energy, compute.energy)
-    mac = Compute(compute.name, compute.multiply, compute.accumulate, compute.pipeline, energy)
-    return Architecture(spec.name, spec.clock, spec.technology, levels, mac)
+    mac = Compute(
+        compute.name,
+        compute.multiply,
+        compute.accumulate,
+        compute.pipeline,
+        energy,
+        compute.number,
+    )
+    return Architecture(spec.name, spec.clock, spec.technology, levels, mac, spec.leakage)
 
 
 def _fanout(spec: FanoutSpec) -> Fanout:
@@ -107,6 +145,7 @@ def _fanout(spec: FanoutSpec) -> Fanout:
             fold_overlap=wires.fold_overlap,
             partial_folds=wires.partial_folds,
             partial_sums=wires.partial_sums,
+            wires=_wires(wires.wires),
         )
         return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, array)
     if spec.network.scale_out is not None:
@@ -121,8 +160,13 @@ def _fanout(spec: FanoutSpec) -> Fanout:
         bus.diagonal,
         bus.reduction,
         bus.adds_above,
+        _wires(bus.wires),
     )
     return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, wiring)
+
+
+def _wires(spec: WiresSpec | None) -> Wires | None:
+    return None if spec is None else Wires(spec.hop or 0, spec.routers, spec.energy)
 
 
 def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
@@ -151,6 +195,21 @@ def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
         if fanout is not None:
             yield from _network_faults(fanout, path, positions, last=index == len(levels) - 1)
     yield from _scale_out_faults(levels, positions)
+
+
+def _compute_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:
+    """Yield what the bits of the MACs and the type of their numbers break together."""
+    # Not at the top: only reading an architecture needs the tables.
+    from arraysmith.arch.technology.estimate import arithmetic_of  # noqa: PLC0415
+    from arraysmith.arch.technology.node import node_of  # noqa: PLC0415
+
+    mac = spec.compute
+    try:
+        node = node_of(spec.technology)
+        arithmetic_of(mac.number).estimate(mac.multiply, mac.accumulate, node)
+    except InputError as error:
+        for fault in error.faults:
+            yield positions.fault(f"compute.{fault.field}", fault.rule, fault.hint)
 
 
 def _is_kind(level: Any, key: str) -> bool:
@@ -186,6 +245,11 @@ def _network_faults(
     elif given == ["systolic"] and not last:
         rule = "a systolic array must be the last level"
         yield positions.fault(f"{path}.network.systolic", rule, "its MACs store nothing but a word")
+    for kind in ("xy_bus", "systolic"):
+        wires = getattr(getattr(spec.network, kind), "wires", None)
+        if wires is not None and (wires.hop is None) == (wires.energy is None):
+            rule = "must give the length of a hop or its energy, not both"
+            yield positions.fault(f"{path}.network.{kind}.wires", rule, "for example hop: 100 um")
 
 
 def _scale_out_faults(levels: tuple[Any, ...], positions: Positions) -> Iterator[Fault]:
@@ -215,6 +279,7 @@ def architecture_document(architecture: Architecture, source: str) -> dict[str, 
         "technology": architecture.technology,
         "levels": [_level_document(level) for level in architecture.levels],
         "compute": _compute_document(architecture.compute),
+        **({"leakage": architecture.leakage} if architecture.leakage != LEAKS_SRAM else {}),
     }
 
 
@@ -237,7 +302,9 @@ def _fanout_document(fanout: Fanout) -> dict[str, Any]:
     network: dict[str, Any]
     wires = fanout.network
     if isinstance(wires, Systolic):
-        network = {"systolic": asdict(wires)}
+        plain = asdict(wires)
+        del plain["wires"]
+        network = {"systolic": {**plain, **_wires_document(wires.wires)}}
     elif isinstance(wires, ScaleOut):
         network = {"scale_out": asdict(wires)}
     else:
@@ -251,10 +318,24 @@ def _fanout_document(fanout: Fanout) -> dict[str, Any]:
             "diagonal": wires.diagonal,
             "reduction": wires.reduction,
             **({"adds_above": True} if wires.adds_above else {}),
+            **_wires_document(wires.wires),
         }
         network = {"xy_bus": bus}
     mesh = {"mesh_x": fanout.mesh_x, "mesh_y": fanout.mesh_y}
     return {"fanout": fanout.name, **mesh, "network": network}
+
+
+def _wires_document(wires: Wires | None) -> dict[str, Any]:
+    if wires is None:
+        return {}
+    document: dict[str, Any] = {}
+    if wires.hop_um:
+        document["hop"] = f"{wires.hop_um} um"
+    if wires.routers:
+        document["routers"] = True
+    if wires.hop_pj_per_bit is not None:
+        document["energy"] = format_energy_pj(wires.hop_pj_per_bit)
+    return {"wires": document}
 
 
 def _compute_document(compute: Compute) -> dict[str, Any]:
@@ -268,4 +349,6 @@ def _compute_document(compute: Compute) -> dict[str, Any]:
         if compute.energy.read_pj != compute.energy.write_pj:
             raise ArraysmithError(f"{compute.name}: a MAC has one energy per operation")
         document["energy"] = format_energy_pj(compute.energy.read_pj)
+    if compute.number != Compute().number:
+        document["number"] = compute.number
     return document

@@ -11,15 +11,22 @@ point of the group ``arraysmith.optimiser``) with one line:
     class RandomSearch: ...
 
 Modules of a kind are imported when the first plug-in of that kind is asked for, not before.
+
+A plug-in that is a file of one's own needs no distribution: the environment variable
+``ARRAYSMITH_PLUGINS`` names files, separated as in ``PATH``; those ending in ``.py`` are run then.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, TypeVar
 
 from arraysmith.arch.errors import ArraysmithError, nearest
@@ -37,6 +44,9 @@ class _Kind:
 
 
 _KINDS: dict[str, _Kind] = {}
+
+PLUGINS_VARIABLE = "ARRAYSMITH_PLUGINS"
+"""Environment variable that names files of plug-ins, inherited by worker processes."""
 
 
 class RegistryError(ArraysmithError):
@@ -116,8 +126,44 @@ def _discovered(kind: str) -> _Kind:
             importlib.import_module(module.name)
     for point in entry_points(group=entry_point_group(kind)):
         point.load()  # the module registers itself on import
+    for path in plugin_files(".py"):
+        _run_file(path)
     entry.found = True
     return entry
+
+
+def plugin_files(suffix: str) -> tuple[Path, ...]:
+    """Return the files with ``suffix`` that ``ARRAYSMITH_PLUGINS`` names, in its order.
+
+    Raises:
+        RegistryError: one of them does not exist.
+    """
+    named = [Path(x) for x in os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep) if x]
+    found = tuple(path.resolve() for path in named if path.suffix == suffix)
+    for path in found:
+        if not path.is_file():
+            raise RegistryError(f"{PLUGINS_VARIABLE} names {path}, which is not a file")
+    return found
+
+
+def _run_file(path: Path) -> None:
+    """Import a file as a module, once per process."""
+    name = f"arraysmith_plugin_{path.stem}"
+    known = sys.modules.get(name)
+    if known is not None:
+        if getattr(known, "__file__", None) != str(path):
+            raise RegistryError(f"{PLUGINS_VARIABLE} names two files called {path.name}")
+        return
+    spec = spec_from_file_location(name, path)
+    assert spec is not None  # a file that ends in .py has a loader
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
 
 
 def _origin(plugin: object) -> str:

@@ -157,20 +157,31 @@ _SAMPLES = (
     Memory("", "sram", (), 64, 8, 16384),
     Memory("", "sram", (), 64, 8, 4096),
     Memory("", "sram", (), 512, 8, 512),
+    Memory("", "sram", (), 64, 8, 16384, banks=8),
+    Memory("", "sram_hp", (), 64, 8, 16384),
     Memory("", "regfile", (), 16, 16, 192),
     Memory("", "regfile", (), 16, 16, 16),
 )
-_MACS = (Compute("mac", 8, 16), Compute("mac", 8, 32), Compute("mac", 16, 32))
+_MACS = (
+    Compute("mac", 8, 16),
+    Compute("mac", 8, 32),
+    Compute("mac", 16, 32),
+    Compute("mac", 16, 32, number="bf16"),
+    Compute("mac", 16, 16, number="fp16"),
+    Compute("mac", 32, 32, number="fp32"),
+)
 
 
 def _of_technology(name: str) -> Shown:
     costs = []
     for memory in _SAMPLES:
         shape = "" if memory.depth is None else f"{memory.depth} x "
-        component = f"{memory.device} {shape}{memory.width_bits} bit"
+        banks = f", {memory.banks} banks" if memory.banks > 1 else ""
+        component = f"{memory.device} {shape}{memory.width_bits} bit{banks}"
         costs.append({"component": component, **asdict(memory_cost(memory, name))})
     for mac in _MACS:
-        component = f"MAC {mac.multiply_bits} x {mac.multiply_bits} + {mac.accumulate_bits} bit"
+        bits = f"{mac.multiply_bits} x {mac.multiply_bits} + {mac.accumulate_bits} bit"
+        component = f"MAC {mac.number} {bits}"
         costs.append({"component": component, **asdict(mac_cost(mac, name))})
     document = {"kind": "technology", "name": name, "samples": costs}
     header = ("component", "read pJ", "write pJ", "leakage mW", "area um2", "source")

@@ -31,6 +31,7 @@ from arraysmith.arch.units import (
     parse_clock,
     parse_cycles,
     parse_energy_pj,
+    parse_length_um,
     parse_rate,
     parse_size,
 )
@@ -67,10 +68,18 @@ def _technology(name: str) -> str:
 
 
 def _device(name: str) -> str:
-    from arraysmith.arch.technology.estimate import DEVICES  # noqa: PLC0415
+    from arraysmith.arch.technology.estimate import devices  # noqa: PLC0415
 
-    if name not in DEVICES:
-        raise SpecError("unknown device", nearest(name, DEVICES))
+    if name not in devices():
+        raise SpecError("unknown device", nearest(name, devices()))
+    return name
+
+
+def _number(name: str) -> str:
+    from arraysmith.arch.technology.estimate import numbers  # noqa: PLC0415
+
+    if name not in numbers():
+        raise SpecError("unknown type of numbers", nearest(name, numbers()))
     return name
 
 
@@ -106,6 +115,7 @@ Cycles = Annotated[
 ]
 PipelineCycles = Annotated[Cycles, Field(ge=1)]
 Picojoules = Annotated[float, BeforeValidator(parse_energy_pj), Field(ge=0), _text("0.39 pJ")]
+Length = Annotated[int, BeforeValidator(parse_length_um), Field(ge=1, le=10**6), _text("100 um")]
 SquareMicrometres = Annotated[float, BeforeValidator(parse_area_um2), Field(gt=0), _text("2 mm2")]
 
 
@@ -214,6 +224,16 @@ class MemorySpec(Spec):
     )
 
 
+class WiresSpec(Spec):
+    """What moving words between neighbours takes: the length of a hop, or its energy."""
+
+    hop: Length | None = Field(default=None, description="from a child to its neighbour")
+    routers: bool = Field(default=False, description="each hop passes a router")
+    energy: Picojoules | None = Field(
+        default=None, description="per bit and hop, in place of the technology's"
+    )
+
+
 class XyBusSpec(Spec):
     """Buses along rows and columns, one per tensor."""
 
@@ -225,6 +245,7 @@ class XyBusSpec(Spec):
     adds_above: bool = Field(
         default=False, description="without reduction, the memory above adds the partial sums"
     )
+    wires: WiresSpec | None = Field(default=None, description="no energy when left out")
 
 
 class SystolicSpec(Spec):
@@ -234,6 +255,7 @@ class SystolicSpec(Spec):
     fold_overlap: Literal["none", "weights", "accumulators"] = "none"
     partial_folds: Literal["used", "full"] = "used"
     partial_sums: Literal["accumulate", "spill"] = "accumulate"
+    wires: WiresSpec | None = Field(default=None, description="no energy when left out")
 
 
 class ScaleOutSpec(Spec):
@@ -268,6 +290,9 @@ class ComputeSpec(Spec):
     accumulate: Bits = 16
     pipeline: PipelineCycles = 1
     energy: Picojoules | None = Field(default=None, description="per multiply-accumulate")
+    number: Annotated[str, AfterValidator(_number)] = Field(
+        default="int", description="type of its numbers, for energy and area: int, fp16 ..."
+    )
 
 
 def _level_kind(value: Any) -> str | None:
@@ -300,6 +325,9 @@ class ArchitectureSpec(Spec):
     )
     levels: tuple[LevelSpec, ...] = Field(min_length=2)
     compute: ComputeSpec = ComputeSpec()
+    leakage: Literal["sram", "all"] = Field(
+        default="sram", description="what leaks: memories not made of gates, or all"
+    )
 
 
 LoopSpec = Annotated[

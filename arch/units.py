@@ -35,6 +35,7 @@ _PICOJOULES = {
     "nJ": Fraction(1000),
     "uJ": Fraction(10**6),
 }
+_MICROMETRES = {"um": 1, "mm": 1000}
 _SQUARE_MICROMETRES = {"um2": 1, "mm2": 10**6}
 
 
@@ -112,6 +113,11 @@ def parse_cycles(value: Written) -> int:
 def parse_energy_pj(value: Written) -> float:
     """Return picojoules of ``0.39 pJ``, ``1.2 nJ``, ``380 fJ``; the nearest float."""
     return _float(_amount(value, "an energy", _PICOJOULES, bare=False, examples="0.39 pJ, 1.2 nJ"))
+
+
+def parse_length_um(value: Written) -> int:
+    """Return whole micrometres of ``100 um``, ``0.25 mm``."""
+    return _whole(value, "a length", _MICROMETRES, bare=False, examples="100 um, 0.25 mm")
 
 
 def parse_area_um2(value: Written) -> float:

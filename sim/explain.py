@@ -6,11 +6,13 @@ from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
+from arraysmith.arch.technology.wires import wires_source
 from arraysmith.sim.analytical.latency import bounds
 from arraysmith.sim.loop_nest import loop_nest, streams_through, used_instances
-from arraysmith.sim.pricing import Count
+from arraysmith.sim.pricing import Count, PriceList
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
-from arraysmith.sim.tables import text_table
+from arraysmith.sim.tables import energy_table, text_table
+from arraysmith.sim.wires import wires_of
 
 
 def explain(architecture: Architecture, problem: Problem, mapping: Mapping, report: Report) -> str:
@@ -27,6 +29,8 @@ def explain(architecture: Architecture, problem: Problem, mapping: Mapping, repo
         f"{problem.name}: {problem.operator} {sizes}, {problem.macs:,} MACs",
         loop_nest(architecture, problem, mapping),
         _accesses(architecture, problem, mapping, report),
+        energy_table(report),
+        _sources(architecture),
         _time(architecture, problem, mapping, report),
     )
     return "\n\n".join(parts)
@@ -67,6 +71,19 @@ def _accesses(
     rows.append(("total", "", *blank, "", f"{report.energy_pj * 1e-6:,.3f}"))
     heads = ("level", "tensor", "tile words", "read words", "fill words", "update words")
     return text_table((*heads, "drain words", "accesses", "energy uJ"), rows, labels=2)
+
+
+def _sources(architecture: Architecture) -> str:
+    """Return where the energy of each component has its number from."""
+    prices = PriceList.of(architecture)
+    rows = [(memory.name, prices.memories[memory.name].source) for memory in architecture.memories]
+    for fanout in architecture.fanouts:
+        wires = wires_of(fanout)
+        none = "no energy: the architecture states no wires"
+        source = none if wires is None else wires_source(wires, architecture.technology)
+        rows.append((fanout.name, source))
+    rows.append((architecture.compute.name, prices.mac.source))
+    return text_table(("component", "energy from"), rows, labels=2)
 
 
 def _time(architecture: Architecture, problem: Problem, mapping: Mapping, report: Report) -> str:

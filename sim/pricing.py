@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.architecture import LEAKS_ALL, Architecture, Memory
 from arraysmith.arch.problem import Problem
 from arraysmith.arch.technology.cost import ComponentCost
-from arraysmith.arch.technology.estimate import mac_cost, memory_cost
+from arraysmith.arch.technology.estimate import device_of, mac_cost, memory_cost
 from arraysmith.sim.report import DRAIN, READ, Access, Component, Report, Traffic
+from arraysmith.sim.wires import priced_traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,18 @@ class PriceList:
 
     @classmethod
     def of(cls, architecture: Architecture) -> PriceList:
-        """Return the price list from the architecture's technology and stated energies."""
-        return cls(
-            {x.name: memory_cost(x, architecture.technology) for x in architecture.memories},
-            mac_cost(architecture.compute, architecture.technology),
-        )
+        """Return the price list from the architecture's technology and stated energies.
+
+        Leakage of what the architecture does not let leak (``leakage``) is 0 here.
+        """
+        memories = {x.name: memory_cost(x, architecture.technology) for x in architecture.memories}
+        mac = mac_cost(architecture.compute, architecture.technology)
+        if architecture.leakage != LEAKS_ALL:
+            mac = replace(mac, leakage_mw=0.0)
+            for memory in architecture.memories:
+                if device_of(memory.device).logic:
+                    memories[memory.name] = replace(memories[memory.name], leakage_mw=0.0)
+        return cls(memories, mac)
 
 
 def accesses_of(words: int, instances: int, words_per_access: int) -> int:
@@ -97,13 +105,17 @@ def price(
     return tuple(priced)
 
 
-def leakage_pj(architecture: Architecture, prices: PriceList, cycles: int) -> float:
-    """Return the leakage of every component over ``cycles``: mW x seconds = 10^9 pJ."""
-    total_mw = sum(
-        cost.leakage_mw * architecture.instances(name) for name, cost in prices.memories.items()
-    )
-    total_mw += prices.mac.leakage_mw * architecture.pes
-    return total_mw * cycles / architecture.clock_hz * 1e9
+def leakage_pj(
+    architecture: Architecture, prices: PriceList, cycles: int
+) -> tuple[tuple[str, float], ...]:
+    """Return (component, picojoules) of what leaks over ``cycles``: mW x seconds = 10^9 pJ."""
+    parts = [
+        (name, cost.leakage_mw * architecture.instances(name))
+        for name, cost in prices.memories.items()
+    ]
+    parts.append((architecture.compute.name, prices.mac.leakage_mw * architecture.pes))
+    seconds = cycles / architecture.clock_hz
+    return tuple((name, mw * seconds * 1e9) for name, mw in parts if mw)
 
 
 def components(architecture: Architecture, prices: PriceList) -> tuple[Component, ...]:
@@ -147,6 +159,7 @@ def priced_report(
     """
     prices = PriceList.of(architecture)
     cycles = compute_cycles + sum(stall for _, stall in stalls)
+    leakage = leakage_pj(architecture, prices, cycles) if leaks else ()
     return Report(
         fidelity=fidelity,
         setting=setting,
@@ -158,8 +171,9 @@ def priced_report(
         stalls=stalls,
         active_pes=active_pes,
         accesses=price(architecture, prices, counts),
-        traffic=traffic,
+        traffic=priced_traffic(architecture, traffic),
         mac_energy_pj=problem.macs * prices.mac.read_pj,
-        leakage_energy_pj=leakage_pj(architecture, prices, cycles) if leaks else 0.0,
+        leakage_energy_pj=sum(energy_pj for _, energy_pj in leakage),
         area=components(architecture, prices),
+        leakage=leakage,
     )

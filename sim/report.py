@@ -50,9 +50,12 @@ class Traffic:
     Attributes:
         network: fan-out name.
         tensor: tensor name.
-        kind: ``unicast``, ``multicast`` or ``reduction``.
+        kind: ``unicast``, ``multicast`` or ``reduction``; in a systolic array ``forward`` or
+            ``shift``.
         words: words sent into the network (once per multicast).
         deliveries: words received by all children together (sent by all, for a reduction).
+        hops: steps from neighbour to neighbour of all words; 0 where the network counts none.
+        energy_pj: energy of all hops.
     """
 
     network: str
@@ -60,6 +63,8 @@ class Traffic:
     kind: str
     words: int
     deliveries: int
+    hops: int = 0
+    energy_pj: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,29 @@ class Component:
     name: str
     count: int
     area_um2: float
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyRow:
+    """One line of the bill: what a component did, how often, and what it took.
+
+    Attributes:
+        component: memory, network or MAC unit.
+        tensor: whose words; empty for MACs and leakage.
+        action: direction of an access, kind of traffic, ``mac`` or ``leakage``.
+        unit: what ``count`` counts: ``accesses``, ``word hops``, ``MACs`` or ``cycles``.
+        count: how many.
+        each_pj: energy of one.
+        energy_pj: energy of all.
+    """
+
+    component: str
+    tensor: str
+    action: str
+    unit: str
+    count: int
+    each_pj: float
+    energy_pj: float
 
 
 @dataclass(frozen=True)
@@ -93,6 +121,7 @@ class Report:
         area: components and their areas.
         uncounted: (cause, cycles) that are reported but not part of ``cycles``; see
             ``without_edges``.
+        leakage: (component, picojoules) of what leaks; empty where a model does not tell.
     """
 
     fidelity: str
@@ -110,6 +139,7 @@ class Report:
     leakage_energy_pj: float
     area: tuple[Component, ...] = field(default=())
     uncounted: tuple[tuple[str, int], ...] = field(default=())
+    leakage: tuple[tuple[str, float], ...] = field(default=())
 
     @property
     def cycles(self) -> int:
@@ -128,18 +158,21 @@ class Report:
         the run keep them.
         """
         edges = tuple(stall for stall in self.stalls if stall[0] in EDGES)
+        left = self.cycles_without_edges / self.cycles
         return replace(
             self,
             stalls=tuple(stall for stall in self.stalls if stall[0] not in EDGES),
             uncounted=(*self.uncounted, *edges),
-            leakage_energy_pj=self.leakage_energy_pj * self.cycles_without_edges / self.cycles,
+            leakage_energy_pj=self.leakage_energy_pj * left,
+            leakage=tuple((name, energy_pj * left) for name, energy_pj in self.leakage),
         )
 
     @property
     def energy_pj(self) -> float:
-        """All energy: accesses, MACs, leakage."""
+        """All energy: accesses, networks, MACs, leakage."""
         return (
             sum(access.energy_pj for access in self.accesses)
+            + sum(part.energy_pj for part in self.traffic)
             + self.mac_energy_pj
             + self.leakage_energy_pj
         )
@@ -180,14 +213,42 @@ class Report:
         )
 
     def energy_by_level(self) -> dict[str, float]:
-        """Return picojoules per memory, outermost first, then ``mac`` and ``leakage``."""
+        """Return picojoules per memory, outermost first, networks, ``mac`` and ``leakage``.
+
+        Networks and leakage are named only where they take energy.
+        """
         parts: dict[str, float] = {}
         for access in self.accesses:
             parts[access.level] = parts.get(access.level, 0.0) + access.energy_pj
+        for part in self.traffic:
+            if part.energy_pj:
+                parts[part.network] = parts.get(part.network, 0.0) + part.energy_pj
         parts["mac"] = self.mac_energy_pj
         if self.leakage_energy_pj:
             parts["leakage"] = self.leakage_energy_pj
         return parts
+
+    def energy_rows(self) -> tuple[EnergyRow, ...]:
+        """Return the bill: every component, tensor and action; the rows add up to ``energy_pj``."""
+        rows = [
+            EnergyRow(x.level, x.tensor, x.direction, "accesses", x.accesses, 0.0, x.energy_pj)
+            for x in self.accesses
+        ]
+        rows += [
+            EnergyRow(x.network, x.tensor, x.kind, "word hops", x.hops, 0.0, x.energy_pj)
+            for x in self.traffic
+            if x.hops
+        ]
+        rows.append(EnergyRow("mac", "", "mac", "MACs", self.macs, 0.0, self.mac_energy_pj))
+        leakage = self.leakage or (("all", self.leakage_energy_pj),)
+        rows += [
+            EnergyRow(name, "", "leakage", "cycles", self.cycles, 0.0, energy_pj)
+            for name, energy_pj in leakage
+            if energy_pj
+        ]
+        return tuple(
+            replace(row, each_pj=row.energy_pj / row.count if row.count else 0.0) for row in rows
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: the stored fields and the derived quantities, for JSON."""
@@ -211,6 +272,7 @@ class Report:
             "area": [asdict(component) for component in self.area],
             "accesses": [asdict(access) for access in self.accesses],
             "traffic": [asdict(part) for part in self.traffic],
+            "leakage": dict(self.leakage),
         }
 
     @classmethod
@@ -231,6 +293,7 @@ class Report:
             mac_energy_pj=plain["mac_energy_pj"],
             leakage_energy_pj=plain["leakage_energy_pj"],
             area=tuple(Component(**component) for component in plain["area"]),
+            leakage=tuple(plain.get("leakage", {}).items()),
             uncounted=tuple(plain.get("uncounted_cycles", {}).items()),
         )
 
@@ -246,8 +309,11 @@ def total(parts: Iterable[tuple[Report, int]]) -> Report:
     stalls: dict[str, int] = {}
     uncounted: dict[str, int] = {}
     accesses: dict[tuple[str, str, str], list[float]] = {}
-    traffic: dict[tuple[str, str, str], list[int]] = {}
+    traffic: dict[tuple[str, str, str], list[float]] = {}
+    leakage: dict[str, float] = {}
     for report, repeat in pairs:
+        for name, energy_pj in report.leakage:
+            leakage[name] = leakage.get(name, 0.0) + repeat * energy_pj
         for cause, cycles in report.stalls:
             stalls[cause] = stalls.get(cause, 0) + repeat * cycles
         for cause, cycles in report.uncounted:
@@ -258,9 +324,11 @@ def total(parts: Iterable[tuple[Report, int]]) -> Report:
             row[1] += repeat * a.accesses
             row[2] += repeat * a.energy_pj
         for t in report.traffic:
-            moved = traffic.setdefault((t.network, t.tensor, t.kind), [0, 0])
+            moved = traffic.setdefault((t.network, t.tensor, t.kind), [0, 0, 0, 0.0])
             moved[0] += repeat * t.words
             moved[1] += repeat * t.deliveries
+            moved[2] += repeat * t.hops
+            moved[3] += repeat * t.energy_pj
     return Report(
         fidelity=first.fidelity,
         setting=first.setting,
@@ -274,9 +342,13 @@ def total(parts: Iterable[tuple[Report, int]]) -> Report:
         accesses=tuple(
             Access(*key, int(row[0]), int(row[1]), row[2]) for key, row in accesses.items()
         ),
-        traffic=tuple(Traffic(*key, *moved) for key, moved in traffic.items()),
+        traffic=tuple(
+            Traffic(*key, int(moved[0]), int(moved[1]), int(moved[2]), moved[3])
+            for key, moved in traffic.items()
+        ),
         mac_energy_pj=sum(r.mac_energy_pj * n for r, n in pairs),
         leakage_energy_pj=sum(r.leakage_energy_pj * n for r, n in pairs),
         area=first.area,
+        leakage=tuple(leakage.items()),
         uncounted=tuple(uncounted.items()),
     )

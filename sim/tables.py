@@ -75,6 +75,26 @@ def stall_causes(reports: Sequence[Report]) -> list[str]:
     return sorted(causes, key=lambda cause: (ends.get(cause, 1), cause))
 
 
+def energy_table(report: Report) -> str:
+    """Return the bill of a Report: component, tensor, action, how many, how much each, and all."""
+    rows = [
+        (
+            x.component,
+            x.tensor,
+            x.action,
+            x.unit,
+            f"{x.count:,}",
+            f"{x.each_pj:,.6g}",
+            f"{x.energy_pj * 1e-6:,.6f}",
+            f"{100 * x.energy_pj / report.energy_pj:.2f}",
+        )
+        for x in report.energy_rows()
+    ]
+    rows.append(("total", "", "", "", "", "", f"{report.energy_pj * 1e-6:,.6f}", "100.00"))
+    heads = ("component", "tensor", "action", "unit", "count", "each pJ", "energy uJ", "%")
+    return text_table(heads, rows, labels=4)
+
+
 def result_text(layers: Sequence[LayerReport]) -> str:
     """Return both tables."""
     return layers_table(layers) + "\n\n" + causes_table(layers)

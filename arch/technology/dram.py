@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
+from arraysmith.arch.registry import register
 from arraysmith.arch.technology.cost import ComponentCost
+from arraysmith.arch.technology.device import MEMORY_DEVICE, MemoryDevice, Shape
+from arraysmith.arch.technology.node import Node
 from arraysmith.arch.technology.tables import rows
 
 
@@ -23,3 +26,15 @@ def dram(device: str, width_bits: int) -> ComponentCost:
     pj_per_bit, source = standards()[device]
     access_pj = pj_per_bit * width_bits
     return ComponentCost(access_pj, access_pj, 0.0, 0.0, source)
+
+
+def _device(name: str) -> MemoryDevice:
+    def estimate(shape: Shape, node: Node) -> ComponentCost:
+        del node  # the chip is another one
+        return dram(name, shape.width_bits)
+
+    return MemoryDevice(estimate, on_chip=False)
+
+
+for _name in standards():
+    register(MEMORY_DEVICE, _name)(_device(_name))

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from typing import cast
 
 from arraysmith.arch.architecture import Compute, Energy, Memory
 from arraysmith.arch.errors import Fault, InputError, nearest
-from arraysmith.arch.technology.arithmetic import mac
+from arraysmith.arch.registry import lookup, registered
 from arraysmith.arch.technology.cost import ComponentCost
-from arraysmith.arch.technology.dram import dram, standards
-from arraysmith.arch.technology.node import Node, node_of, nodes
-from arraysmith.arch.technology.regfile import regfile
-from arraysmith.arch.technology.sram import sram
-
-_ON_CHIP: dict[str, Callable[[int, int, Node], ComponentCost]] = {"sram": sram, "regfile": regfile}
+from arraysmith.arch.technology.device import (
+    ARITHMETIC,
+    MEMORY_DEVICE,
+    Arithmetic,
+    MemoryDevice,
+    Shape,
+)
+from arraysmith.arch.technology.node import node_of, nodes
 
 TECHNOLOGIES = tuple(nodes())
-"""Names of the tables: ``65nm``, ``45nm``, ``32nm``."""
+"""Names of the nodes: ``65nm``, ``45nm`` ..."""
 
-DEVICES = (*_ON_CHIP, *standards())
-"""Names a memory's ``device`` may have: on-chip kinds, then the off-chip standards."""
+
+def devices() -> tuple[str, ...]:
+    """Return the names a memory's ``device`` may have, plug-ins included, sorted."""
+    return registered(MEMORY_DEVICE)
+
+
+def numbers() -> tuple[str, ...]:
+    """Return the names the ``number`` of the MACs may have, plug-ins included, sorted."""
+    return registered(ARITHMETIC)
+
+
+def device_of(name: str) -> MemoryDevice:
+    """Return the estimator called ``name``, one of ``devices()``."""
+    return cast(MemoryDevice, lookup(MEMORY_DEVICE, name))
+
+
+def arithmetic_of(name: str) -> Arithmetic:
+    """Return the estimator called ``name``, one of ``numbers()``."""
+    return cast(Arithmetic, lookup(ARITHMETIC, name))
 
 
 @lru_cache(maxsize=65536)
@@ -39,15 +58,17 @@ def memory_cost(memory: Memory, technology: str) -> ComponentCost:
             the tables cannot be stretched to.
     """
     node = node_of(technology)
-    if memory.device in standards():
-        cost = dram(memory.device, memory.width_bits)
-    elif memory.device not in DEVICES:
-        hint = nearest(memory.device, DEVICES)
+    if memory.device not in devices():
+        hint = nearest(memory.device, devices())
         raise _fault(memory, "device", memory.device, "unknown device", hint)
-    elif memory.depth is None:
+    device = device_of(memory.device)
+    if device.on_chip and memory.depth is None:
         raise _fault(memory, "depth", "", f"a memory made of {memory.device} needs a depth")
-    else:
-        cost = _on_chip(memory, memory.depth, node)
+    shape = Shape(memory.depth, memory.width_bits, memory.banks)
+    try:
+        cost = device.estimate(shape, node)
+    except InputError as error:
+        raise _named(memory.name, error) from None
     return _with_energy(cost, memory.energy)
 
 
@@ -58,22 +79,28 @@ def mac_cost(compute: Compute, technology: str) -> ComponentCost:
     ``compute.energy`` replaces the energy of the tables; the area stays theirs.
 
     Args:
-        compute: gives the bits of multiplier and adder.
+        compute: gives the type of its numbers, and the bits of multiplier and adder.
         technology: one of ``TECHNOLOGIES``.
 
     Raises:
-        InputError: unknown technology.
+        InputError: unknown technology or type, or bits that the type does not have.
     """
-    cost = mac(compute.multiply_bits, compute.accumulate_bits, node_of(technology))
+    node = node_of(technology)
+    if compute.number not in numbers():
+        hint = nearest(compute.number, numbers())
+        raise InputError(
+            [Fault(f"{compute.name}.number", compute.number, "unknown type of numbers", hint)]
+        )
+    unit = arithmetic_of(compute.number)
+    try:
+        cost = unit.estimate(compute.multiply_bits, compute.accumulate_bits, node)
+    except InputError as error:
+        raise _named(compute.name, error) from None
     return _with_energy(cost, compute.energy)
 
 
-def _on_chip(memory: Memory, depth: int, node: Node) -> ComponentCost:
-    try:
-        return _ON_CHIP[memory.device](depth, memory.width_bits, node)
-    except InputError as error:
-        faults = [replace(fault, field=f"{memory.name}.{fault.field}") for fault in error.faults]
-        raise InputError(faults) from None
+def _named(name: str, error: InputError) -> InputError:
+    return InputError(replace(fault, field=f"{name}.{fault.field}") for fault in error.faults)
 
 
 def _with_energy(cost: ComponentCost, energy: Energy | None) -> ComponentCost:

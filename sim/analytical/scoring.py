@@ -13,9 +13,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Memory, XyBus
+from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping
 from arraysmith.sim.analytical.encoding import DRAIN, FILL, READ, UPDATE, ChainArrays, Int
 from arraysmith.sim.pricing import PriceList
+from arraysmith.sim.wires import wired
 
 Float = NDArray[np.float64]
 
@@ -92,7 +94,16 @@ class Machine:
 
     @classmethod
     def of(cls, architecture: Architecture, setting: str) -> Machine:
-        """Return the numbers of ``architecture``; the setting decides whether leakage counts."""
+        """Return the numbers of ``architecture``; the setting decides whether leakage counts.
+
+        Raises:
+            ArraysmithError: its networks count energy, which these numbers do not hold.
+        """
+        if wired(architecture):
+            raise ArraysmithError(
+                f"{architecture.name}: a search of mappings does not price wires; leave them out "
+                f"there, and price what it finds with them by --mapping"
+            )
         prices = PriceList.of(architecture)
         memories = architecture.memories
         bandwidth = np.full((len(memories), 2, 2), UNLIMITED, np.int64)

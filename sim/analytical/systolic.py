@@ -42,6 +42,7 @@ from arraysmith.sim.pricing import priced_report
 from arraysmith.sim.report import READ, UPDATE, Report
 from arraysmith.sim.residency import Operand, partial_sums_stay, require_room_for_results
 from arraysmith.sim.systolic_machine import SystolicMachine
+from arraysmith.sim.systolic_wires import systolic_traffic
 
 
 def evaluate_systolic(
@@ -79,6 +80,7 @@ def evaluate_systolic(
         compute_cycles=compute,
         stalls=stalls,
         active_pes=sum(prod(folding.used(0, 0)) for folding in arrays),
+        traffic=systolic_traffic(architecture, arrays),
     )
     assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
     written = report.words(machine.offchip.name, OFMAP, UPDATE)

@@ -43,6 +43,7 @@ from arraysmith.sim.pricing import priced_report
 from arraysmith.sim.probe import OneOfMany, Probe
 from arraysmith.sim.report import Report
 from arraysmith.sim.systolic_machine import SystolicMachine
+from arraysmith.sim.systolic_wires import systolic_traffic
 
 
 def simulate_systolic(
@@ -155,6 +156,7 @@ def _report(
         compute_cycles=last.compute_cycles,
         stalls=tuple((cause, last.stalls[cause]) for cause in CAUSES if cause in last.stalls),
         active_pes=sum(prod(folding.used(0, 0)) for folding in foldings),
+        traffic=systolic_traffic(architecture, foldings),
     )
     assert report.cycles == last.cycles, "a stall has no name"
     assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"

@@ -122,7 +122,7 @@ def test_the_names_of_the_presets_are_listed_one_per_line(capsys):
 
 def test_lists_are_available_as_json(capsys):
     assert run(["list", "technologies", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == ["65nm", "45nm", "32nm"]
+    assert json.loads(capsys.readouterr().out) == ["65nm", "45nm", "32nm", "28nm", "16nm", "7nm"]
 
 
 def test_without_a_kind_the_kinds_are_listed(capsys):

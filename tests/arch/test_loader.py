@@ -90,7 +90,7 @@ def test_all_faults_of_a_file_are_reported_at_once_in_the_order_of_their_places(
     text = GOOD.replace("65nm", "66nm").replace("capacity: 1 KiB", "depht: 16")
     text = text.replace("name: mac", "name: spad").replace("word: 16 bit", "word: 17 bit")
     assert faults(text, "mesh_x: 4", "mesh_x: 0") == [
-        "tiny.yaml:5:13: technology: 66nm: unknown technology: did you mean 65nm or 45nm or 32nm?",
+        "tiny.yaml:5:13: technology: 66nm: unknown technology: did you mean 65nm or 16nm or 7nm?",
         "tiny.yaml:11:5: levels[1].depht: depht: unknown key: did you mean depth?",
         "tiny.yaml:18:13: levels[2].mesh_x: 0: must be at least 1",
         (

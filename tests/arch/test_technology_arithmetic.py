@@ -46,7 +46,7 @@ def test_a_stated_mac_energy_wins_and_the_area_stays():
 
 def test_an_unknown_technology_is_refused():
     with pytest.raises(InputError, match="unknown technology"):
-        mac_cost(Compute(), "7nm")
+        mac_cost(Compute(), "9nm")
 
 
 @pytest.mark.parametrize(("depth", "bits"), [(1, 0), (2, 1), (3, 2), (12, 4), (16, 4), (17, 5)])

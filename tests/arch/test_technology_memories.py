@@ -12,7 +12,7 @@ from arraysmith.arch.architecture import Energy, Memory
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.technology import tables
 from arraysmith.arch.technology.cost import ComponentCost
-from arraysmith.arch.technology.estimate import DEVICES, TECHNOLOGIES, memory_cost
+from arraysmith.arch.technology.estimate import TECHNOLOGIES, devices, memory_cost
 from arraysmith.arch.technology.node import node_of
 from arraysmith.arch.technology.regfile import regfile
 
@@ -209,8 +209,8 @@ def test_a_memory_on_the_chip_needs_a_depth(device):
 
 
 def test_every_device_has_a_cost_with_a_source_at_every_node():
-    assert set(DEVICES) > {"sram", "regfile", "lpddr4"}
-    for device in DEVICES:
+    assert set(devices()) > {"sram", "sram_hp", "regfile", "lpddr4"}
+    for device in devices():
         for technology in TECHNOLOGIES:
             got = cost(device, 64, 64, technology)
             assert got.read_pj > 0

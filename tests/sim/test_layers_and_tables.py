@@ -198,7 +198,7 @@ def test_a_systolic_array_claims_no_tiles_that_do_not_fit_its_memories():
     text = explain(design, layer, mapping, report)
     assert "passes weight on, in pieces that fit" in text
     assert "dram         keeps ifmap 57,600" in text
-    (line,) = (x for x in text.splitlines() if x.startswith("weight_sram  weight"))
+    line = next(x for x in text.splitlines() if x.startswith("weight_sram  weight"))
     assert line.split()[2] == "-"
 
 
