@@ -82,6 +82,7 @@ def text(outcome: Outcome) -> str:
             f"default setting beside: {name}: {middle:.3f} of it in the median,"
             f" {least:.3f} to {most:.3f}, {count:,} cases"
         )
+    lines += [f"default setting beside: {n:,} {name}" for name, n in outcome.classes.items()]
     lines += [f"left out: {case}: {why}" for case, why in outcome.skipped.items()]
     for item in summary(outcome.comparisons)["worst"]:
         lines.append(

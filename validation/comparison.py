@@ -53,6 +53,8 @@ class Outcome:
         tolerance_pct: largest error allowed, by quantity; one that is not named must be exact.
         beside: what our default setting says, by case and quantity, where a suite compares another
             setting; judged by nobody.
+        classes: numbers of our default setting that are equal to the reference's, and that differ
+            for a reason, by its name; judged by nobody.
     """
 
     suite: str
@@ -60,6 +62,7 @@ class Outcome:
     skipped: Mapping[str, str]
     tolerance_pct: Mapping[str, float]
     beside: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def beyond(self) -> tuple[Comparison, ...]:
@@ -86,6 +89,7 @@ class Outcome:
             "skipped": dict(self.skipped),
             "quantities": {name: summary(group) for name, group in self.quantities.items()},
             **({"beside": beside} if beside else {}),
+            **({"classes": dict(self.classes)} if self.classes else {}),
         }
 
 

@@ -1,0 +1,1 @@
+"""The rules of ZigZag, for people who compare with it."""
