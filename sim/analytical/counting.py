@@ -15,11 +15,19 @@ from numba import njit
 
 from arraysmith.sim.analytical.encoding import (
     AXIS,
+    CLASSES,
     DIM,
+    INSIDE,
+    KEEPS,
     LEVEL,
     MAX_AXES,
-    NEST_ROWS,
+    MEMORIES,
+    NETWORK,
     OFMAP,
+    PLAIN,
+    REACH,
+    SIZES,
+    SLIDES,
     TEMPORAL,
     TILE,
     TURNS,
@@ -31,6 +39,7 @@ from arraysmith.sim.analytical.encoding import (
     ProblemArrays,
     ProblemTuple,
 )
+from arraysmith.sim.analytical.groups import PAIR_ROWS, POINT_ROWS
 from arraysmith.sim.analytical.rules_default import count_tensor
 from arraysmith.sim.analytical.rules_timeloop import count_timeloop
 from arraysmith.sim.analytical.runs import RUN_ROWS
@@ -110,6 +119,79 @@ def count(
 
 
 @njit(cache=True, nogil=True)
+def _fixed_rows(nest: Int, problem: ProblemTuple, chain: ChainTuple) -> None:
+    """Fill in the rows of a nest that are the same for all mappings."""
+    memory_level, keeps, network = chain
+    sizes, plain, slides = problem[5], problem[6], problem[7]
+    for d in range(9):
+        nest[SIZES, d] = sizes[d]
+        for t in range(3):
+            nest[PLAIN + t, d] = plain[t, d]
+    for t in range(3):
+        for a in range(MAX_AXES):
+            for k in range(8):
+                nest[SLIDES + MAX_AXES * t + a, k] = slides[t, a, k]
+        for m in range(len(memory_level)):
+            nest[KEEPS + t, m] = keeps[m, t]
+        for lev in range(len(network)):
+            nest[NETWORK + t, lev] = network[lev, t]
+    for m in range(len(memory_level)):
+        nest[MEMORIES, m] = memory_level[m]
+    nest[MEMORIES, len(memory_level)] = len(network)
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _read_loops(
+    nest: Int, slot_level: Int, slot_axis: Int, dims: Int, counts: Int, slot_tiles: Int, i: int
+) -> int:
+    """Note the loops of mapping ``i`` that turn, outermost first; return how many they are."""
+    divide = len(slot_tiles) == 0
+    loops = 0
+    for s in range(len(slot_level)):
+        if counts[i, s] > 1:
+            nest[LEVEL, loops], nest[AXIS, loops] = slot_level[s], slot_axis[s]
+            nest[DIM, loops], nest[TURNS, loops] = dims[i, s], counts[i, s]
+            if not divide:
+                nest[TILE, loops] = slot_tiles[i, s]
+            loops += 1
+    if divide:
+        for d in range(8):
+            nest[CLASSES, d] = 1
+        for s in range(loops - 1, -1, -1):
+            nest[TILE, s] = nest[CLASSES, nest[DIM, s]]
+            nest[CLASSES, nest[DIM, s]] *= nest[TURNS, s]
+    return loops
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _read_levels(nest: Int, macs: int, loops: int, instances: Int, i: int) -> int:
+    """Note what is left of every dim inside each memory, and count its instances.
+
+    Returns a bit per dim: 1 where some tile does not divide the one around it.
+    """
+    for d in range(9):
+        nest[CLASSES, d] = nest[SIZES, d]
+    uneven, used, at, memory = 0, 1, 0, 0
+    for lev in range(macs + 1):
+        nest[REACH, lev] = at
+        if lev == nest[MEMORIES, memory]:
+            for d in range(9):
+                nest[INSIDE + lev, d] = nest[CLASSES, d] if lev < macs else 1
+            instances[i, memory] = used
+            memory += 1
+        while at < loops and nest[LEVEL, at] == lev:
+            d, tile = nest[DIM, at], nest[TILE, at]
+            if nest[CLASSES, d] != nest[TURNS, at] * tile:
+                uneven |= 1 << d
+            nest[CLASSES, d] = tile
+            if nest[AXIS, at] != TEMPORAL:
+                used *= nest[TURNS, at]
+            at += 1
+    nest[REACH, macs] = loops
+    return uneven
+
+
+@njit(cache=True, nogil=True)
 def _count_batch(
     timeloop: bool,
     problem: ProblemTuple,
@@ -124,9 +206,9 @@ def _count_batch(
     tiles: Int,
     steps: Int,
 ) -> None:
-    memory_level, keeps, network = chain
-    axes, coef, sizes, terms = problem[0], problem[1], problem[5], problem[8]
-    slots, macs_level = len(slot_level), len(network)
+    axes, coef, footprint, terms = problem[0], problem[1], problem[4][OFMAP], problem[8]
+    memories, macs = len(chain[0]), len(chain[2])
+    slots = len(slot_level)
     divide = len(slot_tiles) == 0
     most = 1
     for i in range(len(dims)):
@@ -135,101 +217,57 @@ def _count_batch(
             if slot_axis[s] != TEMPORAL:
                 used *= counts[i, s]
         most = max(most, used)
-    nest = np.zeros((NEST_ROWS, max(slots, MAX_AXES) + 1), np.int64)
-    reach = np.empty(macs_level + 1, np.int64)
-    inside = np.empty((macs_level + 1, 9), np.int64)
-    around = np.empty(9, np.int64)
+    nest = np.zeros((INSIDE + macs + 1, max(slots, macs, 9) + 1), np.int64)
+    _fixed_rows(nest, problem, chain)
     scratch = np.empty((2, MAX_AXES, most if timeloop else 0), np.int64)
     boxes = (
         np.empty((3, MAX_AXES, slots), np.int64),
         np.empty((3, slots), np.int64),
-        np.empty((3, MAX_AXES, macs_level + 1), np.int64),
-        np.empty((3, macs_level + 1), np.int64),
+        np.empty((3, MAX_AXES, macs + 1), np.int64),
+        np.empty((3, macs + 1), np.int64),
     )
-    runs = np.empty((2, 2, RUN_ROWS, sizes.max() + 1), np.int64)
-    offsets = np.empty((MAX_AXES + 1, most), np.int64)
-    plain, slides, footprint = problem[6], problem[7], problem[4][OFMAP]
+    indices, pairs, rows = 1, 1, POINT_ROWS + 2 * macs
+    if not divide:
+        slides = problem[7]
+        for t in range(3):
+            for a in range(MAX_AXES):
+                if slides[t, a, 0] >= 0:
+                    long, wide = nest[SIZES, slides[t, a, 0]], nest[SIZES, slides[t, a, 1]]
+                    indices, pairs = max(indices, long, wide), max(pairs, long * wide)
+    room = (
+        np.zeros((MAX_AXES + 1, most), np.int64),
+        np.empty((2, 2, RUN_ROWS, indices + 1), np.int64),
+        np.empty((2, 2, rows, indices + 1), np.int64),
+        np.empty((PAIR_ROWS + 2 * macs, pairs), np.int64),
+    )
     for i in range(len(dims)):
-        # The loops that turn, outermost first, and what is left of every dim inside each level.
-        loops = 0
-        for s in range(slots):
-            loops += counts[i, s] > 1
-        at = loops
-        inside[macs_level] = 1
-        for s in range(slots - 1, -1, -1):
-            turns = counts[i, s]
-            if turns > 1:
-                at -= 1
-                d = dims[i, s]
-                nest[LEVEL, at], nest[AXIS, at], nest[DIM, at] = slot_level[s], slot_axis[s], d
-                nest[TURNS, at] = turns
-                if divide:
-                    nest[TILE, at] = inside[macs_level, d]
-                    inside[macs_level, d] *= turns
-                else:
-                    nest[TILE, at] = slot_tiles[i, s]
-        around[:] = sizes
-        uneven = 0
-        at = 0
-        for lev in range(macs_level + 1):
-            reach[lev] = at
-            inside[lev] = around
-            while at < loops and nest[LEVEL, at] == lev:
-                d, tile = nest[DIM, at], nest[TILE, at]
-                if not divide and around[d] % tile:
-                    uneven |= 1 << d
-                around[d] = tile
-                at += 1
-        reach[macs_level] = loops
-        inside[macs_level] = 1
+        loops = _read_loops(nest, slot_level, slot_axis, dims, counts, slot_tiles, i)
+        uneven = _read_levels(nest, macs, loops, instances, i)
+        step = 1
+        for s in range(loops):
+            if nest[AXIS, s] == TEMPORAL and not uneven >> nest[DIM, s] & 1:
+                step *= nest[TURNS, s]
         for d in range(8):
             if uneven >> d & 1:
-                steps[i] *= tally(nest, d, sizes[d], loops, loops, 0, False, -1)
-        for s in range(loops):
-            turns = nest[TURNS, s]
-            if nest[AXIS, s] != TEMPORAL:
-                for m in range(len(memory_level)):
-                    if nest[LEVEL, s] < memory_level[m]:
-                        instances[i, m] *= turns
-                instances[i, len(memory_level)] *= turns
-            elif not uneven >> nest[DIM, s] & 1:
-                steps[i] *= turns
-        for m in range(len(memory_level)):
+                step *= tally(nest, d, loops, loops, 0, -1)
+        steps[i] = step
+        for m in range(memories):
+            row = INSIDE + nest[MEMORIES, m]
             for t in range(3):
                 held = 1
                 for a in range(axes[t]):
-                    long = 1
-                    for k in range(2):
-                        d = terms[t, a, k]
-                        long += coef[t, a, d] * (inside[memory_level[m], d] - 1)
-                    held *= long
+                    one, two = terms[t, a, 0], terms[t, a, 1]
+                    long = 1 + coef[t, a, one] * (nest[row, one] - 1)
+                    held *= long + coef[t, a, two] * (nest[row, two] - 1)
                 tiles[i, m, t] = held
-        if timeloop:
-            fill_boxes(problem, loops, nest, macs_level, boxes)
-            for t in range(3):
-                count_timeloop(
-                    problem, chain, loops, nest, boxes, t, instances[i], steps[i], words[i], scratch
-                )
-            continue
         for t in range(3):
-            count_tensor(
-                sizes,
-                plain,
-                slides,
-                footprint,
-                memory_level,
-                keeps,
-                network,
-                t,
-                loops,
-                nest,
-                uneven,
-                reach,
-                inside,
-                i,
-                words,
-                runs,
-                offsets,
+            if not timeloop:
+                count_tensor(nest, t, memories, macs, loops, uneven, footprint, i, words, room)
+                continue
+            if t == 0:
+                fill_boxes(problem, loops, nest, macs, boxes)
+            count_timeloop(
+                problem, chain, loops, nest, boxes, t, instances[i], step, words[i], scratch
             )
 
 
@@ -241,11 +279,11 @@ def fill_boxes(
     axes, coef = problem[0], problem[1]
     level, dim, turns, tile = nest[LEVEL], nest[DIM], nest[TURNS], nest[TILE]
     stride, moves, reach, words = boxes
-    reach[:] = 1
     at = loops - 1
     for lev in range(macs_level, -1, -1):
-        if lev < macs_level:
-            reach[:, :, lev] = reach[:, :, lev + 1]
+        for t in range(3):
+            for a in range(axes[t]):
+                reach[t, a, lev] = reach[t, a, lev + 1] if lev < macs_level else 1
         while at >= 0 and level[at] == lev:
             for t in range(3):
                 moves[t, at] = 0

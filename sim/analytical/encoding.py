@@ -42,22 +42,44 @@ ChainTuple = tuple[Int, Int, Int]
 """(memory_level, keeps, network) of ``ChainArrays``."""
 
 LEVEL, AXIS, DIM, TURNS, TILE = 0, 1, 2, 3, 4
-"""Rows of a nest, int64 [NEST_ROWS, more than L and MAX_AXES]: the loops that turn more than once.
+"""Rows of a *nest* that hold the loops that turn more than once, a column each.
 
-Outermost first: level index, axis code, dim, turns, and the indices that a turn covers.
-Beside it stands ``uneven``, a bit per dim: 1 where some tile does not divide the one around it.
+Outermost first: level index, axis code, dim, turns, and the indices that a turn covers. A nest is
+one int64 array with all that kernels read about a mapping, because handing over several arrays
+costs a kernel more than using them.
 """
 
 OWN, SERIES, CLASSES, SHARED, GROUPS, RAGGED = 5, 10, 13, 15, 16, 17
-"""Rows of a nest after those of the loops: what kernels note down about it, and room.
+"""Rows that kernels write.
 
 ``OWN`` + a: number of loops of sliding axis a of the tensor in hand, then their indices. ``SERIES``
 (3 rows), ``CLASSES`` (2 rows): room. Per sliding axis: the loops that share tiles as bits, the
-number of different offsets among them, and whether tiles of the axis do not divide. All stands in
-one array, because handing over an array costs a kernel more than it does to use it.
+number of different offsets among them, and whether tiles of the axis do not divide.
 """
 
-NEST_ROWS = 18
+PLAIN, SLIDES, SIZES, NETWORK, MEMORIES, KEEPS = 18, 21, 36, 37, 40, 41
+"""Rows that are the same for all mappings of a batch: ``ProblemArrays`` and ``ChainArrays``.
+
+``PLAIN`` + t: role of each dim; ``SLIDES`` + MAX_AXES t + a: a sliding axis; extents of dims;
+``NETWORK`` + flag: the flag of every level; level of every memory, the MACs last; ``KEEPS`` + t:
+the memories that keep a tensor.
+"""
+
+TURNED = 44
+"""Row that kernels write: turns in time of all loops outside each, as the tensor in hand sees them.
+"""
+
+REACH, INSIDE = 45, 46
+"""Rows by level: the number of loops above it, all for the MACs; ``INSIDE`` + level: extent of each
+dim in a full tile of the level."""
+
+RoomTuple = tuple[Int, Int, Int, Int]
+"""Room of a batch beside the nest: kernels that are called for every mapping allocate nothing.
+
+(offsets [MAX_AXES + 1, instances]: where along each sliding axis shared tiles lie; and, for tiles
+that do not divide, runs [2, 2, RUN_ROWS, indices + 1], points [2, 2, rows, indices + 1], pairs
+[rows, pairs of indices] of ``runs`` and ``groups``)
+"""
 
 BoxTuple = tuple[Int, Int, Int, Int]
 """What the loops of a nest whose tiles divide do to every tensor, for the ``timeloop`` rules.
@@ -90,9 +112,9 @@ class ProblemArrays:
         sizes: int64 [9], extent of each dim, and 1 for ``NO_DIM``.
         plain: int64 [3, 8], coefficient of a dim on its plain axis; 0 for a dim that does not move
             the tensor, ``SLIDING`` for one that moves a sliding axis.
-        slides: int64 [3, MAX_AXES, 7], the sliding axes: both dims (the one with more indices
-            first), their coefficients, offset, extent, and 1 if it has padding; the first dim is
-            -1 past the last axis.
+        slides: int64 [3, MAX_AXES, 8], the sliding axes: both dims (the one with more indices
+            first), their coefficients, offset, extent, 1 if it has padding, and how many pairs of
+            indices do not hit padding; the first dim is -1 past the last axis.
         terms: int64 [3, MAX_AXES, 2], the dims of each axis, ``NO_DIM`` in place of one too few.
     """
 
@@ -145,7 +167,7 @@ class ProblemArrays:
 def _roles(problem: Problem) -> tuple[Int, Int]:
     """Return ``plain`` and ``slides`` of a problem's ``ProblemArrays``."""
     plain = np.zeros((3, len(DIMS)), np.int64)
-    slides = np.full((3, MAX_AXES, 7), -1, np.int64)
+    slides = np.full((3, MAX_AXES, 8), -1, np.int64)
     for t, tensor in enumerate(problem.tensors):
         rows = []
         if sum(len(axis.terms) for axis in tensor.axes) > len(tensor.dims):
@@ -164,9 +186,15 @@ def _roles(problem: Problem) -> tuple[Int, Int]:
                 turning += [(DIMS.index(d), by) for d, by in axis.terms if problem.size[d] == 1]
                 turning.sort(key=lambda x: -problem.sizes[x[0]])
                 (first, by), (second, times) = [*turning, (NO_DIM, 0)][:2]
-                rows.append((first, second, by, times, axis.offset, axis.extent, int(padded)))
+                index = axis.offset + np.add.outer(
+                    by * np.arange(problem.sizes[first]),
+                    times * np.arange((*problem.sizes, 1)[second]),
+                )
+                whole = np.count_nonzero((index >= 0) & (index < axis.extent))
+                limits = (axis.offset, axis.extent, int(padded), whole)
+                rows.append((first, second, by, times, *limits))
                 plain[t, [d for d, _ in turning]] = SLIDING
-        slides[t, : len(rows)] = np.array(rows, np.int64).reshape(len(rows), 7)
+        slides[t, : len(rows)] = np.array(rows, np.int64).reshape(len(rows), 8)
     return plain, slides
 
 

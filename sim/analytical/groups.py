@@ -9,17 +9,30 @@ transfers apart. A transfer brings its group every word that some member lacks.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
-from arraysmith.sim.analytical.encoding import AXIS, DIM, LEVEL, OWN, TEMPORAL, TILE, TURNS, Int
+from arraysmith.sim.analytical.encoding import (
+    AXIS,
+    DIM,
+    LEVEL,
+    MAX_AXES,
+    NETWORK,
+    OWN,
+    SHARED,
+    SIZES,
+    SLIDES,
+    TEMPORAL,
+    TILE,
+    TURNS,
+    Int,
+    RoomTuple,
+)
 from arraysmith.sim.analytical.slides import (
     BY,
     EXTENT,
     FIRST,
     OFFSET,
     PADDED,
-    SECOND,
     TIMES,
     stored,
 )
@@ -29,8 +42,12 @@ POINT_ROWS = 5
 the first index without the spatial loops between parent and child."""
 
 
-@njit(cache=True, nogil=True)
-def shared_loops(network: Int, nest: Int, a: int, parent: int, above: int) -> int:
+PAIR_ROWS = 6
+"""Rows of a pair beside its keys."""
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def shared_loops(nest: Int, a: int, parent: int, above: int) -> int:
     """Return a bit per loop: 1 for spatial loops of an axis whose instances may share tiles.
 
     They stand at a fan-out that multicasts, between parent and child, where both dims are spread
@@ -43,7 +60,7 @@ def shared_loops(network: Int, nest: Int, a: int, parent: int, above: int) -> in
         if s >= above:
             break
         lev = nest[LEVEL, s]
-        if nest[AXIS, s] == TEMPORAL or lev < parent or network[lev, 0] == 0:
+        if nest[AXIS, s] == TEMPORAL or lev < parent or nest[NETWORK, lev] == 0:
             continue
         for o in range(k + 1, count + 1):
             x = nest[OWN + a, o]
@@ -51,19 +68,19 @@ def shared_loops(network: Int, nest: Int, a: int, parent: int, above: int) -> in
                 break
             if nest[DIM, x] == nest[DIM, s] or nest[AXIS, x] == TEMPORAL:
                 continue
-            if network[lev, 1] == 1 or nest[AXIS, x] == nest[AXIS, s]:
+            if nest[NETWORK + 1, lev] == 1 or nest[AXIS, x] == nest[AXIS, s]:
                 found |= 1 << s | 1 << x
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _greatest_divisor(a: int, b: int) -> int:
     while b:
         a, b = b, a % b
     return a
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _spread(row: Int, nest: Int, lev: int, part: int, above: int, shared: int, out: Int) -> int:
     """Write the different offsets of one part of a fan-out; 0 when nothing is shared there."""
     loops_here, p, r = 0, 0, 0
@@ -112,19 +129,20 @@ def _spread(row: Int, nest: Int, lev: int, part: int, above: int, shared: int, o
     return different
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def group_offsets(
-    row: Int, network: Int, nest: Int, parent: int, above: int, shared: int, room: Int
+    nest: Int, t: int, a: int, parent: int, above: int, levels: int, room: Int
 ) -> int:
     """Write to ``room[0]`` where along the axis the tiles of marked loops lie; tiles divide.
 
     Returns how many.
     """
+    row, shared = nest[SLIDES + MAX_AXES * t + a], nest[SHARED, a]
     room[0, 0] = 0
     count = 1
-    for lev in range(parent, len(network)):
+    for lev in range(parent, levels):
         for part in range(3):
-            if (part == 0) != (network[lev, 1] == 1):
+            if (part == 0) != (nest[NETWORK + 1, lev] == 1):
                 continue
             many = _spread(row, nest, lev, part, above, shared, room[1])
             if many == 0:
@@ -136,19 +154,21 @@ def group_offsets(
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _points(
-    row: Int, which: int, network: Int, nest: Int, parent: int, above: int, cut: int, size: int
-) -> tuple[Int, int]:
-    """Return the tiles of one dim of the axis one by one, int64 [POINT_ROWS + keys, n], and n.
+    row: Int, which: int, nest: Int, parent: int, above: int, cut: int, levels: int, room: Int
+) -> tuple[int, int]:
+    """Note the tiles of one dim of the axis one by one; return (half of the room, how many).
 
+    ``room`` is int64 [2, POINT_ROWS + keys, indices + 1].
     Two keys per fan-out, by which instances between parent and child are told apart: the offset
     along the axis over the mesh, or over columns and rows, or by dim where nothing is recognised.
     """
     d, by = row[FIRST + which], row[BY + which]
-    rows = POINT_ROWS + 2 * len(network)
-    room = np.zeros((2, rows, size + 1), np.int64)
-    room[0, 1, 0] = room[0, 3, 0] = size
+    size = nest[SIZES, d]
+    rows = POINT_ROWS + 2 * levels
+    for k in range(rows):
+        room[0, k, 0] = size if k in (1, 3) else 0
     half, found = 0, 1
     for s in range(above):
         if nest[DIM, s] != d:
@@ -177,15 +197,15 @@ def _points(
                     room[other, 4, made] += i * t
                 else:
                     key = which
-                    if network[lev, 0]:
-                        key = 0 if network[lev, 1] else nest[AXIS, s] - 1
+                    if nest[NETWORK, lev]:
+                        key = 0 if nest[NETWORK + 1, lev] else nest[AXIS, s] - 1
                     room[other, POINT_ROWS + 2 * lev + key, made] += i * t * by
                 made += 1
         half, found = other, made
-    return room[half], found
+    return half, found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _compare(keys: Int, one: int, other: int) -> int:
     """Return -1, 0 or 1: how column ``one`` of ``keys`` stands to ``other``, row by row."""
     for k in range(len(keys)):
@@ -194,11 +214,11 @@ def _compare(keys: Int, one: int, other: int) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
-def _sort(order: Int, keys: Int) -> None:
+@njit(cache=True, nogil=True, _nrt=False)
+def _sort(order: Int, size: int, keys: Int) -> None:
     """Sort column numbers by their columns (Shell's method with Ciura's gaps)."""
     for gap in (1750, 701, 301, 132, 57, 23, 10, 4, 1):
-        for i in range(gap, len(order)):
+        for i in range(gap, size):
             moving, at = order[i], i
             while at >= gap and _compare(keys, order[at - gap], moving) > 0:
                 order[at] = order[at - gap]
@@ -206,36 +226,40 @@ def _sort(order: Int, keys: Int) -> None:
             order[at] = moving
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def grouped_slide(
-    row: Int,
-    network: Int,
     nest: Int,
-    sizes: Int,
+    t: int,
+    axis: int,
     parent: int,
+    levels: int,
     above: int,
     cut: int,
-    kept: bool,
+    room: RoomTuple,
 ) -> int:
     """Return what ``slides.slide`` does, tiles that need not divide, equal ones counted once.
 
     Args:
-        row: of ``ProblemArrays.slides``.
-        network: flags of the fan-outs.
-        nest: all loops; those from ``above`` on are inside the tiles.
-        sizes: extents of the dims.
+        nest: the mapping; loops from ``above`` on are inside the tiles.
+        t: the tensor.
+        axis: which of its sliding axes.
         parent: level from which on equal tiles are recognised.
+        levels: number of levels.
         above: number of loops that cut the dims into the tiles.
-        cut: the loop that turns; ``above`` for all tiles.
-        kept: whether words that all of a group held before are wanted.
+        cut: the loop that turns, words that all of a group held before are then summed; ``above``
+            for the words of all tiles.
+        room: see ``encoding``.
     """
+    row = nest[SLIDES + MAX_AXES * t + axis]
     by, times, extent = row[BY], row[TIMES], row[EXTENT]
-    a, many = _points(row, 0, network, nest, parent, above, cut, sizes[row[FIRST]])
-    b, inner = _points(row, 1, network, nest, parent, above, cut, sizes[row[SECOND]])
-    rows = 3 + 2 * len(network)
-    keys = np.empty((rows, many * inner), np.int64)
-    tiles = np.zeros((2, many * inner), np.int64)  # begin and end of what counts
-    order = np.empty(many * inner, np.int64)
+    points, pairs = room[2], room[3]
+    many, inner, one, other = 0, 0, 0, 0
+    for which in range(2):
+        many, one = inner, other
+        other, inner = _points(row, which, nest, parent, above, cut, levels, points[which])
+    a, b = points[0, one], points[1, other]
+    rows = 3 + 2 * levels
+    keys, begins, ends, order = pairs[:rows], pairs[rows], pairs[rows + 1], pairs[rows + 2]
     i = 0
     for p in range(many):
         for r in range(inner):
@@ -246,7 +270,7 @@ def grouped_slide(
             keys[1, i], keys[2, i] = a[4, p], b[4, r]
             for k in range(3, rows):
                 keys[k, i] = a[POINT_ROWS - 3 + k, p] + b[POINT_ROWS - 3 + k, r]
-            if kept:
+            if cut < above:
                 before = start + by * a[2, p] + times * b[2, r]
                 after = before + by * (a[3, p] - 1) + times * (b[3, r] - 1) + 1
                 start, end = max(start, before), min(end, after)
@@ -254,13 +278,13 @@ def grouped_slide(
                     end = start
             if row[PADDED]:
                 start, end = max(start, 0), min(end, extent)
-            tiles[0, i], tiles[1, i] = start, end
+            begins[i], ends[i] = start, end  # of what counts
             order[i] = i
             i += 1
-    _sort(order, keys)
+    _sort(order, many * inner, keys)
     total, low, high = 0, 0, 0
-    for i in range(len(order)):
-        start, end = tiles[0, order[i]], tiles[1, order[i]]
+    for i in range(many * inner):
+        start, end = begins[order[i]], ends[order[i]]
         if i and _compare(keys, order[i - 1], order[i]) == 0:
             start, end = max(start, low), min(end, high)
             total -= max(0, high - low)

@@ -30,34 +30,44 @@ from arraysmith.sim.analytical.encoding import (
     DRAIN,
     FILL,
     GROUPS,
+    INSIDE,
+    KEEPS,
     LEVEL,
     MAX_AXES,
+    MEMORIES,
+    NETWORK,
     OFMAP,
     OWN,
+    PLAIN,
     RAGGED,
+    REACH,
     READ,
     SHARED,
+    SLIDES,
     SLIDING,
     TEMPORAL,
+    TURNED,
     TURNS,
     UPDATE,
     Int,
+    RoomTuple,
 )
 from arraysmith.sim.analytical.groups import group_offsets, grouped_slide, shared_loops
 from arraysmith.sim.analytical.runs import uneven_slide
-from arraysmith.sim.analytical.slides import slide
+from arraysmith.sim.analytical.slides import PADDED, WHOLE, slide
 from arraysmith.sim.analytical.tally import tally
 
 MULTICAST, REDUCTION = 0, 2
 """Flags of a network."""
 
 
-@njit(cache=True, nogil=True)
-def _own_loops(slides: Int, t: int, loops: int, nest: Int, uneven: int) -> int:
+@njit(cache=True, nogil=True, _nrt=False)
+def _own_loops(nest: Int, t: int, loops: int, uneven: int) -> int:
     """Note the loops of every sliding axis of tensor ``t``; return the number of axes."""
     found = 0
-    while found < MAX_AXES and slides[t, found, 0] >= 0:
-        first, second = slides[t, found, 0], slides[t, found, 1]
+    while found < MAX_AXES and nest[SLIDES + MAX_AXES * t + found, 0] >= 0:
+        first = nest[SLIDES + MAX_AXES * t + found, 0]
+        second = nest[SLIDES + MAX_AXES * t + found, 1]
         count = 0
         for s in range(loops):
             if nest[DIM, s] == first or nest[DIM, s] == second:
@@ -69,76 +79,78 @@ def _own_loops(slides: Int, t: int, loops: int, nest: Int, uneven: int) -> int:
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _share(
-    slides: Int,
-    network: Int,
     nest: Int,
     t: int,
     parent: int,
+    levels: int,
     above: int,
     grouped: bool,
     sliding: int,
-    offsets: Int,
+    room: RoomTuple,
 ) -> bool:
     """Find which instances share tiles along the sliding axes; return whether any do."""
     any_shared = False
     for a in range(sliding):
-        nest[GROUPS, a] = 1
-        offsets[a, 0] = 0
-        shared = shared_loops(network, nest, a, parent, above) if grouped else 0
-        nest[SHARED, a] = shared
-        if shared:
+        nest[SHARED, a] = shared_loops(nest, a, parent, above) if grouped else 0
+        if nest[SHARED, a]:
             any_shared = True
             if not nest[RAGGED, a]:
                 nest[GROUPS, a] = group_offsets(
-                    slides[t, a], network, nest, parent, above, shared, offsets[a : a + 2]
+                    nest, t, a, parent, above, levels, room[0][a : a + 2]
                 )
     return any_shared
 
 
-@njit(cache=True, nogil=True)
-def _ragged(
-    sizes: Int,
-    slides: Int,
-    network: Int,
+@njit(cache=True, nogil=True, _nrt=False)
+def _along(
     nest: Int,
     t: int,
     a: int,
     parent: int,
+    levels: int,
+    child: int,
     above: int,
     cut: int,
-    kept: bool,
-    runs: Int,
+    room: RoomTuple,
 ) -> int:
-    """Return the sum along sliding axis ``a`` whose tiles do not divide, see ``slides.slide``."""
+    """Return the sum along sliding axis ``a`` of what ``slides.slide`` sums, by transfer."""
     words: int
+    if child == levels and not nest[SHARED, a]:  # every MAC by itself
+        words = nest[SLIDES + MAX_AXES * t + a, WHOLE]
+        return words
+    if nest[RAGGED, a]:
+        if nest[SHARED, a]:
+            words = grouped_slide(nest, t, a, parent, levels, above, cut, room)
+        else:
+            words = uneven_slide(nest, t, a, above, cut, room[1])
+        return words
+    words = slide(nest, t, a, child, above, cut, room[0][a, 0])
     if nest[SHARED, a]:
-        words = grouped_slide(slides[t, a], network, nest, sizes, parent, above, cut, kept)
-    else:
-        words = uneven_slide(slides[t, a], nest, sizes, above, cut, kept, runs)
+        groups = nest[GROUPS, a]
+        if not nest[SLIDES + MAX_AXES * t + a, PADDED]:
+            words *= groups
+            return words
+        for g in range(1, groups):
+            words += slide(nest, t, a, child, above, cut, room[0][a, g])
     return words
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _crossing(
-    sizes: Int,
-    plain: Int,
-    slides: Int,
-    network: Int,
     nest: Int,
     uneven: int,
-    inside: Int,
     t: int,
     parent: int,
     child: int,
+    levels: int,
     above: int,
     words: int,
     turned: int,
     single: int,
     sliding: int,
-    runs: Int,
-    offsets: Int,
+    room: RoomTuple,
 ) -> int:
     """Return the words of tensor ``t`` that change below a parent over the run.
 
@@ -146,138 +158,112 @@ def _crossing(
     past the last level, keep nothing: every step takes its word anew.
 
     Args:
-        sizes: this and the next two as in ``ProblemArrays``.
-        plain: see there.
-        slides: see there.
-        network: flags of the fan-outs.
-        nest: the loops; those from ``above`` on are at the child and inside.
+        nest: the mapping; loops from ``above`` on are at the child and inside.
         uneven: a bit per dim whose tiles do not divide, sliding axes left out.
-        inside: int64 [levels + 1, 9], extent of each dim in a full tile of each level.
         t: the tensor.
         parent: level of the parent.
         child: level of the child.
+        levels: number of levels.
         above: number of loops above the child.
         words: words of the tiles of all instances along plain axes that divide.
         turned: turns in time, of dims that divide and do not slide.
         single: a bit per level, 1 for fan-outs that serve equal tiles with one transfer.
         sliding: number of sliding axes.
-        runs: room, see ``runs.uneven_slide``.
-        offsets: see ``slides.slide``.
+        room: see ``encoding``.
     """
     total = words * turned
     if uneven:
         for d in range(8):
             if uneven >> d & 1:
-                one = 0 if plain[t, d] else single
-                total *= tally(nest, d, sizes[d], above, above, plain[t, d], False, one)
+                role = nest[PLAIN + t, d]
+                total *= tally(nest, d, above, above, role, single)
     for a in range(sliding):
-        if nest[RAGGED, a]:
-            total *= _ragged(sizes, slides, network, nest, t, a, parent, above, above, False, runs)
-        else:
-            total *= slide(slides, t, a, nest, inside, child, above, above, False, offsets)
-    if child == len(network):
+        total *= _along(nest, t, a, parent, levels, child, above, above, room)
+    if child == levels:
         return total
     for j in range(above - 1, -1, -1):
         if nest[AXIS, j] != TEMPORAL:
             continue
         here = nest[DIM, j]
-        role = plain[t, here]
+        role = nest[PLAIN + t, here]
         same = words * turned
         if role != SLIDING and not uneven >> here & 1:
             if role > 0:
                 break  # this loop and all outside it bring tiles without a word of the last ones
-            turned //= nest[TURNS, j]
+            turned = nest[TURNED, j]
             same -= words * turned
         if uneven:
             for d in range(8):
                 if not uneven >> d & 1:
                     continue
-                if plain[t, d]:
-                    same *= (
-                        0 if d == here else tally(nest, d, sizes[d], above, j, plain[t, d], True, 0)
-                    )
+                role = nest[PLAIN + t, d]
+                if role:
+                    same *= 0 if d == here else tally(nest, d, above, j, role, single)
                     continue
-                number = tally(nest, d, sizes[d], above, j, 0, False, single)
+                number = tally(nest, d, above, j, role, single)
                 if d == here:
-                    number -= tally(nest, d, sizes[d], above, j - 1, 0, False, single)
+                    number -= tally(nest, d, above, j - 1, role, single)
                 same *= number
         for a in range(sliding):
             if same == 0:
                 break
-            if nest[RAGGED, a]:
-                same *= _ragged(sizes, slides, network, nest, t, a, parent, above, j, True, runs)
-            else:
-                same *= slide(slides, t, a, nest, inside, child, above, j, True, offsets)
+            same *= _along(nest, t, a, parent, levels, child, above, j, room)
         total -= same
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def count_tensor(
-    sizes: Int,
-    plain: Int,
-    slides: Int,
-    from_zero: int,
-    memory_level: Int,
-    keeps: Int,
-    network: Int,
-    t: int,
-    loops: int,
     nest: Int,
+    t: int,
+    memories: int,
+    levels: int,
+    loops: int,
     uneven: int,
-    reach: Int,
-    inside: Int,
+    from_zero: int,
     i: int,
     words: Int,
-    runs: Int,
-    offsets: Int,
+    room: RoomTuple,
 ) -> None:
     """Count a tensor of a mapping along its chain of memories.
 
     Args:
-        sizes: this and the next two as in ``ProblemArrays``.
-        plain: see there.
-        slides: see there.
-        from_zero: words of the results.
-        memory_level: this and the next two as in ``ChainArrays``.
-        keeps: see there.
-        network: see there.
+        nest: the mapping.
         t: the tensor.
+        memories: number of memories.
+        levels: number of levels.
         loops: number of loops.
-        nest: the loops.
         uneven: a bit per dim whose tiles do not all divide.
-        reach: int64 [levels + 1], number of loops above each level; of all for the MACs.
-        inside: int64 [levels + 1, 9], extent of each dim in a full tile of each level.
+        from_zero: words of the results.
         i: which mapping.
         words: int64 [n, memories, 3, 4], where to count.
-        runs: room, see ``runs.uneven_slide``.
-        offsets: room, see ``slides.slide``.
+        room: see ``encoding``.
     """
-    memories = len(memory_level)
     flag = REDUCTION if t == OFMAP else MULTICAST
-    sliding = _own_loops(slides, t, loops, nest, uneven)
+    sliding = _own_loops(nest, t, loops, uneven)
     still = 0  # dims that do not move the tensor and do not divide
     if uneven:
         for d in range(8):
-            if plain[t, d] == SLIDING:
+            if nest[PLAIN + t, d] == SLIDING:
                 uneven &= ~(1 << d)
-            elif plain[t, d] == 0:
+            elif nest[PLAIN + t, d] == 0:
                 still |= uneven & 1 << d
     parent, s = 0, 0
     turned, spread, instances = 1, 1, 1
     for m in range(1, memories + 1):
         at_macs = m == memories
-        if not at_macs and not keeps[m, t]:
+        if not at_macs and not nest[KEEPS + t, m]:
             continue
-        child = len(network) if at_macs else memory_level[m]
-        top, above = memory_level[parent], reach[child]
+        child, top = nest[MEMORIES, m], nest[MEMORIES, parent]
+        above = nest[REACH, child]
         copies, served, single = 1, 1, 0  # instances with equal tiles, transfers to them
         for lev in range(top, child):
-            single |= network[lev, flag] << lev
+            single |= nest[NETWORK + flag, lev] << lev
         while s < above:
-            role = plain[t, nest[DIM, s]]
+            role = nest[PLAIN + t, nest[DIM, s]]
             if role != SLIDING and not uneven >> nest[DIM, s] & 1:
                 turns = nest[TURNS, s]
+                nest[TURNED, s] = turned
                 if nest[AXIS, s] == TEMPORAL:
                     turned *= turns
                 elif role:
@@ -289,10 +275,12 @@ def count_tensor(
             s += 1
         tile = spread
         for d in range(8):
-            if plain[t, d] > 0 and not uneven >> d & 1:
-                tile *= plain[t, d] * (inside[child, d] - 1) + 1
-        grouped = t != OFMAP
-        apart = _share(slides, network, nest, t, top, above, grouped, sliding, offsets)
+            role = nest[PLAIN + t, d]
+            if role > 0 and not uneven >> d & 1:
+                tile *= role * (nest[INSIDE + child, d] - 1) + 1
+        apart = False
+        if sliding and t != OFMAP:
+            apart = _share(nest, t, top, levels, above, True, sliding, room)
         sent, each, alone = 0, 0, 0
         # Once per transfer; then, where that differs in more than copies, per instance and,
         # for results, per different tile.
@@ -302,26 +290,21 @@ def count_tensor(
             if case == 2 and (t != OFMAP or not still):
                 break
             if case == 1 and apart:
-                _share(slides, network, nest, t, top, above, False, sliding, offsets)
+                apart = _share(nest, t, top, levels, above, False, sliding, room)
             serve = single if case == 0 else (0 if case == 1 else -1 << top)
             found = _crossing(
-                sizes,
-                plain,
-                slides,
-                network,
                 nest,
                 uneven,
-                inside,
                 t,
                 top,
                 child,
+                levels,
                 above,
                 tile,
                 turned,
                 serve,
                 sliding,
-                runs,
-                offsets,
+                room,
             )
             if case == 0:
                 each = sent = alone = found

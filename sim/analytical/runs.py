@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from numba import njit
 
-from arraysmith.sim.analytical.encoding import AXIS, DIM, TEMPORAL, TILE, Int
+from arraysmith.sim.analytical.encoding import (
+    AXIS,
+    DIM,
+    MAX_AXES,
+    SIZES,
+    SLIDES,
+    TEMPORAL,
+    TILE,
+    Int,
+)
 from arraysmith.sim.analytical.slides import (
     BY,
     EXTENT,
@@ -27,7 +36,7 @@ far behind (negative) or ahead the tile before began, and its extent, 0 if it wa
 RUN_ROWS = 6
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _extend(
     room: Int,
     made: int,
@@ -57,7 +66,7 @@ def _extend(
     return made
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _runs(
     nest: Int, d: int, size: int, above: int, cut: int, turning: bool, room: Int
 ) -> tuple[int, int]:
@@ -118,49 +127,48 @@ def _runs(
     return half, found
 
 
-@njit(cache=True, nogil=True)
-def uneven_slide(
-    row: Int, nest: Int, sizes: Int, above: int, cut: int, kept: bool, rooms: Int
-) -> int:
+@njit(cache=True, nogil=True, _nrt=False)
+def uneven_slide(nest: Int, t: int, a: int, above: int, cut: int, rooms: Int) -> int:
     """Return what ``slides.slide`` does, every instance by itself; tiles need not divide.
 
     Args:
-        row: of ``ProblemArrays.slides``.
-        nest: the loops; those from ``above`` on are inside the tiles.
-        sizes: extents of the dims.
+        nest: the mapping; loops from ``above`` on are inside the tiles.
+        t: the tensor.
+        a: which of its sliding axes.
         above: number of loops that cut the dims into the tiles.
         cut: the loop that turns, as for ``slides.slide``.
-        kept: whether words shared with the tile before are wanted.
         rooms: int64 [2, 2, RUN_ROWS, most indices + 1].
     """
+    row = nest[SLIDES + MAX_AXES * t + a]
     first, second, by, times = row[FIRST], row[SECOND], row[BY], row[TIMES]
     turning = nest[DIM, cut] if cut < above else -1
-    half, many_first = _runs(nest, first, sizes[first], above, cut, turning == first, rooms[0])
-    a = rooms[0, half]
-    half, many_second = _runs(nest, second, sizes[second], above, cut, turning == second, rooms[1])
-    b = rooms[1, half]
+    size, length = nest[SIZES, first], nest[SIZES, second]
+    half, many_first = _runs(nest, first, size, above, cut, turning == first, rooms[0])
+    one = rooms[0, half]
+    half, many_second = _runs(nest, second, length, above, cut, turning == second, rooms[1])
+    other = rooms[1, half]
     total = 0
     for p in range(many_first):
         for r in range(many_second):
-            high = by * (a[NOW, p] - 1) + times * (b[NOW, r] - 1) + 1
+            high = by * (one[NOW, p] - 1) + times * (other[NOW, r] - 1) + 1
             low = 0
-            if kept:
-                if a[BEFORE, p] == 0 or b[BEFORE, r] == 0:
+            if cut < above:
+                if one[BEFORE, p] == 0 or other[BEFORE, r] == 0:
                     continue
-                shift = by * a[SHIFT, p] + times * b[SHIFT, r]
-                was = by * (a[BEFORE, p] - 1) + times * (b[BEFORE, r] - 1) + 1
+                shift = by * one[SHIFT, p] + times * other[SHIFT, r]
+                was = by * (one[BEFORE, p] - 1) + times * (other[BEFORE, r] - 1) + 1
                 low, high = max(0, shift), min(high, shift + was)
                 if high <= low:
                     continue
-            number, repeat = a[NUMBER, p], b[NUMBER, r]
+            number, repeat = one[NUMBER, p], other[NUMBER, r]
             if not row[PADDED]:
                 total += number * repeat * (high - low)
                 continue
-            x = row[OFFSET] + by * a[BASE, p] + times * b[BASE, r]
-            step, other = by * a[STEP, p], times * b[STEP, r]
+            x = row[OFFSET] + by * one[BASE, p] + times * other[BASE, r]
+            step, apart = by * one[STEP, p], times * other[STEP, r]
             if number < repeat:
-                step, number, other, repeat = other, repeat, step, number
+                step, number, apart, repeat = apart, repeat, step, number
             for i in range(repeat):
-                at = x + i * other
+                at = x + i * apart
                 total += stored(at + low, at + high, step, number, row[EXTENT])
     return total

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from arraysmith.sim.analytical.encoding import AXIS, LEVEL, TEMPORAL, TURNS, BoxTuple, Int
@@ -19,14 +18,14 @@ def _add_offsets(values: Int, size: int, stride: int, turns: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _distinct(values: Int, size: int) -> int:
-    """Sort ``values[:size]``, drop repetitions in place and return how many are left."""
-    if size == 1:
-        return 1
-    ordered = np.sort(values[:size])
+    """Drop repetitions in ``values[:size]`` in place and return how many are left."""
     kept = 0
     for v in range(size):
-        if v == 0 or ordered[v] != ordered[v - 1]:
-            values[kept] = ordered[v]
+        known = False
+        for o in range(kept):
+            known = known or values[o] == values[v]
+        if not known:
+            values[kept] = values[v]
             kept += 1
     return kept
 

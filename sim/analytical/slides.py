@@ -13,21 +13,23 @@ from numba import njit
 from arraysmith.sim.analytical.encoding import (
     AXIS,
     DIM,
-    GROUPS,
+    INSIDE,
+    MAX_AXES,
     OWN,
     SERIES,
     SHARED,
+    SLIDES,
     TEMPORAL,
     TILE,
     TURNS,
     Int,
 )
 
-FIRST, SECOND, BY, TIMES, OFFSET, EXTENT, PADDED = 0, 1, 2, 3, 4, 5, 6
+FIRST, SECOND, BY, TIMES, OFFSET, EXTENT, PADDED, WHOLE = 0, 1, 2, 3, 4, 5, 6, 7
 """Columns of ``ProblemArrays.slides``."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _clamped(first: int, step: int, number: int, extent: int) -> int:
     """Return the sum of min(max(first + i step, 0), extent) over i < number."""
     last = first + (number - 1) * step
@@ -44,7 +46,7 @@ def _clamped(first: int, step: int, number: int, extent: int) -> int:
     return inside * (2 * first + (low + high - 1) * step) // 2 + (number - high) * extent
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def stored(low: int, high: int, step: int, number: int, extent: int) -> int:
     """Return the words of [0, extent) in [low, high), summed over ``number`` such intervals.
 
@@ -56,44 +58,49 @@ def stored(low: int, high: int, step: int, number: int, extent: int) -> int:
     return words
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def slide(
-    slides: Int,
+    nest: Int,
     t: int,
     a: int,
-    nest: Int,
-    inside: Int,
     child: int,
     above: int,
     cut: int,
-    kept: bool,
-    offsets: Int,
+    offset: int,
 ) -> int:
     """Sum along a sliding axis the words of all tiles, or those they share with the tile before.
 
     Args:
-        slides: of ``ProblemArrays``.
+        nest: the mapping. Spatial loops that ``SHARED`` names are left out.
         t: the tensor.
         a: which of its sliding axes; all tiles of its dims divide.
-        nest: the loops; those from ``above`` on are inside the tiles. ``SHARED`` and ``GROUPS`` say
-            which spatial loops ``offsets`` stands for.
-        inside: int64 [levels + 1, 9], extent of each dim in a tile of each level.
         child: level of the tiles.
         above: number of loops that cut the dims into the tiles.
         cut: the loop that turns, its first turn left out. Loops in time before it take every turn;
-            those after it stand at their first turn, and stood at their last one before. ``above``
-            for all tiles.
-        kept: whether words shared with the tile before are wanted.
-        offsets: int64 [MAX_AXES + 1, instances], where along each axis tiles lie that get a
-            transfer each.
+            those after it stand at their first turn, and stood at their last one before. Words
+            shared with the tile before are then summed. ``above`` for the words of all tiles.
+        offset: how far along the axis all tiles lie.
     """
-    first, by, times = slides[t, a, FIRST], slides[t, a, BY], slides[t, a, TIMES]
-    padded, extent = slides[t, a, PADDED], slides[t, a, EXTENT]
-    shared, groups = nest[SHARED, a], nest[GROUPS, a]
-    high = by * (inside[child, first] - 1) + 1
-    high += times * (inside[child, slides[t, a, SECOND]] - 1)
-    low, shift, number = 0, 0, groups
-    start = slides[t, a, OFFSET]
+    row = SLIDES + MAX_AXES * t + a
+    first, by, times = nest[row, FIRST], nest[row, BY], nest[row, TIMES]
+    padded, extent, shared = nest[row, PADDED], nest[row, EXTENT], nest[SHARED, a]
+    high = by * (nest[INSIDE + child, first] - 1) + 1
+    high += times * (nest[INSIDE + child, nest[row, SECOND]] - 1)
+    low, number = 0, 1
+    start = nest[row, OFFSET] + offset
+    if cut < above:
+        # How far the tile moves: a step of the loop that turns, back by what the later ones did.
+        shift = 0
+        for k in range(nest[OWN + a, 0], 0, -1):
+            s = nest[OWN + a, k]
+            if s < cut:
+                break
+            if s < above and nest[AXIS, s] == TEMPORAL:
+                step = nest[TILE, s] * (by if nest[DIM, s] == first else times)
+                shift += -step if s == cut else (nest[TURNS, s] - 1) * step
+        low, high = max(0, shift), min(high, high + shift)
+        if high <= low:
+            return 0
     found, last_first, last_second = 0, -1, -1
     for k in range(1, nest[OWN + a, 0] + 1):
         s = nest[OWN + a, k]
@@ -106,11 +113,9 @@ def slide(
         many = nest[TURNS, s]
         if nest[AXIS, s] == TEMPORAL:
             if s > cut:
-                shift += (many - 1) * step
                 continue
             if s == cut:
                 many -= 1
-                shift -= step
                 start += step
         number *= many
         if padded and many > 1:
@@ -126,10 +131,6 @@ def slide(
                 last_first = last
             else:
                 last_second = last
-    if kept:
-        low, high = max(0, shift), min(high, high + shift)
-        if high <= low:
-            return 0
     if not padded:
         total: int = number * (high - low)
         return total
@@ -145,9 +146,7 @@ def slide(
         nest[SERIES + 2, k] = 0
     total = 0
     while True:
-        for g in range(groups):
-            x = start + offsets[a, g]
-            total += stored(x + low, x + high, step, many, extent)
+        total += stored(start + low, start + high, step, many, extent)
         k = 0
         while k < found:
             nest[SERIES + 2, k] += 1

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from numba import njit
 
-from arraysmith.sim.analytical.encoding import AXIS, CLASSES, DIM, LEVEL, TEMPORAL, TILE, Int
+from arraysmith.sim.analytical.encoding import AXIS, CLASSES, DIM, LEVEL, SIZES, TEMPORAL, TILE, Int
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def tally(
     nest: Int,
     d: int,
-    size: int,
     above: int,
     cut: int,
     coefficient: int,
-    unmoved: bool,
     single: int,
 ) -> int:
     """Return the sum of ``coefficient`` (extent - 1) + 1 over tiles of dim ``d``.
@@ -28,14 +26,14 @@ def tally(
     Args:
         nest: the loops, see ``encoding``; those from ``above`` on are inside the tiles.
         d: the dim.
-        size: its extent.
         above: number of loops that cut the dim into the tiles.
         cut: last loop in time of which every turn counts; later ones stand at their first turn.
-        coefficient: words that one index more adds; 0 to count the tiles.
-        unmoved: whether tiles are left out that the turns of the loops after ``cut`` change.
-        single: a bit per level, 1 for fan-outs of which only the first instance counts.
+        coefficient: words that one index more adds. Tiles that the turns of the loops after ``cut``
+            change are then left out. 0 counts the tiles, changed or not.
+        single: a bit per level, 1 for fan-outs of which only the first instance counts if tiles are
+            counted.
     """
-    nest[CLASSES, 0], nest[CLASSES + 1, 0] = size, 1
+    nest[CLASSES, 0], nest[CLASSES + 1, 0] = nest[SIZES, d], 1
     found = 1
     for s in range(above):
         if nest[DIM, s] != d:
@@ -45,9 +43,9 @@ def tally(
         full, kept = 0, 0
         for c in range(found):
             extent, number = nest[CLASSES, c], nest[CLASSES + 1, c]
-            if (s > cut) if in_time else (single >> nest[LEVEL, s] & 1 == 1):
+            if (s > cut) if in_time else (coefficient == 0 and single >> nest[LEVEL, s] & 1 == 1):
                 if extent >= tile:
-                    full += number if not unmoved or extent == tile else 0
+                    full += number if coefficient == 0 or extent == tile or not in_time else 0
                     continue
             else:
                 full += number * (extent // tile)
