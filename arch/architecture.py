@@ -187,10 +187,12 @@ ROWS, COLUMNS, STREAM = "rows", "columns", "stream"
 class ScaleOut:
     """Systolic arrays side by side, each with a part of the product (Samajdar et al., ISPASS 2020).
 
-    Memories above this fan-out are shared by all arrays, those below are private to an array. Each
-    axis of the mesh cuts one flattened index into contiguous parts of nearly equal size: ``rows``,
-    ``columns`` (a partition in space) or ``stream`` (in time). Where the cut index is added up (the
-    stream of output stationary arrays, the rows of the others), sums of arrays are added off-chip.
+    Each axis of the mesh cuts one flattened index: ``rows``, ``columns`` (a partition in space) or
+    ``stream`` (in time). Memories below this fan-out are private to an array: parts are contiguous
+    and of nearly equal size, and where the cut index is added up (the stream of output stationary
+    arrays, the rows of the others), sums of arrays are added off-chip. Memories above it are shared
+    by all arrays, which then run in lockstep: arrays take turns over the index, block by block or,
+    over the stream, value by value, and sums are added by a tree on the way to the memory.
 
     Attributes:
         y: index that the rows of the mesh cut.

@@ -12,6 +12,8 @@ before it in which the stationary operand enters (0 output stationary, else r'):
 | ``os``, ``shift`` | s_f | s_f + L + 2 r' + c' - 2 |
 | ``ws``, ``is`` | s_f - A | s_f + L + r' + c' - 2 |
 
+Arrays in lockstep that cut the stream take T = ceil(stream / arrays) steps each.
+
 Without overlap s_{f+1} is the end of f plus A of f+1. A fold thus takes T + r + c - 2 cycles output
 stationary with free drain, 2 r + c + T - 2 otherwise (Samajdar et al., ISPASS 2020, who count the
 drain of output stationary, too, while their tool leaves it out). With overlap

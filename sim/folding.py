@@ -13,6 +13,13 @@ all of t. Column folds are the outer loop, row folds the inner one; groups run o
 | ``ws`` | R S C | K | N P Q | weight | ifmap | partial sums leave below |
 | ``is`` | R S C | N P Q | K | ifmap | weight | partial sums leave below |
 
+Arrays side by side that share their SRAMs run in lockstep, as one wide array: a fold is a block of
+i times a block of j as large as all arrays together, of which each array has a ``Share``. Where
+arrays cut i (or j), array a takes the values [a R, (a + 1) R) of the block; where they cut the
+stream, they take its values in turn, so that array a of p has those with t mod p = a. A word that
+several arrays need in the same cycle is read once; results that are parts of one sum are added by a
+tree of adders on the way to the SRAM, in the cycle in which they leave.
+
 When the folds begin and end is in ``sim.fold_times``.
 """
 
@@ -32,6 +39,7 @@ from arraysmith.arch.mapping import Loop, Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT, Problem
 from arraysmith.arch.sparsity import StructuredSparsity
 from arraysmith.sim.dataflows import dataflow_of, require_sparse_order
+from arraysmith.sim.scale_out import across
 from arraysmith.sim.side import Side
 from arraysmith.sim.systolic_machine import SystolicMachine
 
@@ -67,6 +75,27 @@ class Fold:
     column: int
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What passes the edge of one array in a fold; of all arrays that take or make the same words.
+
+    Attributes:
+        port: number of its first lane among the ports of all arrays.
+        lane: its first lane in the block of the fold.
+        lanes: its lanes.
+        step: its first step in the block of the fold.
+        stride: from one of its steps to the next one.
+        steps: its steps.
+    """
+
+    port: int
+    lane: int
+    lanes: int
+    step: int
+    stride: int
+    steps: int
+
+
 @dataclass(frozen=True)
 class Folding:
     """How one problem folds over one array; see the head of the module.
@@ -77,8 +106,8 @@ class Folding:
         rows: index over the rows.
         columns: index over the columns.
         stream: index in time.
-        array_rows: rows of the array.
-        array_columns: columns of the array.
+        array_rows: rows of an array.
+        array_columns: columns of an array.
         wiring: systolic switches.
         sparsity: of the weights: the reduction index (stream of ``os``, rows of ``ws``) then counts
             slots of kept weights; None without.
@@ -86,6 +115,7 @@ class Folding:
             ifmap; that of ``stream`` or ``rows`` without sparsity.
         keeper: number of the array among those that have sums of the same outputs, and how many
             they are.
+        across: arrays in lockstep that cut rows, columns and stream.
     """
 
     dataflow: str
@@ -99,6 +129,7 @@ class Folding:
     sparsity: StructuredSparsity | None
     reduced: Side
     keeper: tuple[int, int] = (0, 1)
+    across: tuple[int, int, int] = (1, 1, 1)
 
     @classmethod
     def of(cls, machine: SystolicMachine, problem: Problem, mapping: Mapping) -> Folding:
@@ -142,6 +173,7 @@ class Folding:
             machine.wiring,
             problem.weight_sparsity,
             dense,
+            across=across(machine.lockstep),
         )
 
     @property
@@ -177,15 +209,35 @@ class Folding:
         first = self.side(name).first
         return self.sparsity.covered(first + block[0], first + block[1], self.reduced.size)
 
+    @property
+    def fold_rows(self) -> int:
+        """Rows of a fold: those of all arrays that cut them."""
+        return self.across[0] * self.array_rows
+
+    @property
+    def fold_columns(self) -> int:
+        """Columns of a fold: those of all arrays that cut them."""
+        return self.across[1] * self.array_columns
+
+    @property
+    def steps(self) -> int:
+        """Steps of an array in a fold: the stream, or the longest share of it."""
+        return -(-self.stream.size // self.across[2])
+
+    @property
+    def active_pes(self) -> int:
+        """PEs that the largest fold uses."""
+        return prod(self.used(0, 0)) * min(self.across[2], self.stream.size)
+
     @cached_property
     def row_folds(self) -> int:
         """Blocks of rows."""
-        return -(-self.rows.size // self.array_rows)
+        return -(-self.rows.size // self.fold_rows)
 
     @cached_property
     def column_folds(self) -> int:
         """Blocks of columns."""
-        return -(-self.columns.size // self.array_columns)
+        return -(-self.columns.size // self.fold_columns)
 
     def side(self, name: str) -> Side:
         """Return the index called ``rows``, ``columns`` or ``stream``."""
@@ -196,10 +248,10 @@ class Folding:
         if name == STREAM:
             return 0, self.stream.size
         if name == ROWS:
-            first = row * self.array_rows
-            return first, min(first + self.array_rows, self.rows.size)
-        first = column * self.array_columns
-        return first, min(first + self.array_columns, self.columns.size)
+            first = row * self.fold_rows
+            return first, min(first + self.fold_rows, self.rows.size)
+        first = column * self.fold_columns
+        return first, min(first + self.fold_columns, self.columns.size)
 
     def fetches(self, block: tuple[int, int]) -> Int:
         """Return the words of the ifmap that come with each of the slots [start, stop).
@@ -226,10 +278,49 @@ class Folding:
         return stop - first, right - left
 
     def extent(self, used: tuple[int, int]) -> tuple[int, int]:
-        """Return the rows and columns that a fold's time is counted with."""
+        """Return the rows and columns of an array that a fold's time is counted with."""
         return (
-            used if self.wiring.partial_folds == "used" else (self.array_rows, self.array_columns)
+            self.most_used(used)
+            if self.wiring.partial_folds == "used"
+            else (self.array_rows, self.array_columns)
         )
+
+    def most_used(self, used: tuple[int, int]) -> tuple[int, int]:
+        """Return the rows and columns in use of the array that has most, when a fold has ``used``.
+
+        Shares are filled one after the other, so that the first array has most of both.
+        """
+        return min(used[0], self.array_rows), min(used[1], self.array_columns)
+
+    def ports(self, tensor: str) -> int:
+        """Return the ports of ``tensor`` of all arrays in lockstep."""
+        lanes, steps = LANES_AND_STEPS[self.dataflow, tensor]
+        many = dict(zip((ROWS, COLUMNS, STREAM), self.across, strict=True))
+        wide = self.array_rows if lanes == ROWS else self.array_columns
+        return many[lanes] * many[steps] * wide
+
+    def shares(self, tensor: str, used: tuple[int, int]) -> list[Share]:
+        """Return what passes the edge of each array in a fold with ``used``, by ports.
+
+        Arrays along the index that picks no word of ``tensor`` take the same words, or make parts
+        of the same sums: they have one share together.
+        """
+        lanes, steps = LANES_AND_STEPS[self.dataflow, tensor]
+        size = {ROWS: used[0], COLUMNS: used[1], STREAM: self.stream.size}
+        many = dict(zip((ROWS, COLUMNS, STREAM), self.across, strict=True))
+        wide = {ROWS: self.array_rows, COLUMNS: self.array_columns, STREAM: self.steps}
+        found = []
+        for s in range(many[steps]):
+            # Arrays that cut the stream take its values in turn, others a block each.
+            first, stride = (s, many[steps]) if steps == STREAM else (s * wide[steps], 1)
+            count = min(wide[steps], -(-(size[steps] - first) // stride))
+            for a in range(many[lanes]) if count > 0 else ():
+                lane = a * wide[lanes]
+                if lane < size[lanes]:
+                    port = s * many[lanes] * wide[lanes] + lane
+                    own = min(wide[lanes], size[lanes] - lane)
+                    found.append(Share(port, lane, own, first, stride, count))
+        return found
 
     def spills(self, fold: Fold) -> bool:
         """Return whether more is added later to the sums of ``fold``, in another row fold."""

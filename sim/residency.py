@@ -12,7 +12,9 @@ The rules, shared by both models (each counts and times what follows by itself):
 * A block that does not fit a half is streamed in chunks of steps. Chunks follow the loops of the
   steps: some turns of one loop with everything inside it, as a compiler would tile them, cut as
   evenly as they can be. A chunk's words are those of its bounding box at most.
-* The stationary operand of a fold is chunked by rows of the array, in the order of loading.
+* The stationary operand of a fold is chunked by rows of the array, in the order of loading. Several
+  arrays in lockstep load their rows at the same time, so that all of a fold has to fit a half.
+* Arrays in lockstep that cut the stream take several values in a step: no chunk ends between them.
 * Partial sums of a column fold stay in the ofmap SRAM when all of them (steps x columns) fit a
   half; otherwise, and always with ``partial_sums="spill"``, those of each row fold are written
   off-chip and come back for the next one.
@@ -90,7 +92,7 @@ class Operand:
         """Return [start, stop) of the steps of each chunk of a fold, in the order of use."""
         if not self.stationary and self.whole:
             steps = folding.stream.size
-            length = -(-steps // WHOLE_PIECES)
+            length = -(-folding.steps // WHOLE_PIECES) * folding.across[2]
             return [(i, min(i + length, steps)) for i in range(0, steps, length)]
         if not self.stationary:
             return list(self.chunks)
@@ -116,12 +118,14 @@ class Operand:
         grouped = "G" in data.dims
         whole = half is None or group <= half
         resident = half is None or group * (folding.groups if grouped else 1) <= half
-        fold = folding.array_rows if lanes == ROWS else folding.array_columns
+        fold = folding.fold_rows if lanes == ROWS else folding.fold_columns
         width = min(fold, folding.side(lanes).size)
-        height = min(folding.array_rows, folding.rows.size)
+        height = min(folding.fold_rows, folding.rows.size)
         chunks: tuple[tuple[int, int], ...] = ()
         sparse = folding.words_side(tensor, folding.reduction) != folding.side(folding.reduction)
-        at_once = _most_at_once(folding, width, steps) if sparse else width
+        at_once = (
+            _most_at_once(folding, width, steps) if sparse else width * _together(folding, steps)
+        )
         if half is not None and half < at_once:
             raise ArraysmithError(
                 f"{memory.name}: half of it holds {half} words: one step of {tensor} takes "
@@ -132,14 +136,20 @@ class Operand:
             if half is not None and not whole and sparse:
                 chunks = _sparse_chunks(folding, at_once, half)
             elif half is not None and not whole:
-                chunks = _chunks(data, folding.side(lanes), fold, folding.stream, half)
+                together = folding.across[2]
+                chunks = _chunks(data, folding.side(lanes), fold, folding.stream, half, together)
         elif half is not None and not whole:
-            spans = product(folding.side(lanes).spans(fold), folding.rows.spans(folding.array_rows))
+            spans = product(folding.side(lanes).spans(fold), folding.rows.spans(folding.fold_rows))
             boxes = (
                 _reach(data, (folding.side(lanes).dims, x), (folding.rows.dims, y))
                 for x, y in spans
             )
-            if min(width * height, max(boxes)) > half:
+            if min(width * height, most := max(boxes)) > half:
+                if height > folding.array_rows:
+                    raise ArraysmithError(
+                        f"{memory.name}: half of it holds {half} words: a fold of {tensor} takes "
+                        f"{min(width * height, most)}, and arrays that share it load all at once"
+                    )
                 height = half // width
         return cls(tensor, lanes, steps, grouped, whole, resident, halves(memory), chunks, height)
 
@@ -156,6 +166,13 @@ def _group_words(folding: Folding, data: Tensor, lanes: str, steps: str) -> int:
         for spans in product(*(side.spans(side.size) for side in sides))
     ]
     return min(group, pairs, max(boxes))
+
+
+def _together(folding: Folding, steps: str) -> int:
+    """Return how many words of a lane all arrays in lockstep take at once."""
+    if steps == STREAM:
+        return min(folding.across[2], folding.stream.size)
+    return -(-min(folding.fold_rows, folding.rows.size) // folding.array_rows)
 
 
 def _most_at_once(folding: Folding, width: int, steps: str) -> int:
@@ -202,12 +219,11 @@ def partial_sums_stay(machine: SystolicMachine, folding: Folding, column: int) -
 def require_room_for_results(machine: SystolicMachine, folding: Folding) -> None:
     """Raise ArraysmithError when half of the ofmap SRAM does not hold the results of one cycle."""
     half = half_words(machine.buffer(OFMAP), OFMAP)
-    rows, columns = folding.used(0, 0)
-    most = columns
-    if folding.dataflow != "os":
-        most = min(columns, folding.stream.size)
-    elif FoldTimes(folding).skewed_results:
-        most = min(columns, rows)
+    skewed = FoldTimes(folding).skewed_results
+    most = sum(
+        min(share.lanes, share.steps) if skewed else share.lanes
+        for share in folding.shares(OFMAP, folding.used(0, 0))
+    )
     if half is not None and half < most:
         raise ArraysmithError(
             f"{machine.ofmap.name}: half of it holds {half} words: one cycle of results takes "
@@ -216,9 +232,12 @@ def require_room_for_results(machine: SystolicMachine, folding: Folding) -> None
 
 
 def _chunks(
-    data: Tensor, lanes: Side, fold: int, stream: Side, half: int
+    data: Tensor, lanes: Side, fold: int, stream: Side, half: int, together: int
 ) -> tuple[tuple[int, int], ...]:
-    """Return the fewest chunks of the stream whose words fit a half in every fold."""
+    """Return the fewest chunks of the stream whose words fit a half in every fold.
+
+    Arrays in lockstep take ``together`` values of the stream in a step.
+    """
     spans = lanes.spans(fold)
     width = min(fold, lanes.size)
 
@@ -226,12 +245,12 @@ def _chunks(
         most = max(_reach(data, (lanes.dims, span), (stream.dims, sizes)) for span in spans)
         return min(most, width * (prod(sizes) if steps is None else steps)) <= half
 
-    if not stream.whole:
+    if not stream.whole or together > 1:
 
         def block_fits(length: int) -> bool:
             return all(fits(sizes, length) for sizes in stream.spans(length))
 
-        return _even_chunks(stream.size, 1, block_fits)
+        return _even_chunks(stream.size, together, block_fits)
     if fits(stream.sizes):
         return ((0, stream.size),)
     for depth, size in enumerate(stream.sizes):

@@ -1,13 +1,17 @@
 """Which part of a product each array of a mesh of systolic arrays computes.
 
-A part is a range of each of the three flattened indices. An axis of the mesh that cuts an index of
-S values into n parts gives part i the range [ceil(i S / n), ceil((i + 1) S / n)): contiguous, sizes
-that differ by one at most, none larger than ceil(S / n) (Samajdar et al., ISPASS 2020, cut so).
+Arrays with SRAMs of their own run by themselves. A part is a range of each of the three flattened
+indices. An axis of the mesh that cuts an index of S values into n parts gives part i the range
+[ceil(i S / n), ceil((i + 1) S / n)): contiguous, sizes that differ by one at most, none larger than
+ceil(S / n) (Samajdar et al., ISPASS 2020, cut so).
 Arrays of E rows or columns whose fold times are counted with full extents gain nothing from a
 shorter last fold: they cut between folds, which makes fewer folds in all and never more in one
 array, because ceil(ceil(S / E) / n) = ceil(ceil(S / n) / E).
 
 An array without work is left out.
+
+Arrays that share their SRAMs run in lockstep, as one wide array in which each has a share of every
+fold: see ``sim.folding``.
 """
 
 from __future__ import annotations
@@ -41,6 +45,17 @@ class Part:
     def name(self) -> str:
         """Suffix of names that belong to this array: ``[y,x]``."""
         return f"[{self.y},{self.x}]"
+
+
+def across(mesh: Fanout | None) -> tuple[int, int, int]:
+    """Return how many arrays of ``mesh`` cut rows, columns and stream; one without a mesh."""
+    many = dict.fromkeys(INDICES, 1)
+    if mesh is not None:
+        network = mesh.network
+        assert isinstance(network, ScaleOut)
+        many[network.y] *= mesh.mesh_y
+        many[network.x] *= mesh.mesh_x
+    return many[ROWS], many[COLUMNS], many[STREAM]
 
 
 def cut(size: int, parts: int, unit: int = 1) -> list[Range]:

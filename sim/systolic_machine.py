@@ -17,7 +17,7 @@ class SystolicMachine:
 
     An SRAM that keeps several tensors stands for each of them; they share its ports and banks.
     SRAMs are as the words of the problem see them, see ``operand_words.fitted``. A mesh of arrays
-    has one of each SRAM per array.
+    has one of each SRAM per array, or one of each for all arrays.
 
     Attributes:
         offchip: off-chip memory.
@@ -27,7 +27,8 @@ class SystolicMachine:
         array: rows are mesh_y, columns are mesh_x.
         wiring: its systolic switches.
         macs: level name of the MACs.
-        mesh: arrays side by side, each with its own SRAMs; None for a single one.
+        mesh: arrays side by side, each with its own SRAMs; None for none.
+        lockstep: arrays side by side that share the SRAMs; None for none.
     """
 
     offchip: Memory
@@ -38,6 +39,7 @@ class SystolicMachine:
     wiring: Systolic
     macs: str
     mesh: Fanout | None = None
+    lockstep: Fanout | None = None
 
     @classmethod
     def of(
@@ -91,16 +93,17 @@ class SystolicMachine:
                         "one SRAM level is supported"
                     )
                 buffers[tensor] = memory
-            if kept and mesh in architecture.levels[architecture.levels.index(memory) :]:
-                raise ArraysmithError(
-                    f"{memory.name}: stands above {mesh.name}: SRAMs shared by arrays side by side "
-                    "are not supported: give each array its own, below it"
-                )
         missing = [tensor for tensor in TENSORS if tensor not in buffers]
         if missing:
             raise ArraysmithError(
                 f"{architecture.name}: no SRAM keeps {', '.join(missing)}: a systolic array "
                 "reads and writes every tensor through one"
+            )
+        shared = _shared(architecture, mesh, buffers)
+        if shared and problem is not None and problem.weight_sparsity is not None:
+            raise ArraysmithError(
+                f"{architecture.name}: weight_sparsity {problem.weight_sparsity}: arrays that "
+                "share their SRAMs skip no weights: give each array SRAMs of its own"
             )
         if problem is not None:
             widest: dict[str, int] = {}
@@ -116,7 +119,8 @@ class SystolicMachine:
             array,
             array.network,
             architecture.compute.name,
-            mesh,
+            None if shared else mesh,
+            mesh if shared else None,
         )
 
     @property
@@ -138,3 +142,18 @@ class SystolicMachine:
     def buffer(self, tensor: str) -> Memory:
         """Return the SRAM of ``tensor``."""
         return self.buffers[tensor]
+
+
+def _shared(architecture: Architecture, mesh: Fanout | None, buffers: dict[str, Memory]) -> bool:
+    """Return whether the SRAMs stand above the mesh; raises ArraysmithError when only some do."""
+    if mesh is None:
+        return False
+    levels = list(architecture.levels)
+    above = [x.name for x in buffers.values() if levels.index(x) < levels.index(mesh)]
+    below = [x.name for x in buffers.values() if levels.index(x) > levels.index(mesh)]
+    if above and below:
+        raise ArraysmithError(
+            f"{above[0]}: stands above {mesh.name}, {below[0]} below it: arrays side by side share "
+            "all their SRAMs, which stand above, or none"
+        )
+    return bool(above)

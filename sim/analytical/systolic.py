@@ -18,7 +18,6 @@ average cannot see are left to the simulator, which names them.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
 
 from arraysmith.arch.architecture import COLUMNS, ROWS, Architecture, Memory
 from arraysmith.arch.errors import ArraysmithError
@@ -79,7 +78,7 @@ def evaluate_systolic(
         setting=setting,
         compute_cycles=compute,
         stalls=stalls,
-        active_pes=sum(prod(folding.used(0, 0)) for folding in arrays),
+        active_pes=sum(folding.active_pes for folding in arrays),
         traffic=systolic_traffic(architecture, arrays),
     )
     assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
@@ -100,7 +99,7 @@ def array_cycles(folding: Folding) -> int:
 
     def apart(one: tuple[int, int], other: tuple[int, int]) -> int:
         used, after = folding.used(*one), folding.used(*other)
-        return times.distance(used, after, folding.stream.size, times.lead(after))
+        return times.distance(used, after, folding.steps, times.lead(after))
 
     def down(row: int, column: int) -> int:
         """Cycles from the first row fold of a column fold to another of its row folds."""
@@ -123,9 +122,7 @@ def array_cycles(folding: Folding) -> int:
     group = across(last[1]) + down(*last) + apart(last, (0, 0))
     before = times.lead(folding.used(0, 0)) + (folding.groups - 1) * group
     return before + max(
-        across(column)
-        + down(row, column)
-        + times.tail(folding.used(row, column), folding.stream.size)
+        across(column) + down(row, column) + times.tail(folding.used(row, column), folding.steps)
         for row in {rows - 1, max(0, rows - 2)}
         for column in {columns - 1, max(0, columns - 2)}
     )

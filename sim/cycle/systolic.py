@@ -10,19 +10,20 @@ in one bank cost beyond that; ``drain``, from the last cycle of the array to the
 off-chip. ``gap_<tensor>`` are no waits: chunks are too short for the skew, so
 that lanes are left empty while the array goes on.
 
-Of several arrays side by side the one that is through last has the cycles of the Report and their
-causes; waiting for the channel while it serves others counts as waiting for off-chip memory.
+Arrays that share their SRAMs run as one wide array. Of several with SRAMs of their own the one that
+is through last has the cycles of the Report and their causes; waiting for the channel while it
+serves others counts as waiting for off-chip memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 
 import simpy
 
 from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, TENSORS, Problem
@@ -45,6 +46,9 @@ from arraysmith.sim.report import Report
 from arraysmith.sim.systolic_machine import SystolicMachine
 from arraysmith.sim.systolic_wires import systolic_traffic
 
+MOST_PORTS = 1 << 16
+"""Ports that a probe can tell apart: see ``sim.probe``."""
+
 
 def simulate_systolic(
     architecture: Architecture,
@@ -57,7 +61,8 @@ def simulate_systolic(
 
     Args:
         architecture: one off-chip memory, an SRAM per tensor, a systolic array; or several such
-            arrays side by side, each with its SRAMs, that share the off-chip memory.
+            arrays side by side, each with its SRAMs, that share the off-chip memory; or several
+            arrays that share the SRAMs and run in lockstep.
         problem: the operator.
         mapping: output, weight or input stationary; see ``sim.folding``.
         probe: sees every off-chip request and every access of the array to the SRAMs.
@@ -70,7 +75,13 @@ def simulate_systolic(
     """
     require_legal(architecture, problem, mapping)
     machine = SystolicMachine.of(architecture, mapping, problem)
-    parts = arrays_of(Folding.of(machine, problem, mapping), machine.mesh)
+    whole = Folding.of(machine, problem, mapping)
+    parts = arrays_of(whole, machine.mesh)
+    for tensor in TENSORS if probe is not None else ():
+        if (number := whole.ports(tensor)) > MOST_PORTS:
+            raise ArraysmithError(
+                f"{architecture.name}: {number:,} ports of {tensor}: a trace numbers {MOST_PORTS:,}"
+            )
     chosen = parameters or CycleParameters()
     env = simpy.Environment()
     channel: OffChip = FixedRate(env, machine.offchip, probe)
@@ -155,7 +166,7 @@ def _report(
         setting="default",
         compute_cycles=last.compute_cycles,
         stalls=tuple((cause, last.stalls[cause]) for cause in CAUSES if cause in last.stalls),
-        active_pes=sum(prod(folding.used(0, 0)) for folding in foldings),
+        active_pes=sum(folding.active_pes for folding in foldings),
         traffic=systolic_traffic(architecture, foldings),
     )
     assert report.cycles == last.cycles, "a stall has no name"

@@ -171,7 +171,7 @@ class BankedMemory:
         """
         lanes = 0
         for stream in self.streams:
-            lanes += sum(placed.plan.wave.passing[stream.tensor].lanes for placed in alive)
+            lanes += sum(placed.plan.wave.passing[stream.tensor].ports for placed in alive)
         length = max(1, PIECE_WORDS // max(1, lanes))
         for first in range(begin, stop, length):
             last = min(first + length, stop)

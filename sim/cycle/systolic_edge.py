@@ -1,7 +1,8 @@
 """Which word passes which lane of the array's edge in which array cycle: straight from a kernel.
 
 Words come in the order of the port, by cycle and lane; in any cycle the lanes of a later fold lie
-before those of an earlier one. Padding is not listed, but keeps its turn.
+before those of an earlier one, so with each array of several in lockstep. Padding is not listed,
+but keeps its turn.
 
 The words of a block of sparse weights come together: weight stationary with the first row that
 holds one of its slots, output stationary for every lane with the first step of the block. ``lane``
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +30,8 @@ from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding
 Int = NDArray[np.int64]
 
 _ORIGIN, _AT, _COUNT, _SKEW, _LANE, _LANES, _STEP, _GROUP, _NUMBER, _FETCH = range(10)
-"""Columns of the table of folds that ``_list`` takes."""
+_PORT, _STRIDE, _STEPS = 10, 11, 12
+"""Columns of the table of folds that ``_list`` takes; a row per fold and ``Share``."""
 
 _PLAIN, _BY_LANE, _BY_STEP = range(3)
 """What a lane takes with a step: one word; the words of the block of sparse weights that begins in
@@ -64,7 +67,7 @@ class Listing:
     Attributes:
         begin: first array cycle.
         stop: array cycle after the last one.
-        table: int64 [folds, 10], see ``_ORIGIN`` and what follows it; later folds first.
+        table: int64 [rows, 13], see ``_ORIGIN`` and what follows it; by ports, later folds first.
         step_of: int64 [n], the steps by cycle of all folds, see ``Passing``; -1 in a gap.
         geometry: see ``_geometry``.
         bound: at most so many words.
@@ -82,10 +85,13 @@ class Listing:
     mode: tuple[int, int] = (_PLAIN, 1)
     fetches: Int = field(default_factory=lambda: _NO_FETCHES)
 
-    @property
+    @cached_property
     def lanes(self) -> int:
         """Most words of a cycle; a lane passes one (or a block) in a cycle, whatever its fold."""
-        return int(self.table[:, _LANES].max()) * self.mode[1]
+        most: dict[int, int] = {}
+        for port, lanes in self.table[:, (_PORT, _LANES)].tolist():
+            most[port] = max(lanes, most.get(port, 0))
+        return sum(most.values()) * self.mode[1]
 
     def records(
         self, clock: Int, rate: tuple[int, int], taken: Int, room: int
@@ -99,13 +105,14 @@ class Listing:
                 1 / numerator of a clock cycle; empty: nothing.
             room: at least the lanes of the array; ``bound`` and ``lanes`` more yield all at once.
         """
-        cycle, room = self.begin, min(self.bound + self.lanes, max(room, self.lanes))
+        most = self.lanes
+        cycle, room = self.begin, min(self.bound + most, max(room, most))
         counts = np.zeros(self.stop - self.begin, np.int64)
         while cycle < self.stop:
             word, stamp, tile, lane = (np.empty(room, np.int64) for _ in range(4))
             cycle, count = _list(
                 cycle, self.stop, self.begin, self.table, self.step_of, self.geometry,
-                clock, rate, taken, self.mode, self.fetches, word, stamp, tile, lane, counts,
+                clock, rate, taken, self.mode, most, self.fetches, word, stamp, tile, lane, counts,
             )  # fmt: skip
             if count:
                 yield Records(word[:count], stamp[:count], tile[:count], lane[:count], counts)
@@ -116,7 +123,7 @@ class Listing:
         counts = np.zeros(self.stop - self.begin, np.int64)
         _, count = _list(
             self.begin, self.stop, self.begin, self.table, self.step_of, self.geometry,
-            empty, (0, 1), empty, self.mode, self.fetches, word, empty, empty, empty, counts,
+            empty, (0, 1), empty, self.mode, 0, self.fetches, word, empty, empty, empty, counts,
         )  # fmt: skip
         return word[:count], counts
 
@@ -138,24 +145,25 @@ class Edge:
             begin: first array cycle.
             stop: array cycle after the last one.
         """
-        rows, steps_of, at, bound = [], [], 0, 0
+        tables, steps_of, at, bound = [], [], 0, 0
         mode = self._mode(tensor)
         fetches: list[Int] = []
         for placed in alive:
             moved = placed.plan.wave.passing[tensor]
             origin = placed.start + moved.first
-            rows.append(self._row(tensor, placed.fold, placed.number, moved, origin, at))
+            tables.append(self._rows(tensor, placed.fold, placed.number, moved, origin, at))
             steps_of.append(moved.step_of)
             at += len(moved.step_of)
-            bound += moved.lanes * min(len(moved.step_of), stop - begin) * mode[1]
+            bound += moved.ports * min(len(moved.step_of), stop - begin) * mode[1]
             if mode[0] != _PLAIN:
-                rows[-1][_FETCH] = sum(len(one) for one in fetches)
+                tables[-1][:, _FETCH] = sum(len(one) for one in fetches)
                 fold, folding = placed.fold, self._folding
                 block = folding.block(folding.reduction, fold.row, fold.column)
                 fetches.append(folding.fetches(block))
         step_of = steps_of[0] if len(steps_of) == 1 else np.concatenate(steps_of)
         fetched = np.concatenate(fetches) if fetches else _NO_FETCHES
-        table, geometry = np.stack(rows), self._geometry[tensor]
+        table, geometry = np.concatenate(tables), self._geometry[tensor]
+        table = table[np.argsort(table[:, _PORT], kind="stable")]
         return Listing(begin, stop, table, step_of, geometry, bound, mode, fetched)
 
     def _mode(self, tensor: str) -> tuple[int, int]:
@@ -167,24 +175,27 @@ class Edge:
     def results(self, fold: Fold, wave: Wave, cycles: tuple[int, int]) -> Int:
         """Return the words of a fold's results in [start, stop) of their cycles, ascending."""
         moved = wave.passing[OFMAP]
-        row = self._row(OFMAP, fold, 0, moved, 0, 0)
+        rows = self._rows(OFMAP, fold, 0, moved, 0, 0)
         bound = int(moved.words[slice(*cycles)].sum())
-        listing = Listing(*cycles, row[None, :], moved.step_of, self._geometry[OFMAP], bound)
+        listing = Listing(*cycles, rows, moved.step_of, self._geometry[OFMAP], bound)
         return np.sort(listing.words()[0])
 
-    def _row(
+    def _rows(
         self, tensor: str, fold: Fold, number: int, moved: Passing, origin: int, at: int
     ) -> Int:
-        """Return a row of the table of ``_list``."""
+        """Return the rows of the table of ``_list`` for a fold."""
         lanes, steps = (
             self._folding.block(side, fold.row, fold.column)
             for side in LANES_AND_STEPS[self._folding.dataflow, tensor]
         )
-        row = np.zeros(10, np.int64)
-        row[_ORIGIN], row[_AT], row[_COUNT] = origin, at, len(moved.step_of)
-        row[_SKEW], row[_LANE], row[_LANES] = moved.skew, lanes[0], moved.lanes
-        row[_STEP], row[_GROUP], row[_NUMBER] = steps[0], fold.group, number
-        return row
+        rows = np.zeros((len(moved.shares), 13), np.int64)
+        rows[:, (_ORIGIN, _AT, _COUNT)] = origin, at, len(moved.step_of)
+        rows[:, (_SKEW, _GROUP, _NUMBER)] = moved.skew, fold.group, number
+        for row, share in zip(rows, moved.shares, strict=True):
+            row[_PORT], row[_LANE], row[_LANES] = share.port, lanes[0] + share.lane, share.lanes
+            row[_STEP], row[_STRIDE] = steps[0] + share.step, share.stride
+            row[_STEPS] = share.steps
+        return rows
 
 
 def _geometry(view: WordView) -> _Geometry:
@@ -207,6 +218,7 @@ def _list(
     rate: tuple[int, int],
     taken: Int,
     mode: tuple[int, int],
+    most: int,
     fetches: Int,
     words: Int,
     stamps: Int,
@@ -220,15 +232,16 @@ def _list(
         first: array cycle to begin with.
         stop: array cycle to end before.
         begin: array cycle of ``clock[0]``.
-        table: int64 [folds, 10], see ``_ORIGIN`` and what follows it; later folds first.
+        table: int64 [rows, 13], see ``_ORIGIN`` and what follows it; by ports, later folds first.
         step_of: int64 [n], the steps by cycle of all folds, see ``Passing``; -1 in a gap.
         geometry: see ``_geometry``.
         clock: int64 [cycles], clock cycle of each array cycle.
         rate: words per clock cycle as numerator and denominator; numerator 0: unlimited.
         taken: int64 [cycles], what others have taken of each array cycle before, in units of
             1 / numerator of a clock cycle; empty: nothing.
-        mode: see ``Listing``, as the next one.
-        fetches: int64 [n, 2].
+        mode: see ``Listing``.
+        most: words that a cycle has at most.
+        fetches: int64 [n, 2], see ``Listing``.
         words: int64 [room], written: index of each stored word.
         stamps: int64 [room], written: clock cycle. Empty: neither it nor the next two are asked
             for, and ``words`` has room for all.
@@ -240,8 +253,6 @@ def _list(
         (first cycle that is not listed, words listed).
     """
     lane_sum, step_sum, group_sum, lane_part, step_part, group_part, extent, padded = geometry
-    # A lane passes one word (or block) in a cycle, whatever its fold.
-    most = table[:, _LANES].max() * mode[1]
     told = len(stamps) > 0
     count = 0
     for u in range(first, stop):
@@ -265,16 +276,16 @@ def _list(
             base = group_sum[group]
             for lane in range(low, high):
                 step = step_of[row[_AT] + k - row[_SKEW] * lane]
-                if step < 0:
+                if step < 0 or step >= row[_STEPS]:
                     continue
-                one, last, port_of = 0, 1, lane
+                one, last, port_of = 0, 1, row[_PORT] + lane
                 if mode[0] == _BY_LANE:
                     one, last = fetches[row[_FETCH] + lane]
                     port_of = -fetches[row[_FETCH], 0]
                 elif mode[0] == _BY_STEP:
                     one, last = fetches[row[_FETCH] + step]
                     port_of = lane * mode[1] - one
-                step += row[_STEP]
+                step = row[_STEP] + step * row[_STRIDE]
                 here = row[_LANE] + lane
                 for word in range(one, last):
                     if mode[0] == _BY_LANE:

@@ -211,10 +211,12 @@ class Plans:
         operand, moved = order.operand, wave.passing[order.operand.tensor]
         if operand.stationary:
             top = self._folding.block(operand.steps, fold.row, fold.column)[0]
-            rows = wave.used[0]
-            need = self._steps.row_passes(rows, stop - 1 - top)
+            rows, _ = self._folding.most_used(wave.used)
+            # Arrays in lockstep load their rows at the same time.
+            need = self._steps.row_passes(rows, min(stop - top, rows) - 1)
             last = self._steps.row_passes(rows, first - top)
         else:
-            need, last = int(self._steps.tau[first]), int(self._steps.tau[stop - 1])
+            tau, together = self._steps.tau, self._folding.across[2]
+            need, last = int(tau[first // together]), int(tau[(stop - 1) // together])
         later = 0 if order.keeps_place(fold) else moved.skew * (moved.lanes - 1)
         return need, last + 1 + later

@@ -79,7 +79,7 @@ class Schedule:
 
     def placed(self) -> Iterator[Placed]:
         """Yield the folds in order, each once."""
-        steps, times, plain = self._folding.stream.size, self._times, 0
+        steps, times, plain = self._folding.steps, self._times, 0
         plain_end = 0
         before: Placed | None = None
         for number, fold in enumerate(self._folding.folds()):
@@ -112,7 +112,7 @@ class Schedule:
         key = wave.number, after.number
         found = self._apart.get(key)
         if found is None:
-            steps, lead = self._folding.stream.size, self._times.lead(after.used)
+            steps, lead = self._folding.steps, self._times.lead(after.used)
             found = self._apart[key] = (
                 self._times.distance(wave.used, after.used, self._steps.length, after.lead),
                 self._times.distance(wave.used, after.used, steps, lead),

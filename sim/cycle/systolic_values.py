@@ -115,6 +115,39 @@ def systolic_values(
     return total.reshape([axis.extent for axis in problem.ofmap.axes])
 
 
+def _products(folding: Folding, used: tuple[int, int], blocks: dict[str, Int]) -> Int:
+    """Return int64 [columns, rows or steps]: what leaves the arrays in a fold.
+
+    Each array in lockstep multiplies what it takes; parts of one sum are added on the way.
+    """
+    ifmap, weight = blocks[IFMAP], blocks[WEIGHT]
+    rows, columns, stream = folding.across
+    if (rows, columns, stream) == (1, 1, 1):
+        whole = slice(None)
+        return _of_array(folding.dataflow, ifmap, weight, (whole, whole, whole))
+    result = used[0] if folding.dataflow == "os" else folding.stream.size
+    total = np.zeros((used[1], result), np.int64)
+    for a, b, p in np.ndindex(rows, columns, stream):
+        part = (
+            slice(a * folding.array_rows, (a + 1) * folding.array_rows),
+            slice(b * folding.array_columns, (b + 1) * folding.array_columns),
+            slice(p, None, stream),
+        )
+        made = part[0] if folding.dataflow == "os" else part[2]
+        total[part[1], made] += _of_array(folding.dataflow, ifmap, weight, part)
+    return total
+
+
+def _of_array(dataflow: str, ifmap: Int, weight: Int, part: tuple[slice, slice, slice]) -> Int:
+    """Return what one array makes of its rows, columns and stream of the blocks of a fold."""
+    rows, columns, stream = part
+    if dataflow == "os":
+        return weight[columns, stream] @ ifmap[rows, stream].T
+    if dataflow == "ws":
+        return weight[columns, rows] @ ifmap[rows, stream]
+    return ifmap[columns, rows] @ weight[rows, stream]
+
+
 def _array_values(
     machine: SystolicMachine,
     folding: Folding,
@@ -155,12 +188,7 @@ def _array_values(
                 (first + slots[0], first + slots[1]),
                 folding.reduced.size,
             )
-        if folding.dataflow == "os":
-            new = blocks[WEIGHT] @ blocks[IFMAP].T
-        elif folding.dataflow == "ws":
-            new = blocks[WEIGHT] @ blocks[IFMAP]
-        else:
-            new = blocks[IFMAP] @ blocks[WEIGHT]
+        new = _products(folding, folding.used(fold.row, fold.column), blocks)
         lanes, steps = (
             folding.block(side, fold.row, fold.column)
             for side in LANES_AND_STEPS[folding.dataflow, OFMAP]

@@ -13,11 +13,15 @@ columns that a fold is timed with (``Folding.extent``):
 * results and partial sums, ``ws`` and ``is``: (t, j) is added to and written in cycle
   tau(t) + r' - 1 + j; from the second row fold on the partial sum is read in the same cycle.
 
+Arrays in lockstep do all that at the same time, each with its own lanes and steps; where one has
+fewer than others, it does nothing with the last of them.
+
 A lane whose word is padding keeps its turn at the port: the sequencer injects a zero there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -27,7 +31,7 @@ from numpy.typing import NDArray
 from arraysmith.arch.architecture import ROWS, STREAM
 from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT
 from arraysmith.sim.fold_times import FoldTimes
-from arraysmith.sim.folding import LANES_AND_STEPS, Folding
+from arraysmith.sim.folding import Folding, Share
 from arraysmith.sim.residency import Operand
 
 Int = NDArray[np.int64]
@@ -57,20 +61,22 @@ class StepTimes:
     @classmethod
     def of(cls, folding: Folding, operands: dict[str, Operand]) -> StepTimes:
         """Return the step times of a run."""
-        rows, columns = folding.used(0, 0)
+        rows, columns = folding.most_used(folding.used(0, 0))
         streaming: dict[str, tuple[Operand, tuple[tuple[int, int], ...], int]] = {}
         loading, stationary = np.arange(rows, dtype=np.int64), None
         for tensor, operand in operands.items():
             if not operand.stationary:
                 lanes = rows if operand.lanes == ROWS else columns
-                streaming[tensor] = operand, operand.chunks, lanes
+                together = folding.across[2]
+                chunks = tuple((a // together, -(-b // together)) for a, b in operand.chunks)
+                streaming[tensor] = operand, chunks, lanes
                 continue
             stationary = tensor
             length = operand.chunk_rows
             chunks = tuple((i, min(i + length, rows)) for i in range(0, rows, length))
             lanes = columns if FoldTimes(folding).overlapped else 1
             loading, _ = _with_gaps(rows, {tensor: (operand, chunks, lanes)})
-        tau, gaps = _with_gaps(folding.stream.size, streaming)
+        tau, gaps = _with_gaps(folding.steps, streaming)
         return cls(tau, loading, gaps, stationary)
 
     @property
@@ -82,7 +88,7 @@ class StepTimes:
         """Return the cycle in which lane 0 takes a row of the stationary operand.
 
         Args:
-            rows: rows that the fold uses.
+            rows: rows that the fold uses, of the array with most.
             row: counted from the first row of the array.
         """
         return int(self.loading[rows - 1 - row] - self.loading[rows - 1]) - 1
@@ -125,9 +131,9 @@ class Passing:
 
     Attributes:
         first: cycle of the first word, from step 0 of the fold.
-        step_of: int64 [n], the step that passes lane 0 in each cycle from ``first`` on, counted
-            from the first of the fold's block; -1 in a gap.
-        lanes: lanes in use.
+        step_of: int64 [n], the step that passes lane 0 of every array in each cycle from ``first``
+            on, counted from the first of its share; -1 in a gap.
+        shares: of the arrays.
         skew: cycles by which a lane follows the one before it, 0 or 1.
         per_lane: int64 [lanes], words that a lane takes at once; None: one.
         per_step: int64 [steps], words that every lane takes with a step; None: one.
@@ -135,10 +141,20 @@ class Passing:
 
     first: int
     step_of: Int
-    lanes: int
+    shares: list[Share]
     skew: int
     per_lane: Int | None = None
     per_step: Int | None = None
+
+    @property
+    def lanes(self) -> int:
+        """Lanes in use of the array with most; the first one."""
+        return self.shares[0].lanes
+
+    @property
+    def ports(self) -> int:
+        """Lanes in use of all arrays."""
+        return sum(share.lanes for share in self.shares)
 
     @property
     def cycles(self) -> int:
@@ -153,13 +169,20 @@ class Passing:
             active *= self.per_step[self.step_of]
         if self.per_lane is not None:
             return np.convolve(active, self.per_lane)
+        words = np.zeros(self.cycles, np.int64)
+        for (lanes, steps), many in Counter((x.lanes, x.steps) for x in self.shares).items():
+            words += many * self._of_share(active * (self.step_of < steps), lanes)
+        return words
+
+    def _of_share(self, active: Int, lanes: int) -> Int:
+        """Return the words per cycle of an array whose lane 0 takes ``active``, int64 [cycles]."""
         if not self.skew:
-            return active * self.lanes
+            return active * lanes
         total = np.zeros(self.cycles + 1, np.int64)
         total[1 : len(active) + 1] = np.cumsum(active)
         total[len(active) + 1 :] = total[len(active)]
         words = total[1:].copy()
-        words[self.lanes :] -= total[1 : -self.lanes]
+        words[lanes:] -= total[1:-lanes]
         return words
 
 
@@ -214,11 +237,11 @@ class Wave:
             fetched: int64 [slots], words of the ifmap that come with each slot of sparse weights.
         """
         times = FoldTimes(folding)
-        rows, columns = used
+        rows, _ = folding.most_used(used)
         lead = times.lead(used)
         passing = {}
         for tensor in (IFMAP, WEIGHT):
-            lanes = rows if LANES_AND_STEPS[folding.dataflow, tensor][0] == ROWS else columns
+            shares = folding.shares(tensor, used)
             if tensor == steps.stationary:
                 loads = steps.loading[:rows]
                 lead = max(lead, int(loads[-1]) + 1)
@@ -227,7 +250,7 @@ class Wave:
                 first, skew = -len(step_of), int(times.overlapped)
             else:
                 first, step_of, skew = 0, _steps_at(steps.tau), 1
-            passing[tensor] = Passing(first, step_of, lanes, skew)
+            passing[tensor] = Passing(first, step_of, shares, skew)
             if tensor == IFMAP and fetched is not None:
                 if folding.reduction == STREAM:
                     passing[tensor] = replace(passing[tensor], per_step=fetched)
@@ -256,14 +279,15 @@ class Wave:
 def _results(
     folding: Folding, times: FoldTimes, steps: StepTimes, used: tuple[int, int]
 ) -> Passing:
-    rows, columns = used
+    rows, _ = folding.most_used(used)
     high, wide = folding.extent(used)
+    shares = folding.shares(OFMAP, used)
     if folding.dataflow != "os":
-        return Passing(high - 1, _steps_at(steps.tau), columns, 1)
+        return Passing(high - 1, _steps_at(steps.tau), shares, 1)
     upward = np.arange(rows, dtype=np.int64)
     if folding.wiring.drain != "shift":
         registered = int(folding.wiring.drain == "bus")
-        return Passing(steps.length - 1 + registered, upward, columns, 1)
+        return Passing(steps.length - 1 + registered, upward, shares, 1)
     skewed = times.skewed_results
     after = steps.length + high - 1 + (0 if skewed else wide - 1)
-    return Passing(after + high - rows, upward[::-1].copy(), columns, int(skewed))
+    return Passing(after + high - rows, upward[::-1].copy(), shares, int(skewed))

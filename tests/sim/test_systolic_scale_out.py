@@ -15,7 +15,7 @@ from systolic_designs import DATAFLOWS, Kept, any_design, stationary, systolic
 from test_sparse_words import sparse_problem
 from tiny import problem as any_problem
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut
+from arraysmith.arch.architecture import Architecture, Fanout, ScaleOut
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
@@ -189,16 +189,6 @@ def test_every_array_has_streams_of_its_own():
     for name in probe.parts:
         stamps = probe.stream(name)[:, 0]
         assert (np.diff(stamps) >= 0).all(), name
-
-
-@pytest.mark.parametrize("model", [evaluate_systolic, simulate_systolic])
-def test_memories_above_the_mesh_are_refused_in_words(model):
-    dram, ifmap, *rest = systolic(4, 4).levels
-    assert isinstance(ifmap, Memory)
-    mesh = Fanout("arrays", 2, 2, ScaleOut())
-    shared = replace(systolic(4, 4), levels=(dram, ifmap, mesh, *rest))
-    with pytest.raises(ArraysmithError, match="ifmap_sram: stands above arrays"):
-        model(shared, matmul("m", m=7, n=8, k=5), stationary("os"))
 
 
 def test_the_setting_of_a_tool_with_one_array_refuses_several():
