@@ -37,6 +37,8 @@ def systolic_traffic(
     found = {tensor: [0, 0, 0] for tensor in TENSORS}
     kinds = {}
     for folding in foldings:
+        # Arrays in lockstep that cut the stream hold the same words, or parts of the same sums.
+        copies = min(folding.across[2], folding.stream.size)
         for (rows, columns), many in folding.shapes():
             turns = many * folding.groups
             extent = {ROWS: rows, COLUMNS: columns, STREAM: folding.stream.size}
@@ -44,11 +46,12 @@ def systolic_traffic(
                 lanes, steps = LANES_AND_STEPS[folding.dataflow, tensor]
                 words = extent[lanes] * extent[steps]
                 shifted = steps == ROWS
-                reached = words if shifted else rows * columns * extent[STREAM]
-                hops = columns * _down(rows, folding.array_rows) if shifted else reached
+                reached = words * copies if shifted else rows * columns * extent[STREAM]
+                down = copies * columns * _down(rows, folding.array_rows)
+                hops = down if shifted else reached
                 if tensor == OFMAP and shifted and fanout.network.drain != "shift":
                     bus = fanout.network.drain == "bus"
-                    hops = words * min(rows, folding.array_rows) if bus else 0
+                    hops = reached * min(rows, folding.array_rows) if bus else 0
                 kinds[tensor] = SHIFT if shifted else FORWARD
                 for i, value in enumerate((words, reached, hops)):
                     found[tensor][i] += turns * value

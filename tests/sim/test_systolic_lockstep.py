@@ -16,7 +16,7 @@ from systolic_designs import DATAFLOWS, SRAMS, Kept, any_design, stationary, sys
 from test_sparse_words import sparse_problem
 from tiny import problem as any_problem
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut, Systolic
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut, Systolic, Wires
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
@@ -383,3 +383,28 @@ def test_more_ports_than_a_trace_numbers_are_refused_only_when_traced():
     assert report.active_pes == report.pes == 256 * 257
     with pytest.raises(ArraysmithError, match="65,792 ports of ofmap"):
         simulate_systolic(design, problem, stationary("os"), Kept())
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+@pytest.mark.parametrize("across", [(2, 3, 1), (1, 2, 3), (3, 1, 2)])
+@pytest.mark.parametrize("drain", ["shift", "bus"])
+def test_words_go_as_far_inside_arrays_that_share_srams_as_in_those_with_their_own(
+    dataflow, across, drain
+):
+    sizes = [n * many for n, many in zip((6, 4, 7), across, strict=True)]
+    problem = matmul("m", **dict(zip(SIZES[dataflow], sizes, strict=True)))
+    network = Systolic(drain=drain, wires=Wires(hop_pj_per_bit=0.5))
+    shared = lockstep(systolic(3, 2, network=network), across)
+    mesh = shared.scale_out
+    cut = (mesh.network.y, mesh.network.x)
+    own = meshed(systolic(3, 2, network=network), mesh.mesh_y, mesh.mesh_x, cut, shared=False)
+    for model in (evaluate_systolic, simulate_systolic):
+        moved = [
+            {
+                x.tensor: (x.deliveries, x.hops)
+                for x in model(design, problem, stationary(dataflow)).traffic
+            }
+            for design in (shared, own)
+        ]
+        assert len(moved[0]) == 3
+        assert moved[0] == moved[1]
