@@ -83,6 +83,7 @@ def text(outcome: Outcome) -> str:
             f" {least:.3f} to {most:.3f}, {count:,} cases"
         )
     lines += [f"default setting beside: {n:,} {name}" for name, n in outcome.classes.items()]
+    lines += [f"note: {note}" for note in outcome.notes]
     lines += [f"left out: {case}: {why}" for case, why in outcome.skipped.items()]
     for item in summary(outcome.comparisons)["worst"]:
         lines.append(

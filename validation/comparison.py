@@ -55,6 +55,7 @@ class Outcome:
             setting; judged by nobody.
         classes: numbers of our default setting that are equal to the reference's, and that differ
             for a reason, by its name; judged by nobody.
+        notes: what a reader needs to know of the differences, a sentence each.
     """
 
     suite: str
@@ -63,6 +64,7 @@ class Outcome:
     tolerance_pct: Mapping[str, float]
     beside: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def beyond(self) -> tuple[Comparison, ...]:
@@ -90,6 +92,7 @@ class Outcome:
             "quantities": {name: summary(group) for name, group in self.quantities.items()},
             **({"beside": beside} if beside else {}),
             **({"classes": dict(self.classes)} if self.classes else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
 

@@ -167,8 +167,14 @@ def _words(case: str, rows: list[dict[str, str]], report: Report) -> Iterator[Co
             yield Comparison(name, "words", expected, got, grain=instances)
 
 
-def _poster(text: dict[str, Any]) -> Iterator[Comparison]:
-    """Compare the poster's two designs under the mappings and the 65 nm energies of the file."""
+def poster_cases(
+    text: dict[str, Any],
+) -> Iterator[tuple[str, dict[str, Any], Architecture, Problem, Mapping]]:
+    """Yield (design, what was measured, architecture, problem, mapping) of the poster's file.
+
+    Args:
+        text: the content of poster_reproduction.yaml; the architectures have its 65 nm energies.
+    """
     prices = text["energy_pJ_per_vector_access_65nm"]
     layer = {"dims": {"N": 1, **{d: text["workload"][d] for d in "CMPQRS"}}, "depthwise": False}
     layer["stride"] = text["workload"]["stride"]
@@ -180,9 +186,13 @@ def _poster(text: dict[str, Any]) -> Iterator[Comparison]:
         architecture = _poster_design(design, mesh, text, prices[design])
         names = {**EYERISS_NAMES, **{memory.name: memory.name for memory in architecture.memories}}
         factors = parse_mapping(measured["mapping"], names)
-        report = AnalyticalModel("timeloop").evaluate(
-            architecture, problem, from_factors(architecture, factors)
-        )
+        yield name, measured, architecture, problem, from_factors(architecture, factors)
+
+
+def _poster(text: dict[str, Any]) -> Iterator[Comparison]:
+    """Compare the poster's two designs under the mappings and the 65 nm energies of the file."""
+    for name, measured, architecture, problem, mapping in poster_cases(text):
+        report = AnalyticalModel("timeloop").evaluate(architecture, problem, mapping)
         case = f"poster {name}"
         yield Comparison(case, "cycles", measured["cycles"], report.cycles)
         # The file states four and two decimals.
