@@ -57,13 +57,15 @@ class Counts:
         words: int64 [n, m, 3, 4], words by memory, tensor and direction over all used instances.
         instances: int64 [n, m + 1], used copies of each memory; of the MACs in the last column.
         tiles: int64 [n, m, 3], words of each tensor's tile in one instance, kept or not.
-        steps: int64 [n], product of all temporal turns: cycles of computing.
+        steps: int64 [n], steps in time of the instance with most work: cycles of computing.
+        macs: int64 [n], multiply-accumulates of all instances.
     """
 
     words: Int
     instances: Int
     tiles: Int
     steps: Int
+    macs: Int
 
 
 def count(
@@ -90,6 +92,7 @@ def count(
         np.ones((n, m + 1), np.int64),
         np.ones((n, m, 3), np.int64),
         np.ones(n, np.int64),
+        np.ones(n, np.int64),
     )
 
     def fill(rows: slice) -> None:
@@ -107,6 +110,7 @@ def count(
             result.instances[rows],
             result.tiles[rows],
             result.steps[rows],
+            result.macs[rows],
         )
 
     if threads == 1:
@@ -205,6 +209,7 @@ def _count_batch(
     instances: Int,
     tiles: Int,
     steps: Int,
+    macs_done: Int,
 ) -> None:
     axes, coef, footprint, terms = problem[0], problem[1], problem[4][OFMAP], problem[8]
     memories, macs = len(chain[0]), len(chain[2])
@@ -243,14 +248,17 @@ def _count_batch(
     for i in range(len(dims)):
         loops = _read_loops(nest, slot_level, slot_axis, dims, counts, slot_tiles, i)
         uneven = _read_levels(nest, macs, loops, instances, i)
-        step = 1
+        step, done = 1, 1
         for s in range(loops):
-            if nest[AXIS, s] == TEMPORAL and not uneven >> nest[DIM, s] & 1:
-                step *= nest[TURNS, s]
+            if not uneven >> nest[DIM, s] & 1:
+                done *= nest[TURNS, s]
+                if nest[AXIS, s] == TEMPORAL:
+                    step *= nest[TURNS, s]
         for d in range(8):
             if uneven >> d & 1:
                 step *= tally(nest, d, loops, loops, 0, -1)
-        steps[i] = step
+                done *= tally(nest, d, loops, loops, 0, 0)
+        steps[i], macs_done[i] = step, done
         for m in range(memories):
             row = INSIDE + nest[MEMORIES, m]
             for t in range(3):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arraysmith.arch.architecture import Architecture, Fanout, XyBus
 from arraysmith.arch.errors import ArraysmithError, nearest
 from arraysmith.arch.legality import require_division, require_legal
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import OFMAP, TENSORS, Problem
+from arraysmith.sim.analytical.balance import balance_of, edges_of, links_of
 from arraysmith.sim.analytical.counting import SETTINGS, Counts, count
 from arraysmith.sim.analytical.encoding import ChainArrays, MappingArrays, ProblemArrays
 from arraysmith.sim.analytical.latency import bounds
+from arraysmith.sim.analytical.soundness import unsound
 from arraysmith.sim.analytical.systolic import evaluate_systolic
+from arraysmith.sim.analytical.visits import transfers_of
 from arraysmith.sim.pricing import Count, priced_report
-from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, Traffic
+from arraysmith.sim.report import DRAIN, EDGES, FILL, READ, UPDATE, Report, Traffic
 
 DIRECTIONS = (READ, FILL, UPDATE, DRAIN)
 
@@ -26,6 +29,9 @@ class AnalyticalModel:
     Attributes:
         setting: ``default``, physically right, or ``timeloop``, that tool's rules; see
             ``sim.analytical.counting``.
+
+    First fill and last drain are ``uncounted``: cycles are those of the steady state; see
+    ``sim.analytical.balance``.
 
     Stall causes, at most one a Report: ``bandwidth_<name>``, the memory or network whose words need
     longer than the computing; ``serial_<name>``, the memory that has no room to be filled while it
@@ -49,7 +55,12 @@ class AnalyticalModel:
         """
         require_legal(architecture, problem, mapping)
         if architecture.systolic:
+            whole = [memory.name for memory in architecture.memories if memory.whole_words]
+            if whole:
+                raise ArraysmithError(f"whole_words of {whole[0]}: not beside a systolic array")
             return evaluate_systolic(architecture, problem, mapping, self.setting)
+        if problem.weight_sparsity is not None:
+            raise ArraysmithError(f"{problem.name}: weight sparsity needs a systolic array")
         if self.setting == "timeloop":
             require_division(architecture, problem, mapping)
         result = count(
@@ -59,7 +70,7 @@ class AnalyticalModel:
             self.setting,
         )
         report = _report(self.setting, architecture, problem, mapping, result)
-        _assert_sound(report, architecture, problem)
+        _assert_sound(report, problem, result)
         return report
 
 
@@ -83,12 +94,21 @@ def _report(
         )
         for m, memory in enumerate(architecture.memories)
     }
-    slowest = max(
-        bounds(architecture, counts, traffic, compute, kept_words, setting),
-        key=lambda bound: bound.cycles,
-    )
+    often = transfers_of(architecture, problem, mapping)
+    found = bounds(architecture, counts, traffic, compute, kept_words, setting, often)
+    slowest = max(found, key=lambda bound: bound.cycles)
     stalls = ((slowest.cause, slowest.cycles - compute),) if slowest.cycles > compute else ()
-    return priced_report(
+    tiles = {
+        (memory.name, tensor): int(result.tiles[0, m, t])
+        for m, memory in enumerate(architecture.memories)
+        for t, tensor in enumerate(TENSORS)
+    }
+    active = int(result.instances[0, -1])
+    links = links_of(architecture, problem, mapping, counts, tiles, active)
+    uncounted: tuple[tuple[str, int], ...] = ()
+    if setting != "timeloop":  # that tool knows no edges
+        uncounted = tuple(zip(EDGES, edges_of(architecture, links, counts), strict=True))
+    report = priced_report(
         architecture,
         problem,
         counts,
@@ -96,10 +116,12 @@ def _report(
         setting=setting,
         compute_cycles=compute,
         stalls=stalls,
-        active_pes=int(result.instances[0, -1]),
+        active_pes=active,
         traffic=traffic,
         leaks=setting != "timeloop",  # that tool prices no leakage
     )
+    balance = balance_of(architecture, links, found, counts, traffic, compute)
+    return replace(report, balance=balance, uncounted=uncounted)
 
 
 def _traffic(
@@ -136,9 +158,9 @@ def _traffic(
     return tuple(parts)
 
 
-def _assert_sound(report: Report, architecture: Architecture, problem: Problem) -> None:
+def _assert_sound(report: Report, problem: Problem, result: Counts) -> None:
     """Guard every evaluation: a search finds every hole in a cost model."""
-    assert report.compute_cycles * report.active_pes >= problem.macs, "work is not covered"
+    wrong = unsound(problem, result)
+    assert not wrong, "; ".join(wrong)
+    assert report.cycles >= report.compute_cycles, "faster than computing"
     assert report.cycles * report.pes >= report.macs, "faster than the MACs allow"
-    offchip = architecture.memories[0].name
-    assert report.words(offchip, OFMAP, UPDATE) >= problem.ofmap.words, "results are missing"
