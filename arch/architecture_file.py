@@ -23,6 +23,7 @@ from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
 from arraysmith.arch.importers.scalesim_config import is_config, read_config
 from arraysmith.arch.importers.timeloop_architecture import design_document, renamed
 from arraysmith.arch.importers.timeloop_names import USUAL, Names
+from arraysmith.arch.importers.timeloop_problem import words_of
 from arraysmith.arch.importers.timeloop_source import Reading, is_timeloop, read_source
 from arraysmith.arch.memory_file import memory_document, memory_faults, memory_of
 from arraysmith.arch.notation.maestro_convert import architecture_of
@@ -89,7 +90,8 @@ def read_architecture(path: str | Path) -> Architecture:
         return architecture_of(read_hardware(path), name=Path(path).stem)[0]
     document = read_document(path)
     if is_timeloop(document):
-        return timeloop_architecture(Reading(read_source(path)))
+        source = read_source(path)
+        return timeloop_architecture(Reading(source), words_of(source))
     return build_architecture(document)
 
 
@@ -103,6 +105,9 @@ def timeloop_architecture(reading: Reading, names: Names = USUAL) -> Architectur
     Raises:
         InputError: the design has faults, or cannot be said in our types; carries all of them.
     """
+    if "architecture" not in reading.document.data:
+        reading.fault("architecture", "holds no architecture", "the design to run on")
+        reading.finish()
     document, paths = design_document(reading, names)
     try:
         built = build_architecture(document)

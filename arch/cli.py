@@ -40,6 +40,8 @@ def check(ctx: click.Context, files: tuple[str, ...], *, as_json: bool) -> None:
         for result in results:
             if result["ok"]:
                 click.echo(f"{result['file']}: {result['kind']}: ok")
+            for assumption in result["assumptions"]:
+                click.echo(f"{result['file']}: assumed: {assumption}")
             for fault in result["faults"]:
                 click.echo(str(Fault(**fault)), err=True)
     if not all(result["ok"] for result in results):
@@ -50,15 +52,18 @@ def _checked(file: str) -> dict[str, Any]:
     """Return what is known of one file, as plain data."""
     kind = None
     faults: tuple[Fault, ...] = ()
+    assumptions: tuple[str, ...] = ()
     try:
         kind = file_kind(file)
-        load_file(file)
+        _, value = load_file(file)
+        assumptions = getattr(value, "assumptions", ())
     except InputError as error:
         faults = error.faults
     return {
         "file": file,
         "kind": kind,
         "ok": not faults,
+        "assumptions": list(assumptions),
         "faults": [asdict(fault) for fault in faults],
     }
 

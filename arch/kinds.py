@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from arraysmith.arch.errors import InputError, nearest
+from arraysmith.arch.importers.timeloop_source import is_timeloop
 from arraysmith.arch.spec_reader import is_path, kind_of
 from arraysmith.arch.yaml_positions import read_document, read_text
 
@@ -28,7 +29,8 @@ NAMES_GROUP = "arraysmith.names"
 def file_kind(path: str) -> str:
     """Return the kind of a file: what its key ``kind`` says, or the end of its name.
 
-    A CSV file is a network, a .cfg file an architecture, a .m file one of MAESTRO's.
+    A CSV file is a network, a .cfg file an architecture, a .m file one of MAESTRO's. A YAML file
+    without ``kind`` is one of Timeloop's if it has a section of that tool.
 
     Raises:
         InputError: the file cannot be read, or names no known kind.
@@ -43,6 +45,8 @@ def file_kind(path: str) -> str:
         read_text(path)
         return "maestro"
     document = read_document(path)
+    if is_timeloop(document):
+        return "timeloop"
     kind = kind_of(document)
     loaders = _points(LOADER_GROUP)
     if kind not in loaders:

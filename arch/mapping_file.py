@@ -9,6 +9,8 @@ from typing import Any
 from arraysmith.arch.architecture import Architecture, Fanout, Memory
 from arraysmith.arch.architecture_file import load_architecture
 from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.arch.importers.timeloop import timeloop_mapping
+from arraysmith.arch.importers.timeloop_source import is_timeloop, read_source
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.spec_reader import collect, is_path, part, sort_faults
 from arraysmith.arch.specs import LevelLoopsSpec, MappingSpec
@@ -22,7 +24,7 @@ from arraysmith.arch.yaml_positions import (
 
 
 def load_mapping(path: str | Path, architecture: Architecture | None = None) -> Mapping:
-    """Return the mapping in a YAML file, its levels in the order of the architecture.
+    """Return the mapping in a YAML file, ours or Timeloop's, its levels in the design's order.
 
     Whether it fits a layer is the matter of ``legality``; this checks that it fits the design.
 
@@ -34,7 +36,10 @@ def load_mapping(path: str | Path, architecture: Architecture | None = None) -> 
     Raises:
         InputError: the file cannot be read, or has faults; carries all of them.
     """
-    return _mapping(read_document(path), architecture)
+    document = read_document(path)
+    if is_timeloop(document):
+        return timeloop_mapping(read_source(path), architecture)[0]
+    return _mapping(document, architecture)
 
 
 def parse_mapping(text: str, architecture: Architecture | None = None, file: str = "") -> Mapping:

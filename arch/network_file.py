@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+from arraysmith.arch.importers.timeloop_problem import timeloop_problem
+from arraysmith.arch.importers.timeloop_source import is_timeloop, read_source
 from arraysmith.arch.network_specs import (
     LARGEST,
     OPERATORS,
@@ -43,12 +45,16 @@ from arraysmith.arch.yaml_positions import (
 
 
 def read_network(path: str | Path) -> Network:
-    """Return the network in the YAML file at ``path``.
+    """Return the network in the YAML file at ``path``; of one layer, if it is Timeloop's.
 
     Raises:
         InputError: the file cannot be read, or has faults; carries all of them.
     """
-    return _network(read_document(path))
+    document = read_document(path)
+    if is_timeloop(document):
+        problem, _ = timeloop_problem(read_source(path))
+        return Network(problem.name, (Layer(problem),))
+    return _network(document)
 
 
 def parse_network(text: str, file: str = "") -> Network:

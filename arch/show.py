@@ -10,6 +10,7 @@ from typing import Any
 from arraysmith.arch.architecture import Architecture, Compute, Memory
 from arraysmith.arch.architecture_file import (
     architecture_document,
+    dump_architecture,
     preset_names,
     preset_path,
 )
@@ -22,13 +23,14 @@ from arraysmith.arch.dataflows import (
     load_dataflow,
 )
 from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.arch.importers.timeloop import TimeloopFile
 from arraysmith.arch.kinds import listed_names, load_file
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import dump_mapping, mapping_document
 from arraysmith.arch.networks import dump_network, load_network
 from arraysmith.arch.notation.maestro import Directives, Hardware, MaestroNetwork
 from arraysmith.arch.notation.maestro_convert import network_of
-from arraysmith.arch.problem import Network
+from arraysmith.arch.problem import Layer, Network
 from arraysmith.arch.render import (
     architecture_text,
     dataflow_text,
@@ -102,6 +104,8 @@ def _of_file(path: str) -> Shown:
     if isinstance(value, Directives | Hardware):
         plain = asdict(value)
         return Shown(lambda: read_text(path), lambda: plain, lambda: read_text(path))
+    if isinstance(value, TimeloopFile):
+        return _of_timeloop(value, path)
     if isinstance(value, Mapping):
         shown = _of_mapping(value)
     elif isinstance(value, Dataflow):
@@ -114,6 +118,35 @@ def _of_file(path: str) -> Shown:
     if Path(path).suffix.lower() == ".csv":
         return shown
     return replace(shown, yaml=lambda: read_text(path))
+
+
+def _of_timeloop(value: TimeloopFile, path: str) -> Shown:
+    """Return all that a file of Timeloop holds; YAML is ours where it holds one thing."""
+    parts: dict[str, Shown] = {}
+    if value.architecture is not None:
+        design, source = value.architecture, f"imported from {path}"
+        parts["architecture"] = Shown(
+            lambda: architecture_text(design),
+            lambda: _architecture_facts(design, source),
+            lambda: dump_architecture(design, source),
+        )
+    if value.problem is not None:
+        name = value.problem.name
+        parts["network"] = _of_network(Network(name, (Layer(value.problem),)))
+    if value.mapping is not None:
+        parts["mapping"] = _of_mapping(value.mapping)
+    if value.dataflow is not None:
+        parts["dataflow"] = _of_dataflow(value.dataflow)
+    assumed = "".join(f"\nassumed: {text}" for text in value.assumptions)
+    return Shown(
+        lambda: "\n\n".join(part.text() for part in parts.values()) + "\n" + assumed,
+        lambda: {
+            "kind": "timeloop",
+            **{key: part.document() for key, part in parts.items()},
+            "assumptions": list(value.assumptions),
+        },
+        lambda: next(iter(parts.values())).yaml() if len(parts) == 1 else read_text(path),
+    )
 
 
 def _of_mapping(mapping: Mapping) -> Shown:

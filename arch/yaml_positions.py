@@ -59,10 +59,12 @@ class Positions:
     Attributes:
         file: path of the file as the user gave it.
         places: place by path; the whole document has the empty path.
+        tags: tag by path, without its ``!``, where the format has tags.
     """
 
     file: str
     places: dict[str, Place] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
 
     def fault(self, path: str, rule: str, hint: str = "", *, at_key: bool = False) -> Fault:
         """Return a fault of the field at ``path``, with its place and its value as written.
@@ -153,17 +155,20 @@ def read_text(path: str | Path) -> str:
         ) from None
 
 
-def read_document(path: str | Path) -> Document:
-    """Return the content of a YAML file.
+def read_document(path: str | Path, *, tags: bool = False) -> Document:
+    """Return the content of a YAML file; ``tags`` says whether its format has tags.
 
     Raises:
         InputError: no such file, not UTF-8, not YAML, empty, or not a mapping at the top.
     """
-    return parse_document(read_text(path), str(path))
+    return parse_document(read_text(path), str(path), tags=tags)
 
 
-def parse_document(text: str, file: str) -> Document:
+def parse_document(text: str, file: str, *, tags: bool = False) -> Document:
     """Return the content of YAML ``text``; ``file`` is the name that faults carry.
+
+    With ``tags``, words such as ``!Container`` are kept in ``positions.tags``; otherwise they are
+    faults.
 
     Raises:
         InputError: not YAML, empty, or not a mapping at the top.
@@ -198,7 +203,7 @@ def parse_document(text: str, file: str) -> Document:
                 )
             ]
         )
-    walker = _Walker(text, Positions(file))
+    walker = _Walker(text, Positions(file), tags=tags)
     data = walker.value(node, "", node)
     return Document(data, walker.positions, tuple(walker.faults))
 
@@ -263,9 +268,10 @@ def _shown(text: str, node: yaml.Node) -> str:
 class _Walker:
     """Turns nodes into data and notes places and faults on the way."""
 
-    def __init__(self, text: str, positions: Positions) -> None:
+    def __init__(self, text: str, positions: Positions, *, tags: bool) -> None:
         self.text = text
         self.positions = positions
+        self.tags = tags
         self.faults: list[Fault] = []
         self.open: list[int] = []
         self.count = 0
@@ -284,7 +290,9 @@ class _Walker:
             # An alias inside its own anchor, or aliases of aliases, grow without end.
             rule = "aliases expand without end"
             raise InputError([*self.faults, self.positions.fault(path, rule, "write it out")])
-        if node.tag != _DEFAULT_TAGS[type(node)]:
+        if self.tags and node.tag.startswith("!"):
+            self.positions.tags[path] = node.tag[1:]
+        elif node.tag != _DEFAULT_TAGS[type(node)]:
             hint = f"remove {node.tag.replace('tag:yaml.org,2002:', '!!')}"
             self.faults.append(self.positions.fault(path, "YAML tags are not allowed", hint))
         if isinstance(node, yaml.ScalarNode):

@@ -12,6 +12,7 @@ import click
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.dataflows import load_dataflow, systolic_mapping
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
+from arraysmith.arch.importers.timeloop import assumptions_of
 from arraysmith.arch.legality import check_mapping, division_violations
 from arraysmith.arch.loader import load_architecture, load_mapping, mapping_document
 from arraysmith.arch.mapping import Mapping
@@ -127,7 +128,11 @@ def estimate(
         layers = evaluate_layers(network, run, bar.update)
     if as_json:
         source = provenance(
-            architecture, model="analytical", setting=setting, mapping=mappings.source
+            architecture,
+            model="analytical",
+            setting=setting,
+            mapping=mappings.source,
+            **assumed(architecture_ref, workload_ref, mapping_path, dataflow_ref),
         )
         print_json(result_document(architecture.name, workload_ref, layers, source))
         return
@@ -159,6 +164,12 @@ def explanation(
 
     report = next(x.report for x in layers if x.layer.name == layer.name)
     return explain(architecture, layer.problem, mappings.of(layer.problem), report)
+
+
+def assumed(*refs: str | None) -> dict[str, Any]:
+    """Return the assumptions made on files of other tools, for provenance; nothing if none were."""
+    assumptions = assumptions_of(*refs)
+    return {"assumptions": assumptions} if assumptions else {}
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -221,7 +232,7 @@ class Mappings:
             hint = f"for example --dataflow {example}; see arraysmith list dataflows"
             raise InputError([Fault("dataflow", "", rule, hint)])
         else:
-            self._dataflow = load_dataflow(dataflow_ref)
+            self._dataflow = load_dataflow(dataflow_ref, architecture)
             self.source = {"dataflow": self._dataflow.name}
             if architecture.systolic is None:
                 self.source["searched"] = samples

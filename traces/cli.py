@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
-from arraysmith.sim.cli import Mappings, mapped_workload, print_json
+from arraysmith.sim.cli import Mappings, assumed, mapped_workload, print_json
 from arraysmith.sim.layers import distinct_layers, result_document
 from arraysmith.sim.provenance import provenance
 from arraysmith.sim.tables import result_text
@@ -99,9 +99,7 @@ def simulate(
     architecture = inputs.architecture()
     network = inputs.network()
     dataflow_ref = inputs.dataflow(mapping_path, dataflow_ref)
-    mappings = Mappings(
-        architecture, mapping_path, dataflow_ref, "default", samples, ragged=False
-    )
+    mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples, ragged=False)
     # All layers before the first: a mapping that is wrong for the last shall not cost an hour.
     distinct = {layer.name: mappings.of(layer.problem) for layer in distinct_layers(network)}
     source = provenance(
@@ -110,6 +108,7 @@ def simulate(
         setting="default",
         workload=workload_ref,
         mapping=mappings.source,
+        **assumed(architecture_ref, workload_ref, mapping_path, dataflow_ref),
     )
     with ExitStack() as stack:
         writer = stack.enter_context(_writer(traces_path, source)) if traces_path else None

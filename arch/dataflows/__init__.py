@@ -10,10 +10,12 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.dataflow import Dataflow, LevelRule
 from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.arch.importers.timeloop import timeloop_dataflow
+from arraysmith.arch.importers.timeloop_source import is_timeloop, read_source
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import DIMS, Problem
-from arraysmith.arch.spec_reader import Spec, SpecError, is_path, parse_spec, read_spec
-from arraysmith.arch.yaml_positions import Positions, dump_document
+from arraysmith.arch.spec_reader import Spec, SpecError, is_path, parse_spec, read_spec, spec_of
+from arraysmith.arch.yaml_positions import Positions, dump_document, read_document
 
 FOLDER = Path(__file__).parent
 """Folder of the dataflows that ship with the project."""
@@ -73,8 +75,12 @@ def dataflow_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
-def load_dataflow(ref: str | Path) -> Dataflow:
+def load_dataflow(ref: str | Path, architecture: Architecture | None = None) -> Dataflow:
     """Return the dataflow that ``ref`` names: one of ours (or its short name), or a YAML file.
+
+    Args:
+        ref: name or file; a file of Timeloop gives its constraints.
+        architecture: design that a file of constraints is for, if it does not hold it.
 
     Raises:
         InputError: no such dataflow or file, or a file with faults; carries all of them.
@@ -86,7 +92,10 @@ def load_dataflow(ref: str | Path) -> Dataflow:
         if not Path(ref).is_file():
             hint = nearest(ref, (*dataflow_names(), *SHORT_NAMES))
             raise InputError([Fault("dataflow", ref, "is neither a dataflow nor a file", hint)])
-    return _dataflow(*read_spec(ref, DataflowSpec))
+    document = read_document(ref)
+    if is_timeloop(document):
+        return timeloop_dataflow(read_source(ref), architecture)[0]
+    return _dataflow(*spec_of(document, DataflowSpec))
 
 
 def parse_dataflow(text: str, file: str = "") -> Dataflow:
