@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, fields, replace
+from enum import IntEnum
 from fractions import Fraction
 from math import prod
 
@@ -32,6 +33,26 @@ class Energy:
     write_pj: float
 
 
+class Ports(IntEnum):
+    """How what is read of a memory and what is written share its time.
+
+    Two models of one machine may differ by two for nothing but this (Mei et al., DATE 2022, let
+    transfers take turns at a port; others average), so it is a property of the memory, with a name.
+
+    Attributes:
+        SHARED: one port: reads and writes take turns.
+        DEDICATED: a port each way; towards the parent and towards the children alike. Without a
+            second half to fill, filling and work exclude each other.
+        AVERAGED: a port each way, of which closed forms see the mean only: all words out against
+            the read rate, all words in against the write rate, and nothing waits for anything. The
+            simulator knows which word passes when: DEDICATED to it.
+    """
+
+    SHARED = 1
+    DEDICATED = 2
+    AVERAGED = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """One memory (off-chip, SRAM or scratchpad), replicated by the fan-outs above it.
@@ -45,7 +66,10 @@ class Memory:
         depth: number of lines of ``width_bits``; None is unbounded (off-chip only).
         read_words_per_cycle: words that can leave per cycle; None is unlimited.
         write_words_per_cycle: words that can enter per cycle; None is unlimited.
-        ports: 1, reads and writes share the cycles of the one port; 2, one port each way.
+        ports: how reads and writes share the time, one of ``Ports``.
+        whole_words: whether every transfer of a tile takes whole accesses of ``width_bits``, so
+            that a part of the last one is lost; else accesses are packed, as from a stream. Counts
+            in closed forms, for time.
         double_buffered: the memory is two halves, one worked on while the other is filled or
             drained. A mapping whose tiles need more than a half then runs without that overlap.
         latency_cycles: cycles from request to first word.
@@ -69,7 +93,7 @@ class Memory:
     depth: int | None = None
     read_words_per_cycle: Fraction | None = None
     write_words_per_cycle: Fraction | None = None
-    ports: int = 2
+    ports: int = Ports.DEDICATED
     double_buffered: bool = True
     latency_cycles: int = 0
     energy: Energy | None = None
@@ -78,6 +102,7 @@ class Memory:
     partition: tuple[tuple[str, int], ...] = ()
     request_bytes: int = REQUEST_BYTES
     requests_in_flight: int | None = None
+    whole_words: bool = False
 
     def layout(self, tensor: str) -> Layout:
         """Return where the words of ``tensor`` lie."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from arraysmith.arch.architecture import REQUEST_BYTES, Energy, Memory
+from arraysmith.arch.architecture import REQUEST_BYTES, Energy, Memory, Ports
 from arraysmith.arch.errors import Fault, nearest
 from arraysmith.arch.layout import AXES, LINE, Layout
 from arraysmith.arch.problem import TENSORS
@@ -44,6 +44,7 @@ def memory_of(spec: MemorySpec, clock_hz: int) -> Memory:
         partition=tuple(spec.partition.items()),
         request_bytes=spec.request // 8,
         requests_in_flight=spec.requests_in_flight,
+        whole_words=spec.whole_words,
     )
 
 
@@ -83,6 +84,9 @@ def memory_faults(
             for key in keys:
                 if key in spec.model_fields_set:
                     yield positions.fault(f"{path}.{key}", rule, f"remove {key}")
+    if systolic and spec.whole_words:
+        rule = "counts without a systolic array only: its words come one by one"
+        yield positions.fault(f"{path}.whole_words", rule, "remove whole_words")
     if systolic and not off_chip:
         yield from _bank_faults(spec, path, positions)
         yield from _partition_faults(spec, path, positions)
@@ -178,7 +182,10 @@ def memory_document(memory: Memory) -> dict[str, Any]:
     for key, rate in rates:
         if rate is not None:
             document[key] = format_rate(rate)
-    document |= {"ports": memory.ports, "double_buffered": memory.double_buffered}
+    ports = Ports(memory.ports).name.lower()
+    document |= {"ports": ports, "double_buffered": memory.double_buffered}
+    if memory.whole_words:
+        document["whole_words"] = True
     if memory.latency_cycles:
         document["latency"] = format_cycles(memory.latency_cycles)
     if memory.energy is not None:

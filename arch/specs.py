@@ -19,7 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from arraysmith.arch.architecture import REQUEST_BYTES
+from arraysmith.arch.architecture import REQUEST_BYTES, Ports
 from arraysmith.arch.errors import nearest
 from arraysmith.arch.layout import INTERLEAVES, LINE
 from arraysmith.arch.problem import DIMS, TENSORS
@@ -191,6 +191,23 @@ class LayoutSpec(Spec):
     ] = Field(default=LINE, description="what goes round the banks: lines, or words of a line")
 
 
+def _ports(value: Any) -> int:
+    """Return a name of ``Ports`` as its value; 1 and 2, the numbers of ports, are read as well."""
+    names = {ports.name.lower(): int(ports) for ports in Ports}
+    if isinstance(value, str) and value in names:
+        return names[value]
+    if type(value) is int and value in {Ports.SHARED, Ports.DEDICATED}:
+        return value
+    raise SpecError(f"must be one of {', '.join(names)}", "1 port is shared, 2 are dedicated")
+
+
+PortsName = Annotated[
+    int,
+    PlainValidator(_ports),
+    WithJsonSchema({"enum": [*(ports.name.lower() for ports in Ports), 1, 2]}),
+]
+
+
 class MemorySpec(Spec):
     """One memory; exactly one of depth and capacity, none of them off-chip."""
 
@@ -205,7 +222,8 @@ class MemorySpec(Spec):
     capacity: Size | None = Field(default=None, description="depth x width, in place of depth")
     read: Bandwidth | None = Field(default=None, description="no limit when left out")
     write: Bandwidth | None = Field(default=None, description="no limit when left out")
-    ports: Literal[1, 2] = Field(default=2, description="1: reads and writes share the port")
+    ports: PortsName = Field(default=Ports.DEDICATED, description="how reads and writes share time")
+    whole_words: bool = Field(default=False, description="a transfer takes whole accesses")
     double_buffered: bool = Field(default=True, description="one half works, the other fills")
     latency: Cycles = Field(default=0, description="from request to first word")
     energy: EnergySpec | None = None

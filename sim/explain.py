@@ -7,9 +7,8 @@ from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.arch.technology.wires import wires_source
-from arraysmith.sim.analytical.latency import bounds
-from arraysmith.sim.loop_nest import loop_nest, streams_through, used_instances
-from arraysmith.sim.pricing import Count, PriceList
+from arraysmith.sim.loop_nest import loop_nest, streams_through
+from arraysmith.sim.pricing import PriceList
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
 from arraysmith.sim.tables import energy_table, text_table
 from arraysmith.sim.wires import wires_of
@@ -31,7 +30,8 @@ def explain(architecture: Architecture, problem: Problem, mapping: Mapping, repo
         _accesses(architecture, problem, mapping, report),
         energy_table(report),
         _sources(architecture),
-        _time(architecture, problem, mapping, report),
+        *([_roofline(report)] if report.balance else []),
+        _time(report),
     )
     return "\n\n".join(parts)
 
@@ -86,28 +86,33 @@ def _sources(architecture: Architecture) -> str:
     return text_table(("component", "energy from"), rows, labels=2)
 
 
-def _time(architecture: Architecture, problem: Problem, mapping: Mapping, report: Report) -> str:
+def _time(report: Report) -> str:
     rows = [("computing", f"{report.compute_cycles:,}", "")]
-    if not architecture.systolic:
-        counts = [
-            Count(x.level, x.tensor, x.direction, x.words, used)
-            for x in report.accesses
-            for used in (used_instances(architecture, problem, mapping, x.level),)
-        ]
-        kept_words = {
-            level.name: sum(
-                tile_words(architecture, problem, mapping, i)[tensor]
-                for tensor in kept_tensors(level, mapping.at(level.name))
-            )
-            for i, level in enumerate(architecture.levels)
-            if isinstance(level, Memory)
-        }
-        compute = report.compute_cycles
-        found = bounds(architecture, counts, report.traffic, compute, kept_words, report.setting)
-        # What has no limit needs no time, and is no bound.
-        rows += [(x.cause, f"{x.cycles:,}", "") for x in found if x.cycles]
+    # What has no limit needs no time, and is no bound.
+    rows += [(x.cause, f"{x.cycles:,}", "") for x in report.balance[1:] if x.cycles]
     slowest = max(rows, key=lambda row: int(row[1].replace(",", "")))
     rows = [(what, cycles, "bounds the time" * (what == slowest[0])) for what, cycles, _ in rows]
     rows += [(f"stalled, {cause}", f"+{cycles:,}", "") for cause, cycles in report.stalls]
+    rows += [(f"{cause}, not counted", f"{cycles:,}", "") for cause, cycles in report.uncounted]
     rows.append(("all", f"{report.cycles:,}", ""))
     return text_table(("time", "cycles", ""), rows)
+
+
+def _roofline(report: Report) -> str:
+    """Return per part what passes it, its intensity and the roof over it."""
+    rows = []
+    for part in report.roofline:
+        intensity, roof = part["macs_per_word"], part["reachable_macs_per_cycle"]
+        rows.append(
+            (
+                part["part"],
+                f"{part['words']:,}" if part["words"] else "-",
+                "-" if intensity is None else f"{intensity:,.2f}",
+                "no limit" if roof is None else f"{roof:,.2f}",
+                f"{part['mean_words_per_cycle']:,.2f}" if part["words"] else "-",
+                f"{part['peak_words_per_cycle']:,.2f}" if part["words"] else "-",
+                "lowest roof" * part["binds"],
+            )
+        )
+    heads = ("part", "words", "MACs/word", "reachable MACs/cycle", "mean words/cycle")
+    return text_table((*heads, "peak words/cycle", ""), rows)

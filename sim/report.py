@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from arraysmith.sim.balance import Balance, roofline, total_balance
+
 FIDELITIES = ("analytical", "calibrated", "cycle")
 """How a number was obtained: closed form, corrected closed form, simulation."""
 
@@ -121,6 +123,7 @@ class Report:
         area: components and their areas.
         uncounted: (cause, cycles) that are reported but not part of ``cycles``; see
             ``without_edges``.
+        balance: computing, memories and networks, outermost first; empty when not analysed.
         leakage: (component, picojoules) of what leaks; empty where a model does not tell.
     """
 
@@ -139,6 +142,7 @@ class Report:
     leakage_energy_pj: float
     area: tuple[Component, ...] = field(default=())
     uncounted: tuple[tuple[str, int], ...] = field(default=())
+    balance: tuple[Balance, ...] = field(default=())
     leakage: tuple[tuple[str, float], ...] = field(default=())
 
     @property
@@ -176,6 +180,11 @@ class Report:
             + self.mac_energy_pj
             + self.leakage_energy_pj
         )
+
+    @property
+    def roofline(self) -> list[dict[str, Any]]:
+        """Where the run stands, part by part: see ``balance.roofline``."""
+        return roofline(self.balance, self.macs, self.cycles)
 
     @property
     def utilization(self) -> float:
@@ -273,6 +282,7 @@ class Report:
             "accesses": [asdict(access) for access in self.accesses],
             "traffic": [asdict(part) for part in self.traffic],
             "leakage": dict(self.leakage),
+            "balance": self.roofline,
         }
 
     @classmethod
@@ -295,6 +305,7 @@ class Report:
             area=tuple(Component(**component) for component in plain["area"]),
             leakage=tuple(plain.get("leakage", {}).items()),
             uncounted=tuple(plain.get("uncounted_cycles", {}).items()),
+            balance=tuple(Balance.of_row(part) for part in plain.get("balance", ())),
         )
 
 
@@ -351,4 +362,5 @@ def total(parts: Iterable[tuple[Report, int]]) -> Report:
         area=first.area,
         leakage=tuple(leakage.items()),
         uncounted=tuple(uncounted.items()),
+        balance=total_balance((r.balance, n) for r, n in pairs),
     )

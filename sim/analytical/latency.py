@@ -14,15 +14,19 @@ updates), each as wide as its ports.
   the slower side bounds the run.
 * Otherwise filling excludes work: the parent's side comes on top of the children's side or of
   computing, whichever is longer.
+* A memory whose ports are ``averaged`` goes by the rules of ``timeloop``.
+
+A memory that takes ``whole_words`` loses the end of the last access of every transfer; so words
+that pass it count as whole accesses, transfer by transfer (see ``sim.analytical.visits``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from arraysmith.arch.architecture import Architecture, Memory, XyBus
+from arraysmith.arch.architecture import Architecture, Memory, Ports, XyBus
 from arraysmith.sim.pricing import Count
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Traffic
 
@@ -54,6 +58,7 @@ def bounds(
     compute_cycles: int,
     kept_words: dict[str, int],
     setting: str,
+    transfers: Mapping[tuple[str, str, str], int] | None = None,
 ) -> tuple[Bound, ...]:
     """Return the bounds of every memory and network, outermost first.
 
@@ -64,18 +69,27 @@ def bounds(
         compute_cycles: product of all turns in time.
         kept_words: words of the kept tiles of one instance of each memory, by name.
         setting: whose rules.
+        transfers: per (memory, tensor, direction), how often words move; see ``visits``. Needed
+            when a memory takes whole words.
     """
+    rounding = {x.name: x.words_per_access for x in architecture.memories if x.whole_words}
     moved: dict[tuple[str, str], int] = {}
     instances: dict[str, int] = {}
     for count in counts:
         key = (count.level, count.direction)
-        moved[key] = moved.get(key, 0) + count.words
+        words_moved = count.words
+        if count.level in rounding:
+            assert transfers is not None, "whole words need the number of transfers"
+            often = transfers[count.level, count.tensor, count.direction]
+            per_access = rounding[count.level]
+            words_moved = whole_words(count.words, count.instances, often, per_access)
+        moved[key] = moved.get(key, 0) + words_moved
         instances[count.level] = count.instances
     found = []
     for memory in architecture.memories:
         used = instances.get(memory.name, 1)
         words = {d: moved.get((memory.name, d), 0) for d in (READ, FILL, UPDATE, DRAIN)}
-        if setting == "timeloop":
+        if setting == "timeloop" or memory.ports == Ports.AVERAGED:
             both = (words[READ] + words[DRAIN], words[FILL] + words[UPDATE])
             found.append(Bound(f"bandwidth_{memory.name}", side_cycles(memory, *both, used)))
             continue
@@ -96,11 +110,27 @@ def bounds(
     return tuple(found)
 
 
+def whole_words(words: int, instances: int, transfers: int, per_access: int) -> int:
+    """Return the words that go by when every transfer takes whole accesses.
+
+    Transfers of unequal size count as their average, rounded up.
+
+    Args:
+        words: over all instances; at least 1.
+        instances: that share the words evenly.
+        transfers: of an instance; more than it has words count as its words.
+        per_access: words of an access.
+    """
+    each = -(-words // instances)
+    often = max(1, min(transfers, each))
+    return instances * often * per_access * -(-each // (often * per_access))
+
+
 def side_cycles(memory: Memory, words_out: int, words_in: int, instances: int) -> int:
     """Return the cycles that one side of a memory is busy; rounded up per port.
 
     Args:
-        memory: words per cycle and ports: 2 for a port each way, 1 for a shared one.
+        memory: words per cycle and ports.
         words_out: words read, over all instances.
         words_in: words written, over all instances.
         instances: that share the words evenly.
@@ -108,7 +138,7 @@ def side_cycles(memory: Memory, words_out: int, words_in: int, instances: int) -
     read, write = memory.read_words_per_cycle, memory.write_words_per_cycle
     busy_out = _ceil(-(-words_out // instances) / read) if read else 0
     busy_in = _ceil(-(-words_in // instances) / write) if write else 0
-    return busy_in + busy_out if memory.ports == 1 else max(busy_in, busy_out)
+    return busy_in + busy_out if memory.ports == Ports.SHARED else max(busy_in, busy_out)
 
 
 def _ceil(value: Fraction | int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Memory, XyBus
+from arraysmith.arch.architecture import Architecture, Memory, Ports, XyBus
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping
 from arraysmith.sim.analytical.encoding import DRAIN, FILL, READ, UPDATE, ChainArrays, Int
@@ -20,6 +20,9 @@ from arraysmith.sim.pricing import PriceList
 from arraysmith.sim.wires import wired
 
 Float = NDArray[np.float64]
+
+AVERAGED = int(Ports.AVERAGED)
+SHARED = int(Ports.SHARED)
 
 UNLIMITED = -1
 """Stands for a capacity or a bandwidth without limit."""
@@ -97,8 +100,15 @@ class Machine:
         """Return the numbers of ``architecture``; the setting decides whether leakage counts.
 
         Raises:
-            ArraysmithError: its networks count energy, which these numbers do not hold.
+            ArraysmithError: its networks count energy, or a memory takes whole words, which these
+                numbers do not hold.
         """
+        whole = [memory.name for memory in architecture.memories if memory.whole_words]
+        if whole:
+            raise ArraysmithError(
+                f"{architecture.name}: a search of mappings packs words; leave whole_words out of "
+                f"{', '.join(whole)} there, and time what it finds with them by --mapping"
+            )
         if wired(architecture):
             raise ArraysmithError(
                 f"{architecture.name}: a search of mappings does not price wires; leave them out "
@@ -169,7 +179,7 @@ def _side(words_out: int, words_in: int, used: int, rates: Int, ports: int) -> i
     """Return the cycles that one side of a memory is busy, as ``latency.side_cycles``."""
     busy_out: int = _ceil_ratio(-(-words_out // used), rates[0])
     busy_in: int = _ceil_ratio(-(-words_in // used), rates[1])
-    return busy_out + busy_in if ports == 1 else max(busy_out, busy_in)
+    return busy_out + busy_in if ports == SHARED else max(busy_out, busy_in)
 
 
 @njit(cache=True, nogil=True)
@@ -198,7 +208,7 @@ def cycles_of(
             if entry_memory[e] == m:
                 moved[entry_direction[e]] += words[row, e]
         used = instances[row, m]
-        if not by_side:
+        if not by_side or ports[m] == AVERAGED:
             out, back = moved[READ] + moved[DRAIN], moved[FILL] + moved[UPDATE]
             cycles = max(cycles, _side(out, back, used, bandwidth[m], ports[m]))
             continue

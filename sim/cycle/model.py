@@ -15,7 +15,7 @@ from arraysmith.sim.cycle import spatial
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.engine import Outcome, SpatialRun
 from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.nest import I, O, W
+from arraysmith.sim.cycle.nest import I, O, UnsupportedDesignError, W
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import Streams, address_map
@@ -47,6 +47,9 @@ class CycleModel:
             UnsupportedDesignError: a design that the simulator has no machine for.
         """
         require_legal(architecture, problem, mapping)
+        whole = [memory.name for memory in architecture.memories if memory.whole_words]
+        if whole:
+            raise UnsupportedDesignError(f"whole_words of {', '.join(whole)} is not simulated")
         if architecture.systolic:
             # Imported when needed: most runs simulate one kind of array only.
             from arraysmith.sim.cycle.systolic import simulate_systolic  # noqa: PLC0415

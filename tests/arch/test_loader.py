@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from arraysmith.arch.architecture import (
     Energy,
     Fanout,
     Memory,
+    Ports,
     Systolic,
     XyBus,
 )
@@ -119,7 +121,12 @@ def test_all_faults_of_a_file_are_reported_at_once_in_the_order_of_their_places(
         ("mesh_y: 3", "mesh_y: 2.5", "19:13: levels[2].mesh_y: 2.5: must be a whole number"),
         ("mesh_y: 3", "mesh_y: yes", "19:13: levels[2].mesh_y: yes: must be a whole number"),
         ("mesh_y: 3", "mesh_y: true", "19:13: levels[2].mesh_y: true: must be a whole number"),
-        ("ports: 1", "ports: 3", "15:12: levels[1].ports: 3: must be one of 1 or 2"),
+        (
+            "ports: 1",
+            "ports: 3",
+            ("15:12: levels[1].ports: 3: must be one of shared, dedicated, averaged: "
+            "1 port is shared, 2 are dedicated"),
+        ),
         (
             "holds: [ifmap, ofmap]",
             "holds: [ifmap, wieght]",
@@ -398,7 +405,8 @@ def memories(draw, name: str, *, off_chip: bool):
         depth=None if off_chip else draw(st.integers(1, 2**48)),
         read_words_per_cycle=draw(RATES),
         write_words_per_cycle=draw(RATES),
-        ports=draw(st.sampled_from([1, 2])),
+        ports=draw(st.sampled_from(list(Ports))),
+        whole_words=draw(st.booleans()),
         double_buffered=draw(st.booleans()),
         latency_cycles=draw(st.integers(0, 10**9)),
         energy=draw(ENERGIES),
@@ -425,6 +433,7 @@ def architectures(draw):
         Fanout(names[2], draw(mesh), draw(mesh), draw(bus)),
     ]
     if draw(st.booleans()):
+        levels = [replace(x, whole_words=False) if isinstance(x, Memory) else x for x in levels]
         levels.append(Fanout(names[3], draw(mesh), draw(mesh), draw(systolic)))
     energy = draw(st.none() | st.floats(0, 1e9))
     bits = st.integers(1, 2**20)
