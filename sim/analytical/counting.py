@@ -19,6 +19,7 @@ from arraysmith.sim.analytical.encoding import (
     DIM,
     INSIDE,
     KEEPS,
+    KNOWN,
     LEVEL,
     MAX_AXES,
     MEMORIES,
@@ -241,6 +242,7 @@ def _count_batch(
                     indices, pairs = max(indices, long, wide), max(pairs, long * wide)
     room = (
         np.zeros((MAX_AXES + 1, most), np.int64),
+        np.zeros((3 * MAX_AXES, 2, KNOWN), np.int64),
         np.empty((2, 2, RUN_ROWS, indices + 1), np.int64),
         np.empty((2, 2, rows, indices + 1), np.int64),
         np.empty((PAIR_ROWS + 2 * macs, pairs), np.int64),

@@ -73,13 +73,18 @@ REACH, INSIDE = 45, 46
 """Rows by level: the number of loops above it, all for the MACs; ``INSIDE`` + level: extent of each
 dim in a full tile of the level."""
 
-RoomTuple = tuple[Int, Int, Int, Int]
+RoomTuple = tuple[Int, Int, Int, Int, Int]
 """Room of a batch beside the nest: kernels that are called for every mapping allocate nothing.
 
-(offsets [MAX_AXES + 1, instances]: where along each sliding axis shared tiles lie; and, for tiles
+(offsets [MAX_AXES + 1, instances]: where along each sliding axis shared tiles lie; known
+[3 MAX_AXES, 2, KNOWN]: by extents of a tile along each axis, these and the words of all such tiles,
+which the same few extents ask for again and again; and, for tiles
 that do not divide, runs [2, 2, RUN_ROWS, indices + 1], points [2, 2, rows, indices + 1], pairs
 [rows, pairs of indices] of ``runs`` and ``groups``)
 """
+
+KNOWN = 256
+"""Extents of tiles along an axis that are remembered at a time; a power of two."""
 
 BoxTuple = tuple[Int, Int, Int, Int]
 """What the loops of a nest whose tiles divide do to every tensor, for the ``timeloop`` rules.

@@ -252,7 +252,7 @@ def grouped_slide(
     """
     row = nest[SLIDES + MAX_AXES * t + axis]
     by, times, extent = row[BY], row[TIMES], row[EXTENT]
-    points, pairs = room[2], room[3]
+    points, pairs = room[3], room[4]
     many, inner, one, other = 0, 0, 0, 0
     for which in range(2):
         many, one = inner, other

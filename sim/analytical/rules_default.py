@@ -32,6 +32,7 @@ from arraysmith.sim.analytical.encoding import (
     GROUPS,
     INSIDE,
     KEEPS,
+    KNOWN,
     LEVEL,
     MAX_AXES,
     MEMORIES,
@@ -54,7 +55,7 @@ from arraysmith.sim.analytical.encoding import (
 )
 from arraysmith.sim.analytical.groups import group_offsets, grouped_slide, shared_loops
 from arraysmith.sim.analytical.runs import uneven_slide
-from arraysmith.sim.analytical.slides import PADDED, WHOLE, slide
+from arraysmith.sim.analytical.slides import FIRST, PADDED, SECOND, WHOLE, slide
 from arraysmith.sim.analytical.tally import tally
 
 MULTICAST, REDUCTION = 0, 2
@@ -104,6 +105,21 @@ def _share(
 
 
 @njit(cache=True, nogil=True, _nrt=False)
+def _all_tiles(nest: Int, t: int, a: int, child: int, above: int, room: RoomTuple) -> int:
+    """Return the words of all tiles along sliding axis ``a``: their extents alone decide."""
+    row = SLIDES + MAX_AXES * t + a
+    long = nest[INSIDE + child, nest[row, FIRST]]
+    wide = nest[INSIDE + child, nest[row, SECOND]]
+    known, extents = room[1], long << 24 | wide
+    slot, line = (long * 31 + wide) & KNOWN - 1, MAX_AXES * t + a
+    if known[line, 0, slot] != extents:
+        known[line, 0, slot] = extents
+        known[line, 1, slot] = slide(nest, t, a, child, above, above, room[0][a, 0])
+    words: int = known[line, 1, slot]
+    return words
+
+
+@njit(cache=True, nogil=True, _nrt=False)
 def _along(
     nest: Int,
     t: int,
@@ -124,7 +140,10 @@ def _along(
         if nest[SHARED, a]:
             words = grouped_slide(nest, t, a, parent, levels, above, cut, room)
         else:
-            words = uneven_slide(nest, t, a, above, cut, room[1])
+            words = uneven_slide(nest, t, a, above, cut, room[2])
+        return words
+    if cut == above and not nest[SHARED, a]:
+        words = _all_tiles(nest, t, a, child, above, room)
         return words
     words = slide(nest, t, a, child, above, cut, room[0][a, 0])
     if nest[SHARED, a]:

@@ -6,8 +6,16 @@ from math import prod
 import numpy as np
 import pytest
 
+from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import conv
-from arraysmith.sim.analytical.encoding import OFMAP, READ, UPDATE
+from arraysmith.sim.analytical.counting import count
+from arraysmith.sim.analytical.encoding import (
+    OFMAP,
+    READ,
+    UPDATE,
+    ChainArrays,
+    ProblemArrays,
+)
 from arraysmith.sim.analytical.soundness import touched_words, unsound
 from arraysmith.validation.check_mappings import Batch, batches, check
 
@@ -71,3 +79,20 @@ def test_words_that_a_stride_jumps_over_are_not_touched() -> None:
         "wide", height=3, width=3, in_channels=2, out_channels=1, window=(3, 3), padding=(1, 1)
     )
     assert touched_words(wide) == (2 * 9, 2 * 9, 9)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_any_number_of_threads_counts_the_same(batch: Batch, threads: int) -> None:
+    chain = ChainArrays.of(batch.architecture, Mapping(()))
+    problem = ProblemArrays.of(batch.problem)
+    found = count(problem, chain, batch.mappings, "default", threads)
+    for field in fields(found):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(batch.counts, field.name))
+
+
+def test_a_batch_counts_what_its_mappings_count_one_by_one(batch: Batch) -> None:
+    chain = ChainArrays.of(batch.architecture, Mapping(()))
+    problem = ProblemArrays.of(batch.problem)
+    for row in range(0, len(batch.mappings.dim), 97):
+        one = count(problem, chain, batch.mappings.take(slice(row, row + 1)), "default")
+        np.testing.assert_array_equal(one.words[0], batch.counts.words[row])
