@@ -40,12 +40,12 @@ class Ports(IntEnum):
     transfers take turns at a port; others average), so it is a property of the memory, with a name.
 
     Attributes:
-        SHARED: one port: reads and writes take turns.
-        DEDICATED: a port each way; towards the parent and towards the children alike. Without a
-            second half to fill, filling and work exclude each other.
-        AVERAGED: a port each way, of which closed forms see the mean only: all words out against
-            the read rate, all words in against the write rate, and nothing waits for anything. The
-            simulator knows which word passes when: DEDICATED to it.
+        SHARED: one port towards the parent, one towards the children: reads and writes take turns.
+        DEDICATED: a port each way, towards the parent and towards the children alike. As with
+            SHARED, filling and work exclude each other where there is no second half to fill.
+        AVERAGED: a port each way for both sides together, of which closed forms see the mean only:
+            all words out against the read rate, all words in against the write rate, and nothing
+            waits for anything. The simulator knows which word passes when: DEDICATED to it.
     """
 
     SHARED = 1

@@ -40,7 +40,8 @@ def transfers_of(
 
 def _turns(loops: tuple[PlacedLoop, ...], level: int | None, moving: frozenset[str]) -> int:
     """Return how often the tile at ``level`` changes; None is the MACs."""
-    above = [x for x in loops if x.axis == "t" and (level is None or x.level < level)]
+    turning = [x for x in loops if x.axis == "t" and x.count > 1]
+    above = [x for x in turning if level is None or x.level < level]
     while level is not None and above and above[-1].dim not in moving:
         above.pop()
     return prod(x.count for x in above)

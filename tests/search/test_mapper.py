@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_mapping_space import DESIGN, LAYER, MESHES, ROW_STATIONARY, joined
 
-from arraysmith.arch.architecture import Fanout, Systolic
+from arraysmith.arch.architecture import Fanout, Ports, Systolic, Wires
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.legality import check_mapping
 from arraysmith.search.mapper import OBJECTIVES, build_table, find_mapping, mapping_of, thinned
@@ -52,6 +52,40 @@ def test_the_best_mapping_is_legal_and_its_report_says_the_same(setting, objecti
         report = AnalyticalModel(setting).evaluate(chip, LAYER, best.mapping)
         assert report.cycles == best.cycles
         assert report.energy_pj == pytest.approx(best.energy_pj, rel=1e-12)
+
+
+def test_ports_of_every_kind_take_the_time_that_the_report_says():
+    mappings = table(samples=500)
+    taken = dict.fromkeys(Ports, 0)
+    for ports in Ports:
+        for chip in CHIPS:
+            narrow = chip.with_values({f"{x.name}.ports": int(ports) for x in chip.memories})
+            best = mappings.best(narrow, "latency")
+            assert best is not None
+            report = AnalyticalModel().evaluate(narrow, LAYER, best.mapping)
+            assert report.cycles == best.cycles
+            taken[ports] += report.cycles
+    assert taken[Ports.SHARED] > taken[Ports.DEDICATED]
+    assert taken[Ports.AVERAGED] not in {taken[Ports.SHARED], taken[Ports.DEDICATED]}
+
+
+def test_wires_count_in_the_choice_as_they_do_in_the_report():
+    mappings = table()
+    wires = Wires(hop_um=2000, routers=True)
+    for chip in CHIPS[::3]:
+        levels = tuple(
+            replace(x, network=replace(x.network, wires=wires)) if isinstance(x, Fanout) else x
+            for x in chip.levels
+        )
+        wired = replace(chip, levels=levels)
+        best, free = mappings.best(wired, "energy"), mappings.best(chip, "energy")
+        assert best is not None
+        assert free is not None
+        report = AnalyticalModel().evaluate(wired, LAYER, best.mapping)
+        assert sum(x.energy_pj for x in report.traffic) > 0.05 * report.energy_pj
+        assert report.energy_pj == pytest.approx(best.energy_pj, rel=1e-12)
+        other = AnalyticalModel().evaluate(wired, LAYER, free.mapping)
+        assert report.energy_pj <= other.energy_pj * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
