@@ -31,6 +31,7 @@ from arraysmith.sim.analytical.scoring import (
     cycles_of,
     energy_of,
     fits,
+    network_of,
 )
 
 OBJECTIVES = ("edp", "energy", "latency")
@@ -289,6 +290,7 @@ def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, i
         machine.mesh,
         machine.mac_pj * table.space.problem.macs,
         machine.leakage_pj,
+        (*machine.wires, table.space.problem.macs),
     )
     return int(row), int(cycles), float(energy)
 
@@ -346,10 +348,10 @@ def _best_row(
     mesh: Int,
     mac_pj: float,
     leakage_pj: float,
+    wires: tuple[Int, Float, int],
 ) -> tuple[int, int, float]:
     """Return (row, cycles, picojoules) of the best legal row; row -1 when none is legal."""
-    best, best_cycles, best_energy = -1, 0, 0.0
-    best_loss, best_tie = np.inf, np.inf
+    best, best_cycles, best_energy, best_loss, best_tie = -1, 0, 0.0, np.inf, np.inf
     offchip = np.searchsorted(entry_memory, 1)  # entries are in the order of memories
     for row in range(len(steps)):
         if not fits(row, capacity, mesh, need, extent):
@@ -385,9 +387,9 @@ def _best_row(
             energy_of(row, words, instances, entry_memory, entry_direction, width, price)
             + mac_pj
             + leakage_pj * cycles
+            + network_of(row, words, *wires)
         )
-        loss = cycles * energy
-        tie = energy
+        loss, tie = cycles * energy, energy
         if objective == 1:
             loss, tie = energy, float(cycles)
         elif objective == 2:

@@ -23,11 +23,6 @@ from arraysmith.arch.technology.wires import hop_pj_per_bit
 from arraysmith.sim.report import Traffic
 
 
-def wired(architecture: Architecture) -> bool:
-    """Return whether any network of the architecture counts energy."""
-    return any(wires_of(fanout) is not None for fanout in architecture.fanouts)
-
-
 def priced_traffic(architecture: Architecture, traffic: Iterable[Traffic]) -> tuple[Traffic, ...]:
     """Return traffic with the hops and the energy it takes where wires are stated.
 

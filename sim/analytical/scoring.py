@@ -12,12 +12,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Memory, Ports, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports, XyBus
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import OFMAP, TENSORS
+from arraysmith.arch.technology.wires import hop_pj_per_bit
 from arraysmith.sim.analytical.encoding import DRAIN, FILL, READ, UPDATE, ChainArrays, Int
 from arraysmith.sim.pricing import PriceList
-from arraysmith.sim.wires import wired
+from arraysmith.sim.wires import network_word_bits, wires_of
 
 Float = NDArray[np.float64]
 
@@ -65,6 +67,14 @@ class Entries:
         return cls(memory, tensor, direction, np.ascontiguousarray(table[:, 3:]))
 
 
+Wiring = tuple[Int, Float]
+"""Traffic of buses that take energy: int64 [n, 4], entry of the words sent, entry of those taken
+(MACS: a word per MAC), rows and columns of the mesh; float64 [n], picojoules of a word's hop."""
+
+MACS = -1
+"""Stands for an entry where the MACs themselves take or send the words."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """The numbers of an architecture that turn counts into cycles and energy.
@@ -81,6 +91,7 @@ class Machine:
         mesh: int64 [f, 2], columns and rows of each fan-out.
         mac_pj: energy of one MAC.
         leakage_pj: leakage per cycle.
+        wires: what buses whose wires take energy carry; see ``Wiring``.
     """
 
     capacity: Int
@@ -94,25 +105,20 @@ class Machine:
     mesh: Int
     mac_pj: float
     leakage_pj: float
+    wires: Wiring
 
     @classmethod
     def of(cls, architecture: Architecture, setting: str) -> Machine:
         """Return the numbers of ``architecture``; the setting decides whether leakage counts.
 
         Raises:
-            ArraysmithError: its networks count energy, or a memory takes whole words, which these
-                numbers do not hold.
+            ArraysmithError: a memory takes whole words, which these numbers do not hold.
         """
         whole = [memory.name for memory in architecture.memories if memory.whole_words]
         if whole:
             raise ArraysmithError(
                 f"{architecture.name}: a search of mappings packs words; leave whole_words out of "
                 f"{', '.join(whole)} there, and time what it finds with them by --mapping"
-            )
-        if wired(architecture):
-            raise ArraysmithError(
-                f"{architecture.name}: a search of mappings does not price wires; leave them out "
-                f"there, and price what it finds with them by --mapping"
             )
         prices = PriceList.of(architecture)
         memories = architecture.memories
@@ -148,7 +154,43 @@ class Machine:
             np.array([(x.mesh_x, x.mesh_y) for x in architecture.fanouts], np.int64),
             prices.mac.read_pj,
             0.0 if setting == "timeloop" else leakage_mw / architecture.clock_hz * 1e9,
+            _wiring(architecture),
         )
+
+
+def _wiring(architecture: Architecture) -> Wiring:
+    """Return the traffic that ``model`` reports, as entries, where its wires take energy."""
+    terms, hop_pj = [], []
+    entries = Entries.of(chain_of(architecture))
+    keys = zip(
+        *(x.tolist() for x in (entries.memory, entries.tensor, entries.direction)), strict=True
+    )
+    place = {key: index for index, key in enumerate(keys)}
+    memories = [x.name for x in architecture.memories]
+    for i, level in enumerate(architecture.levels):
+        wires = wires_of(level) if isinstance(level, Fanout) else None
+        if wires is None or not isinstance(level, Fanout):
+            continue
+        each_pj = hop_pj_per_bit(wires, architecture.technology)
+        for t, tensor in enumerate(TENSORS):
+            keepers = [
+                (j, memories.index(x.name))
+                for j, x in enumerate(architecture.levels)
+                if isinstance(x, Memory) and tensor in x.holds
+            ]
+            above = [m for j, m in keepers if j < i][-1]
+            below = next((m for j, m in keepers if j > i), None)
+            taken = MACS if below is None else place[below, t, FILL]
+            down = place[above, t, READ]
+            word_pj = network_word_bits(architecture, level.name, tensor) * each_pj
+            if tensor == OFMAP:
+                sent = MACS if below is None else place[below, t, DRAIN]
+                terms.append((place[above, t, UPDATE], sent, level.mesh_y, level.mesh_x))
+                hop_pj.append(word_pj)
+                down = down if below is None else taken
+            terms.append((down, taken, level.mesh_y, level.mesh_x))
+            hop_pj.append(word_pj)
+    return np.array(terms, np.int64).reshape(-1, 4), np.array(hop_pj, np.float64)
 
 
 def chain_of(architecture: Architecture) -> ChainArrays:
@@ -243,4 +285,17 @@ def energy_of(
             used = instances[row, m]
             accesses = used * -(-moved // (used * width[m]))
             energy += accesses * price[m, 0 if entry_direction[e] in (READ, DRAIN) else 1]
+    return energy
+
+
+@njit(cache=True, nogil=True)
+def network_of(row: int, words: Int, terms: Int, hop_pj: Float, macs: int) -> float:
+    """Return the picojoules of all hops on buses of mapping ``row``, as ``wires.bus_hops``."""
+    energy = 0.0
+    for n in range(len(terms)):
+        sent = words[row, terms[n, 0]]
+        if sent:
+            taken = macs if terms[n, 1] == MACS else words[row, terms[n, 1]]
+            rows = min(sent * terms[n, 2], max(sent, taken))
+            energy += (sent * terms[n, 2] + rows * terms[n, 3]) * hop_pj[n]
     return energy

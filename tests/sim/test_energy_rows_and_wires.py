@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from systolic_designs import DATAFLOWS, stationary, systolic
 
 from arraysmith.arch.architecture import LEAKS_ALL, Fanout, Systolic, Wires, XyBus
-from arraysmith.arch.errors import ArraysmithError, InputError
+from arraysmith.arch.errors import InputError
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.arch.technology.wires import hop_pj_per_bit
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.scoring import Machine
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.explain import explain
 from arraysmith.sim.report import Report, total
@@ -179,8 +178,3 @@ def test_a_hop_is_a_piece_of_wire_and_a_router():
     assert hop_pj_per_bit(Wires(hop_pj_per_bit=0.25), "45nm") == 0.25
     with pytest.raises(InputError, match="no table of wires"):
         hop_pj_per_bit(Wires(hop_um=1), "46nm")
-
-
-def test_a_search_of_mappings_refuses_wires_rather_than_forget_them():
-    with pytest.raises(ArraysmithError, match="does not price wires"):
-        Machine.of(with_wires(POSTER[0], Wires(hop_um=100)), "default")
