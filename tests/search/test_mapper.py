@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_mapping_space import DESIGN, LAYER, MESHES, ROW_STATIONARY, joined
 
-from arraysmith.arch.architecture import Fanout, Ports, Systolic
+from arraysmith.arch.architecture import Fanout, Ports, Systolic, Wires
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.legality import check_mapping
 from arraysmith.search.mapper import OBJECTIVES, build_table, find_mapping, mapping_of, thinned
@@ -67,6 +67,22 @@ def test_ports_of_every_kind_take_the_time_that_the_report_says():
             taken[ports] += report.cycles
     assert taken[Ports.SHARED] > taken[Ports.DEDICATED]
     assert taken[Ports.AVERAGED] not in {taken[Ports.SHARED], taken[Ports.DEDICATED]}
+
+
+def test_wires_count_in_the_choice_as_they_do_in_the_report():
+    mappings = table()
+    wires = Wires(hop_um=2000, routers=True)
+    for chip in CHIPS[::3]:
+        levels = tuple(
+            replace(x, network=replace(x.network, wires=wires)) if isinstance(x, Fanout) else x
+            for x in chip.levels
+        )
+        wired = replace(chip, levels=levels)
+        best = mappings.best(wired, "energy")
+        assert best is not None
+        report = AnalyticalModel().evaluate(wired, LAYER, best.mapping)
+        assert sum(x.energy_pj for x in report.traffic) > 0.05 * report.energy_pj
+        assert report.energy_pj == pytest.approx(best.energy_pj, rel=1e-12)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
