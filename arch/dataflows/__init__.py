@@ -20,12 +20,17 @@ from arraysmith.arch.yaml_positions import Positions, dump_document, read_docume
 FOLDER = Path(__file__).parent
 """Folder of the dataflows that ship with the project."""
 
+SYSTOLIC = ("output_stationary", "weight_stationary", "input_stationary", "tpu_like")
+"""Dataflows that leave a systolic array one mapping."""
+
 SHORT_NAMES = {
     "os": "output_stationary",
     "ws": "weight_stationary",
     "is": "input_stationary",
+    "rs": "row_stationary",
+    "nlr": "no_local_reuse",
 }
-"""Usual abbreviations of the systolic dataflows."""
+"""Usual abbreviations."""
 
 
 def _dim(name: str) -> str:
@@ -162,7 +167,7 @@ def systolic_mapping(
         if size > 1:
             said = " and ".join(found) or "nowhere"
             rule = f"dim {dim} of layer {problem.name} must have one place, but stands {said}"
-            hint = "take a dataflow of systolic arrays: " + ", ".join(SHORT_NAMES.values())
+            hint = "take a dataflow of systolic arrays: " + ", ".join(SYSTOLIC)
             faults.append(Fault("dataflow", dataflow.name, rule, hint))
     if faults:
         raise InputError(faults)

@@ -8,6 +8,7 @@ from chips import SPATIAL, SYSTOLIC
 from hypothesis import given
 from hypothesis import strategies as st
 
+import arraysmith.arch.dataflows
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.dataflow import LevelRule
 from arraysmith.arch.dataflows import (
@@ -47,6 +48,9 @@ DESIGNS = {
     "nvdla_like": ("nvdla-like",),
     "shidiannao_like": ("shidiannao-like",),
     "simba_like": ("simba-like",),
+    "tpu_like": ("tpu-v1", "scalesim-default"),
+    "maeri_like": ("maeri-like",),
+    "no_local_reuse": ("diannao-like",),
 }
 
 
@@ -106,6 +110,23 @@ def test_short_names_mean_the_systolic_dataflows(short):
     assert set(dataflow.rule("array").y or ()) == rows
     assert set(dataflow.rule("array").x or ()) == columns
     assert set(dataflow.rule("mac").temporal or ()) == stream
+
+
+def test_the_dataflow_of_the_tpu_is_weight_stationary():
+    assert load_dataflow("tpu_like").rules == load_dataflow("ws").rules
+
+
+@pytest.mark.parametrize(("short", "name"), [("rs", "row_stationary"), ("nlr", "no_local_reuse")])
+def test_spatial_dataflows_have_short_names_too(short, name):
+    assert load_dataflow(short).name == name
+
+
+def test_every_dataflow_has_a_drawing_in_the_readme():
+    folder = Path(arraysmith.arch.dataflows.__file__).parent
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    drawings = {part.split("\n", 1)[0]: part for part in readme.split("\n### ")[1:]}
+    assert set(drawings) == {f"`{name}`" for name in dataflow_names()}
+    assert all(drawing.count("```") == 2 for drawing in drawings.values())
 
 
 def test_a_level_without_a_rule_is_free_and_an_empty_list_allows_nothing():

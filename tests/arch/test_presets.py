@@ -17,9 +17,11 @@ from arraysmith.arch.specs import ArchitectureSpec
 
 def test_the_promised_designs_ship():
     assert preset_names() == (
+        "diannao-like",
         "eyeriss",
         "eyeriss-poster-found",
         "eyeriss-poster-original",
+        "maeri-like",
         "nvdla-like",
         "scalesim-default",
         "shidiannao-like",
@@ -43,6 +45,8 @@ def test_level_names_are_those_that_dataflows_speak_of(name):
     names = [level.name for level in design.levels]
     if design.systolic:
         assert names == ["dram", "ifmap_sram", "weight_sram", "ofmap_sram", "array"]
+    elif name == "diannao-like":
+        assert names == ["dram", "glb", "array"]
     else:
         assert set(names) - {"lanes"} == {
             "dram", "glb", "array", "ifmap_spad", "weight_spad", "psum_spad",
