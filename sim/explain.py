@@ -87,12 +87,21 @@ def _sources(architecture: Architecture) -> str:
 
 
 def _time(report: Report) -> str:
-    rows = [("computing", f"{report.compute_cycles:,}", "")]
     # What has no limit needs no time, and is no bound.
-    rows += [(x.cause, f"{x.cycles:,}", "") for x in report.balance[1:] if x.cycles]
-    slowest = max(rows, key=lambda row: int(row[1].replace(",", "")))
-    rows = [(what, cycles, "bounds the time" * (what == slowest[0])) for what, cycles, _ in rows]
-    rows += [(f"stalled, {cause}", f"+{cycles:,}", "") for cause, cycles in report.stalls]
+    bounds = [(x.cause, x.cycles) for x in report.balance[1:] if x.cycles]
+    bounds = [("computing", report.compute_cycles), *bounds]
+    stalls = [(f"stalled, {cause}", cycles) for cause, cycles in report.stalls]
+    # The folds of a systolic array and their waits follow each other: the longest part counts.
+    parts = bounds if len(report.balance) > 1 else [*bounds, *stalls]
+    slowest = max(parts, key=lambda part: part[1])[0]
+    rows = [
+        (
+            what,
+            f"{'+' * ((what, cycles) in stalls)}{cycles:,}",
+            "bounds the time" * (what == slowest),
+        )
+        for what, cycles in (*bounds, *stalls)
+    ]
     rows += [(f"{cause}, not counted", f"{cycles:,}", "") for cause, cycles in report.uncounted]
     rows.append(("all", f"{report.cycles:,}", ""))
     return text_table(("time", "cycles", ""), rows)

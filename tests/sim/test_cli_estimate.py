@@ -61,6 +61,21 @@ def test_explain_shows_nest_accesses_and_bounds(mapping_file, capsys):
         assert text in out
 
 
+def bounding(arguments, capsys):
+    """Return the one line of the time table that is said to bound the time."""
+    assert run([*arguments, "--explain"]) == 0
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.endswith("bounds the time")]
+    assert len(lines) == 1
+    return lines[0].split()
+
+
+def test_explain_names_the_longest_part_of_a_run_on_a_systolic_array(capsys):
+    tpu = ("estimate", "tpu-v1", "vgg16:conv3_1", "--dataflow", "tpu_like")
+    assert bounding(tpu, capsys)[:2] == ["stalled,", "bandwidth_dram"]
+    free = ("estimate", "scalesim-default", "vgg16:conv3_1", "--dataflow", "os")
+    assert bounding(free, capsys)[0] == "computing"
+
+
 def test_a_network_on_a_systolic_array_is_summed(capsys):
     assert run([*SYSTOLIC, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
