@@ -14,6 +14,9 @@ from arraysmith.sim.cycle.nest import O
 from arraysmith.sim.cycle.offchip import Bursts
 from arraysmith.sim.cycle.schedule import Border, Epoch, turns_of
 
+ROWS = 1 << 62, 1
+"""Limit of runs that only rows end: see ``runs``."""
+
 
 class BorderRequests:
     """Lists what crosses the border between off-chip memory and the rest.
@@ -61,10 +64,10 @@ class BorderRequests:
             shifts, sizes, copies = border.groups
             if outward and not machine.chain.in_shared[O]:
                 copies = machine.senders // nest.result_tiles
-            most = max(1, machine.chain.offchip.request_bytes * 8 // self._bits[tensor])
+            limit = (8 * machine.chain.offchip.request_bytes, self._bits[tensor])
             extent = nest.extent[tensor]
             table = listed(
-                now, old, keeps, border.reach, extent, shifts, sizes, copies, extent, most
+                now, old, keeps, border.reach, extent, shifts, sizes, copies, extent, limit
             )
             return self.in_bytes(tensor, self._base[tensor], table, np.cumsum(table[:, 1]))
 
@@ -82,7 +85,7 @@ def runs(
     sizes: Int,
     copies: int,
     frame: Int,
-    most: int,
+    limit: tuple[int, int],
     out: Int,
 ) -> int:
     """List the runs of consecutive addresses of a group of tiles' new words.
@@ -97,7 +100,8 @@ def runs(
         sizes: int64 [AXES].
         copies: how often each tile is sent.
         frame: int64 [AXES], lengths of the frame that addresses are taken in.
-        most: most words of a run; rows end runs, too.
+        limit: most bits of a run, those before it in its first byte included, and bits of a word; a
+            run has a word at least, and rows end runs, too.
         out: int64 [n, 2] written with (first address, words); [0, 2] to count only.
 
     Returns:
@@ -119,10 +123,12 @@ def runs(
                 while True:
                     position, end = box[last, 0], box[last, 1]
                     while position < end:
-                        length = min(end - position, frame[last] - position % frame[last], most)
+                        row[last] = position
+                        first = frame_address(row, frame)
+                        room = max(1, (limit[0] - first * limit[1] % 8) // limit[1])
+                        length = min(end - position, frame[last] - position % frame[last], room)
                         if len(out) > 0:
-                            row[last] = position
-                            out[count, 0] = frame_address(row, frame)
+                            out[count, 0] = first
                             out[count, 1] = length
                         count += 1
                         position += length

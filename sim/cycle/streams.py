@@ -10,8 +10,8 @@ from numba import njit
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.problem import TENSORS, Problem
-from arraysmith.sim.cycle.border import BorderRequests, listed, runs
-from arraysmith.sim.cycle.boxes import AXES, Int, place
+from arraysmith.sim.cycle.border import ROWS, BorderRequests, listed, runs
+from arraysmith.sim.cycle.boxes import Int, place
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.nest import Flags, O
 from arraysmith.sim.cycle.offchip import Timing
@@ -89,7 +89,7 @@ class Streams:
         nest, border = machine.nest, self._border.borders[tensor]
         now, old, keeps = self._border.tiles(tensor, epoch)
         extent, reach = nest.extent[tensor], border.reach
-        table = listed(now, old, keeps, reach, extent, *border.groups, reach, int(extent[-1]))
+        table = listed(now, old, keeps, reach, extent, *border.groups, reach, ROWS)
         bursts = self._border.in_bytes(
             tensor, self._shared_base[tensor], table, np.cumsum(table[:, 1])
         )
@@ -204,12 +204,11 @@ def _array_requests(
                 _set_step(here, step - 1, counts, first, last)
                 old = place(stride, offset, here, last)
             keeps = retains and not results and (known or step > 0)
-            most = extent[AXES - 1]
-            more = runs(now, old, keeps, reach, extent, shifts, sizes, copies, frame, most, nothing)
+            more = runs(now, old, keeps, reach, extent, shifts, sizes, copies, frame, ROWS, nothing)
             if count + more > len(table):
                 return step, count
             mine = table[count : count + more]
-            runs(now, old, keeps, reach, extent, shifts, sizes, copies, frame, most, mine)
+            runs(now, old, keeps, reach, extent, shifts, sizes, copies, frame, ROWS, mine)
             total = mine[:, 1].sum()
             busy = record[REC_LEFT] - record[REC_START]
             moved = 0

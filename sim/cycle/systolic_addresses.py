@@ -97,7 +97,7 @@ class RequestLists:
             words: int64 [n], ascending row-major indices, none twice, at least one.
         """
         bits, base = self.addresses.word_bits[tensor], self.addresses.base[tensor]
-        first = _starts(words, max(1, self.addresses.request_bytes * 8 // bits))
+        first = _starts(words, bits, self.addresses.request_bytes)
         stop = np.append(first[1:], len(words))
         begin = base + words[first] * bits // 8
         end = base - (-(words[stop - 1] + 1) * bits // 8)
@@ -105,15 +105,18 @@ class RequestLists:
 
 
 @njit(cache=True, nogil=True)
-def _starts(words: Int, most: int) -> Int:
-    """Return where a new request begins: at a gap, or when the last one is full."""
+def _starts(words: Int, bits: int, request_bytes: int) -> Int:
+    """Return where a new request begins: at a gap, or when the last one is full.
+
+    One that begins inside a byte has less room: that byte is among those it moves.
+    """
     starts = np.empty(len(words), np.int64)
     count = 0
-    inside = 0
+    room = 0
     for i in range(len(words)):
-        if inside in (0, most) or words[i] != words[i - 1] + 1:
+        if room == 0 or words[i] != words[i - 1] + 1:
             starts[count] = i
             count += 1
-            inside = 0
-        inside += 1
+            room = max(1, (8 * request_bytes - words[i] * bits % 8) // bits)
+        room -= 1
     return starts[:count].copy()

@@ -255,6 +255,28 @@ def test_observing_a_limited_run_changes_none_of_its_cycles(seed):
         assert len(rows) == 0 or under_way.max() <= most
 
 
+@given(seeds, st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_no_request_is_larger_than_the_limit_whatever_a_word_takes(seed, spatial):
+    random, probe = Random(seed), Kept()
+    if spatial:
+        architecture, of, mapping = case(seed)
+    else:
+        architecture, of = any_design(random), problem(random)
+        mapping = stationary(random.choice(DATAFLOWS))
+    narrow = {x.name: replace(x, word_bits=random.choice((4, 4, 8, 12))) for x in of.tensors}
+    of = replace(of, **narrow)
+    most = random.choice((2, 3, 7))
+    try:
+        CycleModel(probe).evaluate(_limited(architecture, None, most), of, mapping)
+    except ArraysmithError as error:
+        assert "half of it holds" in str(error)  # noqa: PT017 - the only refusal that may happen
+        return
+    for stream in probe.parts:
+        if stream.startswith("dram/"):
+            assert probe.stream(stream)[:, 3].max() <= most
+
+
 def test_a_spatial_design_is_never_slower_with_more_requests_under_way():
     slower = 0
     for seed in range(60):
