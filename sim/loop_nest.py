@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory
+from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
 from arraysmith.arch.problem import TENSORS, Problem
@@ -46,18 +46,6 @@ def loop_nest(architecture: Architecture, problem: Problem, mapping: Mapping) ->
 def streams_through(architecture: Architecture, memory: Memory) -> bool:
     """Return whether tiles pass through ``memory`` in pieces: the SRAMs of a systolic array."""
     return architecture.systolic is not None and memory.depth is not None
-
-
-def used_instances(
-    architecture: Architecture, problem: Problem, mapping: Mapping, level: str
-) -> int:
-    """Return how many instances of the memory ``level`` take part: the spatial turns above it."""
-    index = [x.name for x in architecture.levels].index(level)
-    used = 1
-    for loop in placed_loops(architecture, problem.size, mapping):
-        if loop.level < index and isinstance(architecture.levels[loop.level], Fanout):
-            used *= loop.count
-    return used
 
 
 def _lines(level: int, loops: tuple[PlacedLoop, ...]) -> list[tuple[str, int]]:

@@ -20,9 +20,8 @@ from math import ceil, prod
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
-from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
+from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem, Tensor
 from arraysmith.sim.analytical.latency import Bound
-from arraysmith.sim.analytical.visits import transfers_of
 from arraysmith.sim.balance import Balance
 from arraysmith.sim.pricing import Count
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Traffic
@@ -57,11 +56,6 @@ class Link:
     both_ways: bool
 
     @property
-    def sent(self) -> Fraction:
-        """Words above of one transfer."""
-        return self.tile_words * self.instances * self.share
-
-    @property
     def sent_first(self) -> Fraction:
         """Words above of the first transfer."""
         return self.first_words * self.instances * self.share
@@ -78,6 +72,7 @@ def links_of(
     counts: Iterable[Count],
     tile_words: dict[tuple[str, str], int],
     active_pes: int,
+    transfers: dict[tuple[str, str, str], int],
 ) -> tuple[Link, ...]:
     """Return the links of every tensor, outermost first.
 
@@ -88,10 +83,11 @@ def links_of(
         counts: words per memory, tensor and direction.
         tile_words: per (memory, tensor), words of a kept tile.
         active_pes: MACs that have work.
+        transfers: per (memory, tensor, direction), how often words move; see ``visits``.
     """
     words = {(c.level, c.tensor, c.direction): c.words for c in counts}
     instances = {c.level: c.instances for c in counts}
-    often = transfers_of(architecture, problem, mapping)
+    sizes = _tile_sizes(architecture, problem, mapping)
     found = []
     for tensor in TENSORS:
         keepers = [
@@ -109,25 +105,32 @@ def links_of(
                 taken = words.get((child_name, tensor, down), 0)
                 tile, used = tile_words[child_name, tensor], instances.get(child_name, 1)
                 tile = min(tile, problem.tensor(tensor).words)
-                first = _first_words(architecture, problem, mapping, child, tensor)
+                first = _first_words(problem.tensor(tensor), sizes[child])
             share = min(Fraction(1), Fraction(sent, taken)) if taken else Fraction(0)
             back = tensor == OFMAP and bool(words.get((name, tensor, READ), 0))
-            transfers = often[name, tensor, READ]
-            found.append(Link(tensor, above, child, tile, first, used, share, transfers, back))
+            often = transfers[name, tensor, READ]
+            found.append(Link(tensor, above, child, tile, first, used, share, often, back))
     return tuple(sorted(found, key=lambda link: link.above))
 
 
-def _first_words(
-    architecture: Architecture, problem: Problem, mapping: Mapping, level: int, tensor: str
-) -> int:
-    """Return the words of the first tile of ``tensor`` at ``level``, padding left out."""
+def _tile_sizes(
+    architecture: Architecture, problem: Problem, mapping: Mapping
+) -> list[dict[str, int]]:
+    """Return the indices of each dim in a tile, per level: what the loops above it leave."""
     sizes = dict(problem.size)
-    for loop in placed_loops(architecture, problem.size, mapping):
-        if loop.level < level:
-            sizes[loop.dim] = loop.tile
+    loops = placed_loops(architecture, problem.size, mapping)
+    found = []
+    for level in range(len(architecture.levels)):
+        sizes = {**sizes, **{x.dim: x.tile for x in loops if x.level == level - 1}}
+        found.append(sizes)
+    return found
+
+
+def _first_words(tensor: Tensor, sizes: dict[str, int]) -> int:
+    """Return the words of the first tile of ``sizes`` indices of each dim, padding left out."""
     return prod(
         max(0, min(axis.extent, axis.offset + axis.reach(sizes)) - max(0, axis.offset))
-        for axis in problem.tensor(tensor).axes
+        for axis in tensor.axes
     )
 
 
@@ -146,21 +149,24 @@ def balance_of(
         moved[count.level] = moved.get(count.level, 0) + count.words
     for part in traffic:
         moved[part.network] = moved.get(part.network, 0) + part.words
+    rates = []
+    for link in links:
+        per_cycle = (2 if link.both_ways else 1) * link.transfers / compute_cycles
+        kept = per_cycle * link.tile_words * link.instances
+        rates.append((link, kept * float(link.share), kept))
     found = [Balance(COMPUTING, COMPUTING, compute_cycles, 0, 0.0)]
     for index, level in enumerate(architecture.levels):
-        peak = Fraction(0)
-        for link in links:
-            period = Fraction(compute_cycles, link.transfers)
-            ways = 2 if link.both_ways else 1
+        peak = 0.0
+        for link, sent, kept in rates:
             passes = isinstance(level, Fanout) and link.crosses(index, len(architecture.levels))
             if passes or index == link.above:
-                peak += ways * link.sent / period
+                peak += sent
             elif index == link.below:
-                peak += ways * link.tile_words * link.instances / period
+                peak += kept
         bound = least.get(level.name)
         cause = bound.cause if bound else f"bandwidth_{level.name}"
         cycles = bound.cycles if bound else 0
-        found.append(Balance(level.name, cause, cycles, moved.get(level.name, 0), float(peak)))
+        found.append(Balance(level.name, cause, cycles, moved.get(level.name, 0), peak))
     return tuple(found)
 
 

@@ -104,7 +104,7 @@ def _report(
         for t, tensor in enumerate(TENSORS)
     }
     active = int(result.instances[0, -1])
-    links = links_of(architecture, problem, mapping, counts, tiles, active)
+    links = links_of(architecture, problem, mapping, counts, tiles, active, often)
     uncounted: tuple[tuple[str, int], ...] = ()
     if setting != "timeloop":  # that tool knows no edges
         uncounted = tuple(zip(EDGES, edges_of(architecture, links, counts), strict=True))

@@ -19,7 +19,7 @@ from arraysmith.sim.layers import (
     result_document,
     total_of,
 )
-from arraysmith.sim.loop_nest import loop_nest, used_instances
+from arraysmith.sim.loop_nest import loop_nest
 from arraysmith.sim.pool import process_pool
 from arraysmith.sim.provenance import git_state, problem_document, provenance
 from arraysmith.sim.report import Report
@@ -169,11 +169,6 @@ def test_a_loop_nest_shows_every_loop_that_turns():
     assert ["spread", "Q", "over", "x,", "4", "tile", "1"] in [line.split() for line in lines]
     assert sum(line.startswith("  ") for line in lines) == 12
     assert lines[-1] == "mac"
-
-
-def test_used_instances_are_the_spatial_turns_above():
-    assert used_instances(DESIGN, LAYER, MAPPING, "glb") == 1
-    assert used_instances(DESIGN, LAYER, MAPPING, "psum_spad") == 2 * 4 * 4 * 3
 
 
 def test_an_explanation_adds_up_to_the_report():
