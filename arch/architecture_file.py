@@ -205,8 +205,8 @@ def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
 def _compute_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:
     """Yield what the bits of the MACs and the type of their numbers break together."""
     # Not at the top: only reading an architecture needs the tables.
-    from arraysmith.arch.technology.estimate import arithmetic_of  # noqa: PLC0415
-    from arraysmith.arch.technology.node import node_of  # noqa: PLC0415
+    from arraysmith.arch.technology.estimate import arithmetic_of
+    from arraysmith.arch.technology.node import node_of
 
     mac = spec.compute
     try:

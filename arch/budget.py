@@ -79,7 +79,7 @@ class Budget:
 def chip_area_um2(architecture: Architecture) -> float:
     """Return the area of all on-chip memories and MACs in square micrometres."""
     # Not at the top: the tables are files, and most budgets do without.
-    from arraysmith.arch.technology.estimate import mac_cost, memory_cost  # noqa: PLC0415
+    from arraysmith.arch.technology.estimate import mac_cost, memory_cost
 
     memories = sum(
         memory_cost(memory, architecture.technology).area_um2 * architecture.instances(memory.name)

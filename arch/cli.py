@@ -75,7 +75,7 @@ def _checked(file: str) -> dict[str, Any]:
 def show(name: str, form: str | None) -> None:
     """Print a preset, workload, layer (vgg16:conv1_1), dataflow, technology or file."""
     # Not at the top: these read tables and models, which check and list can do without.
-    from arraysmith.arch.show import find  # noqa: PLC0415
+    from arraysmith.arch.show import find
 
     shown = find(name)
     if form == "json":

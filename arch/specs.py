@@ -60,7 +60,7 @@ def _once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _technology(name: str) -> str:
     # The tables are files; only reading an architecture needs them.
-    from arraysmith.arch.technology.estimate import TECHNOLOGIES  # noqa: PLC0415
+    from arraysmith.arch.technology.estimate import TECHNOLOGIES
 
     if name not in TECHNOLOGIES:
         raise SpecError("unknown technology", nearest(name, TECHNOLOGIES))
@@ -68,7 +68,7 @@ def _technology(name: str) -> str:
 
 
 def _device(name: str) -> str:
-    from arraysmith.arch.technology.estimate import devices  # noqa: PLC0415
+    from arraysmith.arch.technology.estimate import devices
 
     if name not in devices():
         raise SpecError("unknown device", nearest(name, devices()))
@@ -76,7 +76,7 @@ def _device(name: str) -> str:
 
 
 def _number(name: str) -> str:
-    from arraysmith.arch.technology.estimate import numbers  # noqa: PLC0415
+    from arraysmith.arch.technology.estimate import numbers
 
     if name not in numbers():
         raise SpecError("unknown type of numbers", nearest(name, numbers()))

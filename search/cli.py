@@ -39,10 +39,10 @@ def search(
     evaluated designs. A search that was interrupted goes on with --resume.
     """
     # Not at the top: the kernels bring numba, which --help does not need.
-    from arraysmith.search.progress import Bars  # noqa: PLC0415
-    from arraysmith.search.run_file import load_run  # noqa: PLC0415
-    from arraysmith.search.runner import run_search  # noqa: PLC0415
-    from arraysmith.search.text import result_text  # noqa: PLC0415
+    from arraysmith.search.progress import Bars
+    from arraysmith.search.run_file import load_run
+    from arraysmith.search.runner import run_search
+    from arraysmith.search.text import result_text
 
     run = load_run(run_ref, seed=seed)
     folder = Path(out)
@@ -66,7 +66,7 @@ def search(
 
 def resume_command(arguments: list[str]) -> str:
     """Return the command line that continues the one with the given arguments."""
-    import shlex  # noqa: PLC0415  (wanted by nobody else)
+    import shlex
 
     words = ["arraysmith", *arguments[1:]]
     return shlex.join(words if "--resume" in words else [*words, "--resume"])

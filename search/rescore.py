@@ -64,7 +64,7 @@ class Difference:
 def simulate_layer(architecture: Architecture, problem: Problem, mapping: Mapping) -> Report:
     """Return the Report of the cycle-accurate simulation of one layer."""
     # Here, not above: workers that only build tables do without the simulator.
-    from arraysmith.sim.cycle.model import CycleModel  # noqa: PLC0415
+    from arraysmith.sim.cycle.model import CycleModel
 
     return CycleModel().evaluate(architecture, problem, mapping)
 

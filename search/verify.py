@@ -49,7 +49,7 @@ class Verification:
 
 def check_values(architecture: Architecture, problem: Problem, mapping: Mapping, seed: int) -> int:
     """Return how many results were compared; raises ``WrongValuesError`` if one differs."""
-    from arraysmith.sim.cycle.values import verify_values  # noqa: PLC0415  (as in rescore)
+    from arraysmith.sim.cycle.values import verify_values
 
     return int(verify_values(architecture, problem, mapping, seed).size)
 
@@ -125,8 +125,8 @@ def record_traces(
         ArraysmithError: watching changed the simulation: a bug.
     """
     # Here, not above: they bring h5py and the simulator.
-    from arraysmith.traces.recorder import TraceWriter  # noqa: PLC0415
-    from arraysmith.traces.recording import simulate_layer  # noqa: PLC0415
+    from arraysmith.traces.recorder import TraceWriter
+    from arraysmith.traces.recording import simulate_layer
 
     design = scored.design
     with TraceWriter(path, provenance) as writer:

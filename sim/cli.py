@@ -96,10 +96,10 @@ def estimate(
     any other is mapped as --mapping says, or with the best mapping of --dataflow found.
     """
     # Not at the top: the kernels bring numba, which --help does not need.
-    from tqdm import tqdm  # noqa: PLC0415
+    from tqdm import tqdm
 
-    from arraysmith.sim.analytical.maestro.model import evaluate  # noqa: PLC0415
-    from arraysmith.sim.analytical.model import AnalyticalModel  # noqa: PLC0415
+    from arraysmith.sim.analytical.maestro.model import evaluate
+    from arraysmith.sim.analytical.model import AnalyticalModel
 
     if explained and as_json:
         raise click.UsageError("--explain prints text; leave out --json")
@@ -145,7 +145,7 @@ def estimate(
 def _dataflows(mapping_path: str | None, dataflow_ref: str | None) -> Dataflows:
     """Return the directives for the setting ``maestro``; InputError if there are none."""
     # Not at the top: it brings numba.
-    from arraysmith.sim.analytical.maestro.model import Dataflows  # noqa: PLC0415
+    from arraysmith.sim.analytical.maestro.model import Dataflows
 
     if dataflow_ref is not None:
         raise click.UsageError("the setting maestro takes --mapping FILE.m, not --dataflow")
@@ -160,7 +160,7 @@ def explanation(
 ) -> str:
     """Return the explanation of one layer out of evaluated ``layers``."""
     # Not at the top, for the same reason.
-    from arraysmith.sim.explain import explain  # noqa: PLC0415
+    from arraysmith.sim.explain import explain
 
     report = next(x.report for x in layers if x.layer.name == layer.name)
     return explain(architecture, layer.problem, mappings.of(layer.problem), report)

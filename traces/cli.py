@@ -80,9 +80,9 @@ def simulate(
     network (resnet50), one layer of it (vgg16:conv1_1), a YAML file or a topology CSV. Exit code 1
     if values differ.
     """
-    from tqdm import tqdm  # noqa: PLC0415
+    from tqdm import tqdm
 
-    from arraysmith.traces.recording import (  # noqa: PLC0415
+    from arraysmith.traces.recording import (
         LayerRun,
         layer_folder,
         simulate_network,
@@ -140,7 +140,7 @@ def simulate(
 
 
 def _writer(path: str, source: dict[str, Any]) -> TraceWriter:
-    from arraysmith.traces.recorder import TraceWriter  # noqa: PLC0415
+    from arraysmith.traces.recorder import TraceWriter
 
     if not Path(path).parent.is_dir():
         rule = "its folder does not exist"
@@ -154,7 +154,7 @@ def _writer(path: str, source: dict[str, Any]) -> TraceWriter:
 @click.argument("directory", metavar="DIR")
 def report(*, directory: str) -> None:
     """Write report.html of a search again, from DIR/result.json."""
-    from arraysmith.traces.html import write_html  # noqa: PLC0415
+    from arraysmith.traces.html import write_html
 
     target = Path(directory) / "report.html"
     write_html(read_page(Path(directory) / "result.json"), target)

@@ -52,7 +52,7 @@ def export_vcd(
 
 def _pyvcd() -> ModuleType:
     try:
-        import vcd.writer  # noqa: PLC0415 - an extra, needed for this format only
+        import vcd.writer  # an extra, needed for this format only
     except ImportError as error:
         raise ArraysmithError(
             "waveforms need the package pyvcd: pip install 'arraysmith[vcd]'"

@@ -92,7 +92,7 @@ class ScaleSimInputs:
         """Return the workload; raises InputError for a reference or a file that is wrong."""
         if self.config is None and self._gemm is None:
             return load_network(self._workload_ref)
-        from arraysmith.traces.scalesim_run import tool_network  # noqa: PLC0415
+        from arraysmith.traces.scalesim_run import tool_network
 
         return tool_network(self.config, self._workload_ref, self._gemm, self._setting)
 
@@ -120,10 +120,10 @@ class ScaleSimInputs:
             ArraysmithError: a layer that the tool cannot run.
         """
         # Not at the top: the kernels bring numba, which --help does not need.
-        from tqdm import tqdm  # noqa: PLC0415
+        from tqdm import tqdm
 
-        from arraysmith.sim.cycle.scalesim.model import SETTING, ScaleSimModel  # noqa: PLC0415
-        from arraysmith.traces.scalesim_run import (  # noqa: PLC0415
+        from arraysmith.sim.cycle.scalesim.model import SETTING, ScaleSimModel
+        from arraysmith.traces.scalesim_run import (
             run_tool,
             tool_document,
             tool_layout,

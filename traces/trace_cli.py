@@ -34,7 +34,7 @@ def info(*, file: str, as_json: bool) -> None:
 
     FILE may be the .part that a killed run left.
     """
-    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
+    from arraysmith.traces.reader import TraceFile
 
     with TraceFile(file, part=True) as traces:
         if not traces.complete:
@@ -133,8 +133,8 @@ def diff(ctx: click.Context, *, first: str, second: str, as_json: bool) -> None:
     For every stream: the number of requests in both, and the first one that differs. Layers and
     streams are found by name.
     """
-    from arraysmith.traces.diff import compare  # noqa: PLC0415
-    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
+    from arraysmith.traces.diff import compare
+    from arraysmith.traces.reader import TraceFile
 
     with TraceFile(first) as one, TraceFile(second) as two:
         found = compare(one, two)
@@ -156,10 +156,10 @@ def export(
     *, file: str, format_: str, out: str, layer: str | None, stream: str | None, overwrite: bool
 ) -> None:
     """Write the streams of FILE in another format."""
-    from tqdm import tqdm  # noqa: PLC0415
+    from tqdm import tqdm
 
-    from arraysmith.traces.export import exporter, selected_streams  # noqa: PLC0415
-    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
+    from arraysmith.traces.export import exporter, selected_streams
+    from arraysmith.traces.reader import TraceFile
 
     with TraceFile(file) as traces:
         streams = selected_streams(traces, layer, stream)
@@ -189,7 +189,7 @@ def replay(ctx: click.Context, *, file: str, layer: str | None, as_json: bool) -
     For layers of systolic arrays, recorded with simulate --values --traces. Needs Verilator and a
     C++ compiler.
     """
-    from arraysmith.traces.reader import TraceFile  # noqa: PLC0415
+    from arraysmith.traces.reader import TraceFile
 
     run = _replayer()
     with TraceFile(file) as traces:

@@ -52,7 +52,7 @@ class CycleModel:
             raise UnsupportedDesignError(f"whole_words of {', '.join(whole)} is not simulated")
         if architecture.systolic:
             # Imported when needed: most runs simulate one kind of array only.
-            from arraysmith.sim.cycle.systolic import simulate_systolic  # noqa: PLC0415
+            from arraysmith.sim.cycle.systolic import simulate_systolic
 
             return simulate_systolic(architecture, problem, mapping, self.probe, self.parameters)
         require_division(architecture, problem, mapping)
