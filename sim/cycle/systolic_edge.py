@@ -201,9 +201,11 @@ class Edge:
 def _geometry(view: WordView) -> _Geometry:
     """Return what ``_list`` takes of a view: linear parts, then the axes that have padding."""
     padded = view.padded
-    parts = (view.lane_part, view.step_part, view.group_part)
-    inside = tuple(np.ascontiguousarray(part[padded]) for part in parts)
-    return (*view.linear, *inside, view.extent[padded], padded)  # type: ignore[return-value]
+    lane_part, step_part, group_part = (
+        np.ascontiguousarray(part[padded])
+        for part in (view.lane_part, view.step_part, view.group_part)
+    )
+    return (*view.linear, lane_part, step_part, group_part, view.extent[padded], padded)
 
 
 @njit(cache=True, nogil=True)

@@ -189,11 +189,9 @@ class Traffic:
                 self._distinct[key] = words, None
                 return words, None
             found = self._views[tensor].distinct(*new)
-            if self._exact and self._requests is not None:
+            if self._exact:
                 return len(found), partial(self._requests.of_words, tensor, found)
-            listed = None
-            if self._requests is not None and len(found):
-                listed = self._requests.of_words(tensor, found)
+            listed = self._requests.of_words(tensor, found) if len(found) else None
             self._distinct[key] = len(found), listed
         words, listed = self._distinct[key]
         return words, None if listed is None else partial(_same, listed)

@@ -202,7 +202,6 @@ class Wave:
         used: rows and columns in use.
         lead: array cycles from the first one of the fold to step 0.
         cycles: array cycles from the first one of the fold to its end.
-        length: cycles in which lane 0 takes the steps.
         passing: per tensor.
         accumulates: whether partial sums of an earlier row fold are read.
     """
@@ -211,7 +210,6 @@ class Wave:
     used: tuple[int, int]
     lead: int
     cycles: int
-    length: int
     passing: dict[str, Passing]
     accumulates: bool
 
@@ -258,7 +256,7 @@ class Wave:
                     passing[tensor] = replace(passing[tensor], per_lane=fetched)
         passing[OFMAP] = _results(folding, times, steps, used)
         cycles = lead + times.tail(used, steps.length)
-        return cls(number, used, lead, cycles, steps.length, passing, accumulates)
+        return cls(number, used, lead, cycles, passing, accumulates)
 
     @cached_property
     def demand(self) -> Int:

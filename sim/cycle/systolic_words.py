@@ -28,7 +28,6 @@ class WordView:
         step_part: int64 [axes, steps].
         group_part: int64 [axes, groups].
         extent: int64 [axes], stored words along the axis.
-        stride: int64 [axes], words between neighbours along the axis.
         injective: every (lane, step) is a stored word of its own.
         linear: int64 [lanes], [steps] and [groups]: the parts as one sum of words.
         padded: axes along which an index may lie outside, int64 [n].
@@ -40,7 +39,6 @@ class WordView:
     step_part: Int
     group_part: Int
     extent: Int
-    stride: Int
     injective: bool
     linear: tuple[Int, Int, Int]
     padded: Int
@@ -62,7 +60,6 @@ class WordView:
             tensor,
             *parts,
             extent,
-            stride,
             all(len(dims) <= 1 for dims in moving)
             and all(axis.offset == 0 for axis in tensor.axes),
             (stride @ parts[0], stride @ parts[1], stride @ parts[2]),
