@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import subprocess
 import sys
 
 import pytest
+from case_files import read, write
 
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.main import run
@@ -86,13 +86,9 @@ def test_a_folder_and_a_file_can_be_given(folder):
 
 def test_a_wrong_number_and_a_wrong_row_are_found(folder):
     path = folder / "cases_os.csv"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read(path)
     rows[1]["dram_ifmap_reads"] = str(int(rows[1]["dram_ifmap_reads"]) + 1)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write(path, rows)
     (traces,) = (folder / "traces").iterdir()
     report = traces / "COMPUTE_REPORT.csv"
     report.write_text(report.read_text().replace("1265", "1266"))
@@ -117,13 +113,9 @@ def test_a_wrong_number_and_a_wrong_row_are_found(folder):
 )
 def test_a_bad_case_is_told_by_file_line_and_column(folder, column, text, told):
     path = folder / "cases_os.csv"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read(path)
     rows[1][column] = text
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write(path, rows)
     with pytest.raises(InputError) as caught:
         scalesim(path)
     assert f"{path}{told}" in str(caught.value)

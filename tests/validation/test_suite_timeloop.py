@@ -83,6 +83,17 @@ def test_a_folder_without_the_files_is_refused(tmp_path):
         timeloop(tmp_path)
 
 
+def test_a_column_that_is_missing_is_named(tmp_path):
+    for name in ("architectures.yaml", "layers.yaml"):
+        shutil.copy(REFERENCE / name, tmp_path)
+    (tmp_path / "fixed_levels.csv").write_text("case,level\n")
+    with pytest.raises(InputError) as caught:
+        timeloop(tmp_path)
+    missing = [x.field for x in caught.value.faults]
+    counts = ["reads_per_inst", "fills_per_inst", "updates_per_inst"]
+    assert missing == ["tensor", "instances_used", *counts]
+
+
 def test_a_difference_within_the_reference_s_own_rounding_is_exact():
     assert Comparison("a", "q", 1.59, 1.5873, grain=5e-3).exact
     assert not Comparison("a", "q", 1.59, 1.5873).exact

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
@@ -17,14 +15,15 @@ from arraysmith.sim.analytical.maestro.cost import Machine, MaestroCost, count
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.report import READ, UPDATE
 from arraysmith.validation.comparison import Comparison, Outcome
+from arraysmith.validation.reference_files import case_rows
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "maestro"
 FILE = "maestro_cases.csv"
 
-COLUMNS = {
+COLUMNS = (
     "type", "stride", "N_batch", "K", "C", "Y", "X", "R", "S", "M", "N", "pes", "directives",
     "noc_bw_elem_per_cycle", "offchip_bw_elem_per_cycle", "noc_hop_latency", "case", "macs_ok",
-}  # fmt: skip
+)  # fmt: skip
 """Columns that a case is made of; those of ``QUANTITIES`` are compared where they are there."""
 
 QUANTITIES = {
@@ -57,7 +56,7 @@ def maestro(cases: Path | None = None) -> Outcome:
     found: list[Comparison] = []
     skipped: dict[str, str] = {}
     beside: dict[str, dict[str, float]] = {}
-    for line, row in _rows(path):
+    for line, row in case_rows(path, COLUMNS):
         case = row["case"]
         try:
             layer, hardware = layer_of_row(row), _hardware(row)
@@ -169,16 +168,3 @@ def _beside_text(ours: dict[str, float]) -> str:
     if not ours:
         return "our mappings cannot say these directives"
     return "default setting: " + ", ".join(f"{name} {value:,.0f}" for name, value in ours.items())
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    if not path.is_file():
-        raise InputError([Fault("", "", "file of the suite is missing", "", str(path))])
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = sorted(COLUMNS - set(reader.fieldnames or ()))
-        if missing:
-            rule = "columns are missing"
-            raise InputError([Fault("heading", "", rule, ", ".join(missing), str(path), 1, 1)])
-        for row in reader:
-            yield reader.line_num, row

@@ -20,7 +20,6 @@ from pathlib import Path
 import yaml
 
 from arraysmith.arch.architecture import Architecture, Compute
-from arraysmith.arch.errors import Fault, InputError
 from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.notation.timeloop import EYERISS_NAMES, parse_mapping
@@ -28,6 +27,7 @@ from arraysmith.arch.registry import register
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.report import Report
 from arraysmith.validation.comparison import Comparison, Outcome
+from arraysmith.validation.reference_files import require_files
 from arraysmith.validation.suites.timeloop import REFERENCE, poster_cases
 
 PRESETS = {"original": "eyeriss-poster-original", "optimum": "eyeriss-poster-found"}
@@ -52,8 +52,7 @@ TOLERANCE_PCT = {
 def poster_energy(cases: Path | None = None) -> Outcome:
     """Compare both designs; ``cases`` is a folder with a poster_reproduction.yaml."""
     path = (cases or REFERENCE) / "poster_reproduction.yaml"
-    if not path.is_file():
-        raise InputError([Fault("", "", "file of the suite is missing", "", str(path))])
+    require_files([path])
     text = yaml.safe_load(path.read_text(encoding="utf-8"))
     found: list[Comparison] = []
     beside: dict[str, dict[str, float]] = {}

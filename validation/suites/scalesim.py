@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from arraysmith.traces.scalesim_csv import (
     write_reports,
 )
 from arraysmith.validation.comparison import Comparison, Outcome
+from arraysmith.validation.reference_files import case_rows
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "scalesim"
 
@@ -100,16 +100,8 @@ def _sources(source: Path) -> tuple[list[Path], list[Path]]:
 def read_cases(path: Path) -> list[Case]:
     """Return the cases in a CSV; raises InputError with every fault of the file."""
     faults: list[Fault] = []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = [(reader.line_num, row) for row in reader]
-        columns = reader.fieldnames or ()
     needed = ("case", *_CHOICES, *_MACHINE, *_CONV, *_GEMM)
-    missing = [x for x in needed if x not in columns]
-    if missing:
-        hint = "see reference/scalesim/README.md"
-        raise InputError(Fault(x, "", "column is missing", hint, str(path), 1, 1) for x in missing)
-    cases = [_case(row, str(path), line, faults) for line, row in rows]
+    cases = [_case(row, str(path), line, faults) for line, row in case_rows(path, needed)]
     if faults:
         raise InputError(faults)
     return [case for case in cases if case is not None]

@@ -10,7 +10,6 @@ machine take by our tables at 65 nm (``... by tables``), in MACs of those tables
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -20,7 +19,7 @@ import yaml
 
 from arraysmith.arch.architecture import Architecture, Energy, Fanout, Level, XyBus
 from arraysmith.arch.dataflows import load_dataflow
-from arraysmith.arch.errors import ArraysmithError, Fault, InputError
+from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Problem
@@ -29,6 +28,7 @@ from arraysmith.search.mapper import build_table
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.pricing import PriceList
 from arraysmith.validation.comparison import Comparison, Outcome
+from arraysmith.validation.reference_files import case_rows, require_files
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "eyeriss"
 
@@ -65,21 +65,16 @@ Parts = dict[str, float]
 def silicon(cases: Path | None = None) -> Outcome:
     """Compare every layer of the folder."""
     folder = cases or REFERENCE
-    for name in ("isca16_fig10.csv", "alexnet_batch16.yaml", "setup.yaml"):
-        if not (folder / name).is_file():
-            raise InputError(
-                [Fault("", "", "file of the suite is missing", "", str(folder / name))]
-            )
-    setup = yaml.safe_load((folder / "setup.yaml").read_text(encoding="utf-8"))
-    problems = {
-        x.problem.name: x.problem for x in load_network(folder / "alexnet_batch16.yaml").layers
-    }
+    figure, network, described = (
+        folder / name for name in ("isca16_fig10.csv", "alexnet_batch16.yaml", "setup.yaml")
+    )
+    require_files((figure, network, described))
+    setup = yaml.safe_load(described.read_text(encoding="utf-8"))
+    problems = {x.problem.name: x.problem for x in load_network(network).layers}
     designs = {"": design_of(setup, relative=True), " by tables": design_of(setup, relative=False)}
     found: list[Comparison] = []
     notes = []
-    with (folder / "isca16_fig10.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
+    for _, row in case_rows(figure, ("layer", *COLUMNS.values())):
         layer = row["layer"]
         if layer not in problems:
             raise ArraysmithError(f"{layer} of the figure is no layer of the network")
@@ -93,8 +88,8 @@ def silicon(cases: Path | None = None) -> Outcome:
                 )
             whole = sum(float(row[column]) for column in COLUMNS.values())
             found.append(Comparison(layer, f"sum{by}", whole, sum(parts.values()), 3 * ROUNDING))
-        figure = ", ".join(f"{name} {row[column]}" for name, column in COLUMNS.items())
-        notes.append(f"{layer}: figure: {figure}; here: {', '.join(told)} (10^9 MACs)")
+        printed = ", ".join(f"{name} {row[column]}" for name, column in COLUMNS.items())
+        notes.append(f"{layer}: figure: {printed}; here: {', '.join(told)} (10^9 MACs)")
     notes += _why(designs)
     return Outcome("silicon", tuple(found), {}, TOLERANCE_PCT, notes=tuple(notes))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -20,7 +19,6 @@ from arraysmith.arch.architecture import (
     Memory,
     XyBus,
 )
-from arraysmith.arch.errors import Fault, InputError
 from arraysmith.arch.mapping import Mapping, from_factors
 from arraysmith.arch.notation.timeloop import (
     CONVOLUTION,
@@ -33,6 +31,7 @@ from arraysmith.arch.registry import register
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.report import FILL, READ, UPDATE, Report
 from arraysmith.validation.comparison import Comparison, Outcome
+from arraysmith.validation.reference_files import case_rows, require_files
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "timeloop"
 
@@ -49,6 +48,22 @@ TOLERANCE_PCT = {
 }
 """Largest error allowed, by quantity."""
 
+LEVEL_COLUMNS = (
+    "case", "level", "tensor", "instances_used", "reads_per_inst", "fills_per_inst",
+    "updates_per_inst",
+)  # fmt: skip
+SUMMARY_COLUMNS = (
+    "case",
+    "layer",
+    "arch",
+    "keep",
+    "mapping",
+    "cycles",
+    "energy_uJ",
+    "link_transfers",
+)
+"""Columns that a case is made of, and those that are compared."""
+
 NEIGHBOURS = "the tool found neighbour-to-neighbour transfers, which the setting does not model"
 
 
@@ -59,11 +74,11 @@ def timeloop(cases: Path | None = None) -> Outcome:
     architectures = _yaml(folder / "architectures.yaml")["architectures"]
     layers = _yaml(folder / "layers.yaml")["layers"]
     counts: dict[str, list[dict[str, str]]] = {}
-    for row in _rows(folder / "fixed_levels.csv"):
+    for _, row in case_rows(folder / "fixed_levels.csv", LEVEL_COLUMNS):
         counts.setdefault(row["case"], []).append(row)
     found: list[Comparison] = []
     skipped: dict[str, str] = {}
-    for row in _rows(folder / "fixed_summary.csv"):
+    for _, row in case_rows(folder / "fixed_summary.csv", SUMMARY_COLUMNS):
         case = row["case"]
         if int(row["link_transfers"]):
             skipped[case] = NEIGHBOURS
@@ -245,15 +260,7 @@ def _poster_design(
     )
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    if not path.is_file():
-        raise InputError([Fault("", "", "file of the suite is missing", "", str(path))])
-    with path.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
 def _yaml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError([Fault("", "", "file of the suite is missing", "", str(path))])
+    require_files([path])
     loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return loaded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -20,15 +19,14 @@ from arraysmith.sim.analytical.zigzag.cost import PARTIAL_BITS, ZigzagCost, eval
 from arraysmith.sim.analytical.zigzag.moves import operand_moves, spread
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE
 from arraysmith.validation.comparison import Comparison, Outcome
+from arraysmith.validation.reference_files import case_rows
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "zigzag"
 FILE = "zigzag_fixed_mapping.csv"
 MACHINES = "architectures.yaml"
 
 SIZES = ("B", "G", "K", "C", "OY", "OX", "FY", "FX", "stride")
-COLUMNS = {
-    "case", "arch", *SIZES, "temporal_inner_to_outer_per_operand", "spatial",
-}  # fmt: skip
+COLUMNS = ("case", "arch", *SIZES, "temporal_inner_to_outer_per_operand", "spatial")
 """Columns that a case is made of; those of ``CYCLES``, the accesses and the energy are compared
 where they are there."""
 
@@ -72,7 +70,7 @@ def zigzag(cases: Path | None = None) -> Outcome:
     skipped: dict[str, str] = {}
     beside: dict[str, dict[str, float]] = {}
     classes: Counter[str] = Counter()
-    for line, row in _rows(path):
+    for line, row in case_rows(path, COLUMNS):
         case, name = row["case"], row["arch"]
         try:
             mapping, _ = parse_mapping(row["temporal_inner_to_outer_per_operand"], row["spatial"])
@@ -228,16 +226,3 @@ def _difference(problem: Problem, tensor: str, way: str, level: int, theirs: int
     if tensor == IFMAP and way == "tl":
         return "counts more: units with tiles that overlap in part are sent one each"
     return "counts that differ for another reason"
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    if not path.is_file():
-        raise InputError([Fault("", "", "file of the suite is missing", "", str(path))])
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = sorted(COLUMNS - set(reader.fieldnames or ()))
-        if missing:
-            rule = "columns are missing"
-            raise InputError([Fault("heading", "", rule, ", ".join(missing), str(path), 1, 1)])
-        for row in reader:
-            yield reader.line_num, row
