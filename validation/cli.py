@@ -73,9 +73,10 @@ def text(outcome: Outcome) -> str:
     ]
     for name, group in outcome.quantities.items():
         sums = summary(group)
+        allowed = outcome.tolerance_pct.get(name, 0.0)
         lines.append(
             f"{name:{width}} {sums['cases']:7,} {sums['exact']:7,}"
-            f" {sums['mean_abs_error_pct']:13.4f} {sums['max_abs_error_pct']:14.4f} {outcome.tolerance_pct.get(name, 0.0):10.4g}"
+            f" {sums['mean_abs_error_pct']:13.4f} {sums['max_abs_error_pct']:14.4f} {allowed:10.4g}"
         )
     for name, (count, least, middle, most) in ratios_beside(outcome).items():
         lines.append(

@@ -1,10 +1,10 @@
 """A systolic array register by register: slow, plain, obviously right.
 
 Every PE has a register for the operand that moves right, one for what moves down, and one that
-stays; where folds overlap, a second one of those that stay. In every cycle each PE looks at what its
-neighbours' registers held after the last cycle, or at the edge; None is a bubble. A run ends with
-the last cycle in which something useful happens. Whatever would be lost or meet in one wire is a
-``HazardError``.
+stays; where folds overlap, a second one of those that stay. In every cycle each PE looks at what
+its neighbours' registers held after the last cycle, or at the edge; None is a bubble. A run ends
+with the last cycle in which something useful happens. Whatever would be lost or meet in one wire is
+a ``HazardError``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class HazardError(Exception):
 
 @dataclass
 class Run:
-    """What was seen: cycles, results per fold, and (cycle, fold, lane, step) of words at an edge."""
+    """Cycles, results per fold, and (cycle, fold, lane, step) of the words at an edge."""
 
     cycles: int
     outputs: list[np.ndarray]
