@@ -8,8 +8,8 @@ writes it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, Memory, Systolic
 from arraysmith.arch.dataflows import systolic_mapping
 from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.layout import AXES, INTERLEAVES, LINE, Layout
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import (
     TENSORS,
@@ -138,6 +139,11 @@ def _case(title: str, random: Random, rows: int, columns: int) -> Case | None:
         f"{title}: {rows}x{columns} {dataflow} {wiring.drain} {wiring.fold_overlap}"
         f" {wiring.partial_folds} {wiring.partial_sums} {problem.operator} {words}"
     )
+    for sram in architecture.memories[1:]:
+        if len(sram.holds) > 1:
+            name += f" {sram.name}"
+        if any(sram.banked(tensor) for tensor in sram.holds):
+            name += f" {sram.banks} banks"
     return Case(name, architecture, problem, mapping)
 
 
@@ -191,6 +197,9 @@ def _architecture(random: Random, rows: int, columns: int, wiring: Systolic) -> 
         )
         for tensor in TENSORS
     ]
+    if random.random() < 0.3:
+        srams = _shared(random, srams)
+    srams = [_banked(random, sram) if random.random() < 0.2 else sram for sram in srams]
     return Architecture(
         name="random",
         clock_hz=10**9,
@@ -206,9 +215,50 @@ def _architecture(random: Random, rows: int, columns: int, wiring: Systolic) -> 
                 write_words_per_cycle=offchip,
                 ports=random.choice((1, 2)),
                 latency_cycles=0 if ample else random.choice((0, 1, 9, 40)),
+                request_bytes=random.choice((5, 64)),
+                requests_in_flight=None if ample else random.choice((None, None, 1, 4)),
             ),
             *srams,
             Fanout("array", columns, rows, wiring),
         ),
         compute=Compute(),
     )
+
+
+def _shared(random: Random, srams: Sequence[Memory]) -> list[Memory]:
+    """Put two or three tensors into one SRAM, a part each."""
+    mine = random.sample(range(len(srams)), random.choice((2, 3)))
+    parts = [srams[place] for place in mine]
+    shared = replace(
+        parts[0],
+        name="_".join((*(part.holds[0] for part in parts), "sram")),
+        holds=tuple(part.holds[0] for part in parts),
+        depth=sum(part.depth or 0 for part in parts),
+        partition=tuple((part.holds[0], part.depth or 0) for part in parts),
+    )
+    return [shared, *(sram for place, sram in enumerate(srams) if place not in mine)]
+
+
+def _banked(random: Random, sram: Memory) -> Memory:
+    """Give an SRAM of one word a line lines of several words, a layout and banks."""
+    words = random.choice((1, 2, 4))
+    parts = tuple((tensor, (sram.lines(tensor) or 0) // words) for tensor in sram.holds)
+    depth = sum(lines for _, lines in parts)
+    interleave = random.choice(INTERLEAVES)
+    parted = depth if interleave == LINE else words
+    return replace(
+        sram,
+        width_bits=sram.word_bits * words,
+        depth=depth,
+        partition=parts if sram.partition else (),
+        banks=random.choice([n for n in (1, 2, 3, 4) if parted % n == 0 and n <= depth]),
+        layouts=tuple((x, _layout(random, x, words, interleave)) for x in sram.holds),
+    )
+
+
+def _layout(random: Random, tensor: str, words: int, interleave: str) -> Layout:
+    if random.random() < 0.5:
+        return Layout(interleave=interleave)
+    (first, second), order = random.sample(AXES[tensor], 2), random.sample(AXES[tensor], 2)
+    many = random.choice([n for n in (1, 2, 4) if words % n == 0])
+    return Layout(((first, many), (second, words // many)), tuple(order), interleave)
