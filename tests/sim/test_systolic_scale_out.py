@@ -85,6 +85,23 @@ def test_one_array_side_by_side_is_that_array(dataflow):
         assert one == other
 
 
+def test_more_bandwidth_may_cost_cycles_because_another_array_comes_first():
+    problem, cycles, order = matmul("m", m=3, n=3, k=3), {}, {}
+    for rate in (2, 4):
+        chip = systolic(2, 2, depth=(16, 64, 64), offchip=rate, sram=1)
+        probe = Kept()
+        report = simulate_systolic(side_by_side(chip, 1, 2), problem, stationary("os"), probe)
+        cycles[rate] = report.cycles
+        weights = probe.stream("dram/weight/read")
+        words = weights[:, 2] - weights[:, 2].min()
+        order[rate] = (words // 3 == 2).tolist()  # the last filter is the second array's
+    # The second array has its ifmap earlier, and its weights come between those of the first, which
+    # is the one that is through last.
+    assert order[2][:5] == [False, False, False, False, True]
+    assert order[4][:5] == [False, False, True, False, False]
+    assert cycles == {2: 30, 4: 31}
+
+
 def closed_form(sizes, array, partitions):
     """Samajdar et al., ISPASS 2020: (2 R + C + T - 2) per fold, folds of the largest part."""
     (rows, columns, steps), (high, wide) = sizes, array
