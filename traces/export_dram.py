@@ -22,6 +22,7 @@ import numpy as np
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.traces.export import (
     Advance,
+    Exporter,
     Streams,
     by_layer,
     file_name,
@@ -35,72 +36,32 @@ BLOCK_BYTES = 64
 """Bytes of a transaction: a burst of 8 on a channel of 64 bits, as in DDR3 and DDR4."""
 
 Line = Callable[[int, bool, int], str]
+"""Text of a transaction: byte address, whether it writes, cycle."""
 
 
-def export_ramulator(
-    streams: Streams,
-    folder: str | Path,
-    *,
-    overwrite: bool = False,
-    advance: Advance | None = None,
-) -> tuple[Path, ...]:
-    """Write ``layer.ramulator.trace`` files; see ``export.Exporter``."""
+def _exporter(suffix: str, line: Line) -> Exporter:
+    """Return what writes ``layer.<suffix>`` files."""
 
-    def line(address: int, write: bool, _: int) -> str:
-        return f"0x{address:x} {'W' if write else 'R'}\n"
+    def export(
+        streams: Streams,
+        folder: str | Path,
+        *,
+        overwrite: bool = False,
+        advance: Advance | None = None,
+    ) -> tuple[Path, ...]:
+        # The memory that the address map is of is the one off-chip.
+        outside = tuple((x, y) for x, y in streams if y.memory in x.address_map)
+        if not outside:
+            hint = "choose one of the off-chip memory, or leave out --stream"
+            names = ", ".join(sorted({y.name for _, y in streams}))
+            raise InputError([Fault("stream", names, "none of these is off-chip", hint)])
+        files = [
+            (file_name(layer.name, suffix), partial(_write, chosen, line, advance))
+            for layer, chosen in by_layer(outside)
+        ]
+        return write_files(folder, files, overwrite=overwrite)
 
-    return _export(streams, folder, "ramulator.trace", line, overwrite, advance)
-
-
-def export_ramulator2(
-    streams: Streams,
-    folder: str | Path,
-    *,
-    overwrite: bool = False,
-    advance: Advance | None = None,
-) -> tuple[Path, ...]:
-    """Write ``layer.ramulator2.trace`` files; see ``export.Exporter``."""
-
-    def line(address: int, write: bool, _: int) -> str:
-        return f"{'ST' if write else 'LD'} 0x{address:x}\n"
-
-    return _export(streams, folder, "ramulator2.trace", line, overwrite, advance)
-
-
-def export_dramsim3(
-    streams: Streams,
-    folder: str | Path,
-    *,
-    overwrite: bool = False,
-    advance: Advance | None = None,
-) -> tuple[Path, ...]:
-    """Write ``layer.dramsim3.trace`` files; see ``export.Exporter``."""
-
-    def line(address: int, write: bool, cycle: int) -> str:
-        return f"0x{address:x} {'WRITE' if write else 'READ'} {cycle}\n"
-
-    return _export(streams, folder, "dramsim3.trace", line, overwrite, advance)
-
-
-def _export(
-    streams: Streams,
-    folder: str | Path,
-    suffix: str,
-    line: Line,
-    overwrite: bool,
-    advance: Advance | None,
-) -> tuple[Path, ...]:
-    # The memory that the address map is of is the one off-chip.
-    outside = tuple((x, y) for x, y in streams if y.memory in x.address_map)
-    if not outside:
-        hint = "choose one of the off-chip memory, or leave out --stream"
-        names = ", ".join(sorted({y.name for _, y in streams}))
-        raise InputError([Fault("stream", names, "none of these is off-chip", hint)])
-    files = [
-        (file_name(layer.name, suffix), partial(_write, chosen, line, advance))
-        for layer, chosen in by_layer(outside)
-    ]
-    return write_files(folder, files, overwrite=overwrite)
+    return export
 
 
 def _write(streams: list[StreamTrace], line: Line, advance: Advance | None, path: Path) -> None:
@@ -122,3 +83,16 @@ def _transactions(
         address = (np.repeat(first, count) + within.astype(np.uint64)) * block
         write = np.repeat(writes[part["stream"]], count)
         yield address.tolist(), write.tolist(), np.repeat(part["request_cycle"], count).tolist()
+
+
+export_ramulator = _exporter(
+    "ramulator.trace", lambda address, write, _: f"0x{address:x} {'W' if write else 'R'}\n"
+)
+export_ramulator2 = _exporter(
+    "ramulator2.trace", lambda address, write, _: f"{'ST' if write else 'LD'} 0x{address:x}\n"
+)
+export_dramsim3 = _exporter(
+    "dramsim3.trace",
+    lambda address, write, cycle: f"0x{address:x} {'WRITE' if write else 'READ'} {cycle}\n",
+)
+"""One for each simulator; see ``export.Exporter``."""
