@@ -10,6 +10,7 @@ import numpy as np
 from tiny import COST, memory
 
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, Systolic
+from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS
 
@@ -20,6 +21,20 @@ PLACES = {
     "is": ("RSC", "NPQ", "K"),
 }
 SRAMS = {"ifmap": "ifmap_sram", "weight": "weight_sram", "ofmap": "ofmap_sram"}
+
+
+def unless_refused(run, *arguments):
+    """Return what ``run`` returns; None when a buffer is too small, its only reason to refuse."""
+    try:
+        return run(*arguments)
+    except ArraysmithError as error:
+        if "half of it holds" not in str(error):
+            raise
+        return None
+
+
+def words_by_place(report):
+    return {(x.level, x.tensor, x.direction): x.words for x in report.accesses}
 
 
 def systolic(
