@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 from tiny import COST, memory
 
-from arraysmith.arch.architecture import Architecture, Compute, Fanout, Systolic
+from arraysmith.arch.architecture import Architecture, Compute, Fanout, ScaleOut, Systolic
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS
@@ -21,6 +21,25 @@ PLACES = {
     "is": ("RSC", "NPQ", "K"),
 }
 SRAMS = {"ifmap": "ifmap_sram", "weight": "weight_sram", "ofmap": "ofmap_sram"}
+
+
+INDICES = ("rows", "columns", "stream")
+
+
+def side_by_side(
+    architecture: Architecture,
+    mesh_y: int,
+    mesh_x: int,
+    y: str = "rows",
+    x: str = "columns",
+    *,
+    shared: bool = False,
+) -> Architecture:
+    """The design with a mesh of its arrays, each with its own SRAMs or all with the same."""
+    dram, *srams, array = architecture.levels
+    mesh = Fanout("arrays", mesh_x, mesh_y, ScaleOut(y, x))
+    levels = (dram, *srams, mesh, array) if shared else (dram, mesh, *srams, array)
+    return replace(architecture, levels=levels)
 
 
 def unless_refused(run, *arguments):

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from register_array import operand_stationary, output_stationary
 from systolic_designs import (
     DATAFLOWS,
+    INDICES,
     SRAMS,
     Kept,
     any_design,
+    side_by_side,
     stationary,
     systolic,
     unless_refused,
@@ -34,19 +36,8 @@ from arraysmith.sim.cycle.systolic import simulate_systolic
 from arraysmith.sim.cycle.systolic_values import systolic_values
 from arraysmith.sim.cycle.values import random_operands, reference_output
 
-INDICES = ("rows", "columns", "stream")
 SIZES = {"os": "mnk", "ws": "knm", "is": "kmn"}
 """Sizes of a product behind rows, columns and stream."""
-
-
-def meshed(
-    architecture: Architecture, mesh_y: int, mesh_x: int, cut: tuple[str, str], *, shared: bool
-) -> Architecture:
-    """The design with a mesh of its arrays, above or below the SRAMs."""
-    dram, *srams, array = architecture.levels
-    mesh = Fanout("arrays", mesh_x, mesh_y, ScaleOut(*cut))
-    levels = (dram, *srams, mesh, array) if shared else (dram, mesh, *srams, array)
-    return replace(architecture, levels=levels)
 
 
 def lockstep(architecture: Architecture, across: tuple[int, int, int]) -> Architecture:
@@ -54,7 +45,7 @@ def lockstep(architecture: Architecture, across: tuple[int, int, int]) -> Archit
     cut = [(name, many) for name, many in zip(INDICES, across, strict=True) if many > 1]
     cut += [("rows", 1), ("columns", 1)]
     (y, mesh_y), (x, mesh_x), *_ = cut
-    return meshed(architecture, mesh_y, mesh_x, (y, x), shared=True)
+    return side_by_side(architecture, mesh_y, mesh_x, y, x, shared=True)
 
 
 @given(st.integers(0, 10**9))
@@ -63,7 +54,7 @@ def test_values_equal_the_reference_and_both_models_count_alike(seed):
     random = Random(seed)
     mesh = random.randint(1, 3), random.randint(1, 3)
     cut = random.choice(INDICES), random.choice(INDICES)
-    architecture = meshed(any_design(random), *mesh, cut, shared=True)
+    architecture = side_by_side(any_design(random), *mesh, *cut, shared=True)
     problem, mapping = any_problem(random), stationary(random.choice(DATAFLOWS))
     exact = unless_refused(evaluate_systolic, architecture, problem, mapping)
     assume(exact is not None)
@@ -255,7 +246,7 @@ def test_arrays_that_share_srams_take_as_long_as_arrays_with_their_own(dataflow,
     shared = lockstep(single, across)
     mesh = shared.scale_out
     cut = (mesh.network.y, mesh.network.x)
-    own = meshed(single, mesh.mesh_y, mesh.mesh_x, cut, shared=False)
+    own = side_by_side(single, mesh.mesh_y, mesh.mesh_x, *cut)
     reports = [
         model(design, problem, stationary(dataflow))
         for design in (shared, own)
@@ -273,7 +264,7 @@ def test_arrays_that_share_srams_take_as_long_as_arrays_with_their_own(dataflow,
 @pytest.mark.parametrize(("dataflow", "cut"), [("os", "stream"), ("ws", "rows"), ("is", "rows")])
 def test_parts_of_a_sum_are_added_on_the_way_and_written_once(dataflow, cut):
     problem = matmul("m", m=6, n=5, k=24)
-    design = meshed(systolic(8, 8), 3, 1, (cut, "columns"), shared=True)
+    design = side_by_side(systolic(8, 8), 3, 1, cut, shared=True)
     report = simulate_systolic(design, problem, stationary(dataflow))
     assert report.words("ofmap_sram", "ofmap", "update") == 30
     assert report.words("ofmap_sram", "ofmap", "read") == 0
@@ -393,7 +384,7 @@ def test_words_go_as_far_inside_arrays_that_share_srams_as_in_those_with_their_o
     shared = lockstep(systolic(3, 2, network=network), across)
     mesh = shared.scale_out
     cut = (mesh.network.y, mesh.network.x)
-    own = meshed(systolic(3, 2, network=network), mesh.mesh_y, mesh.mesh_x, cut, shared=False)
+    own = side_by_side(systolic(3, 2, network=network), mesh.mesh_y, mesh.mesh_x, *cut)
     for model in (evaluate_systolic, simulate_systolic):
         moved = [
             {

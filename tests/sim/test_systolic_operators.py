@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from systolic_designs import DATAFLOWS, stationary, systolic
-from test_systolic_scale_out import side_by_side, words_by_place
+from systolic_designs import DATAFLOWS, side_by_side, stationary, systolic, words_by_place
 
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
@@ -13,8 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from systolic_designs import (
     DATAFLOWS,
+    INDICES,
     Kept,
     any_design,
+    side_by_side,
     stationary,
     systolic,
     unless_refused,
@@ -23,24 +24,13 @@ from systolic_designs import (
 from test_sparse_words import sparse_problem
 from tiny import problem as any_problem
 
-from arraysmith.arch.architecture import Architecture, Fanout, ScaleOut
+from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.systolic import simulate_systolic
 from arraysmith.sim.cycle.systolic_values import systolic_values
 from arraysmith.sim.cycle.values import random_operands, reference_output
-
-INDICES = ("rows", "columns", "stream")
-
-
-def side_by_side(
-    architecture: Architecture, mesh_y: int, mesh_x: int, y: str = "rows", x: str = "columns"
-) -> Architecture:
-    """The design with a mesh of its arrays, each with its own SRAMs."""
-    dram, *rest = architecture.levels
-    mesh = Fanout("arrays", mesh_x, mesh_y, ScaleOut(y, x))
-    return replace(architecture, levels=(dram, mesh, *rest))
 
 
 def any_mesh(random: Random) -> Architecture:
