@@ -49,6 +49,7 @@ def evaluate_layers(
     evaluate: Callable[[Layer], Report],
     advance: Callable[[], None],
     executor: Executor | None = None,
+    keep: Callable[[Layer], None] | None = None,
 ) -> tuple[LayerReport, ...]:
     """Return the Report of every layer of the network; equal layers are evaluated once.
 
@@ -59,6 +60,7 @@ def evaluate_layers(
         advance: called after each distinct layer, for a progress bar.
         executor: evaluates distinct layers side by side; None, one after the other, here. The
             result is the same.
+        keep: called with each distinct layer when it and all before it are done, in their order.
     """
     distinct = distinct_layers(network)
     futures = []
@@ -66,10 +68,11 @@ def evaluate_layers(
         future = (executor or InlineExecutor()).submit(evaluate, layer)
         future.add_done_callback(lambda _: advance())
         futures.append(future)
-    known = {
-        layer.problem.renamed(""): future.result()
-        for layer, future in zip(distinct, futures, strict=True)
-    }
+    known: dict[Problem, Report] = {}
+    for layer, future in zip(distinct, futures, strict=True):
+        known[layer.problem.renamed("")] = future.result()
+        if keep is not None:
+            keep(layer)
     return tuple(LayerReport(x, known[x.problem.renamed("")]) for x in network.layers)
 
 

@@ -16,7 +16,7 @@ from arraysmith.sim.cycle import values
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.sparse import compressed
 from arraysmith.sim.cycle.streams import address_map
-from arraysmith.sim.layers import LayerReport, distinct_layers, evaluate_layers
+from arraysmith.sim.layers import LayerReport, evaluate_layers
 from arraysmith.sim.pool import process_pool
 from arraysmith.sim.report import Report
 from arraysmith.traces.recorder import TraceWriter
@@ -133,7 +133,7 @@ def simulate_network(
     """Return the Report of every layer; reports and traces are the same for any number of workers.
 
     With several workers every layer is recorded in a file of its own, in ``run.folder``, which is
-    made and removed here; the files are put together at the end.
+    made and removed here; ``writer`` takes each of them when it and all before it are complete.
 
     Args:
         network: to run.
@@ -147,13 +147,17 @@ def simulate_network(
     if run.folder is not None:
         shutil.rmtree(run.folder, ignore_errors=True)  # what a killed run left
         run.folder.mkdir()
+
+    def keep(layer: Layer) -> None:
+        if writer is not None:
+            file = run.file_of(layer)
+            writer.adopt(file)
+            file.unlink()
+
     try:
         with process_pool(workers) as executor:
-            reports = evaluate_layers(network, run, advance, executor)
-        if writer is not None:
-            for layer in distinct_layers(network):
-                writer.adopt(run.file_of(layer))
+            return evaluate_layers(network, run, advance, executor, keep)
     finally:
         if run.folder is not None:
-            shutil.rmtree(run.folder)
-    return reports
+            # After an error others may still be writing there.
+            shutil.rmtree(run.folder, ignore_errors=True)
