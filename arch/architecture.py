@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from fractions import Fraction
 from math import prod
+from typing import Any
 
 from arraysmith.arch.errors import ArraysmithError, nearest
 from arraysmith.arch.layout import Layout
@@ -359,16 +360,16 @@ class Architecture:
 
     def with_values(self, values: Dict[str, int]) -> Architecture:
         """Return a copy with the numbers at the given paths replaced."""
-        changes: dict[str, dict[str, int]] = {}
+        changes: dict[str, dict[str, Any]] = {}
         for path, value in values.items():
             name, field = _split(path)
             owner = self.compute if name == self.compute.name else self.level(name)
             changes.setdefault(name, {})[_known_field(owner, field, path)] = value
         levels = tuple(
-            replace(level, **changes[level.name]) if level.name in changes else level  # type: ignore[arg-type]
+            replace(level, **changes[level.name]) if level.name in changes else level
             for level in self.levels
         )
-        compute = replace(self.compute, **changes.get(self.compute.name, {}))  # type: ignore[arg-type]
+        compute = replace(self.compute, **changes.get(self.compute.name, {}))
         return replace(self, levels=levels, compute=compute)
 
 

@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
         """Return the names of the installed commands, our own in the order of their use."""
         return [name for name, _ in _ordered(command_points())]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (click's signature)
         """Import and return a command; None when there is none of that name."""
         point = command_points().get(cmd_name)
         if point is None:
@@ -97,7 +97,7 @@ class LazyGroup(click.Group):
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (click's signature)
         """Write the listing of ``--help`` from the static summaries."""
         rows = [(name, summary(name, point)) for name, point in _ordered(command_points())]
         if rows:
@@ -110,7 +110,7 @@ def _ordered(points: dict[str, EntryPoint]) -> list[tuple[str, EntryPoint]]:
     return [(name, points[name]) for name in (*ours, *sorted(set(points) - set(ours)))]
 
 
-def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001  (click's signature)
     if value and not ctx.resilient_parsing:
         click.echo(f"arraysmith {version(_OWN)}")
         ctx.exit()

@@ -63,7 +63,7 @@ class MapperSpec(Spec):
     samples: Count = Field(
         default=200_000, le=10**8, description="mappings of a layer to look at, at most"
     )
-    objective: Literal[MAPPING_OBJECTIVES] | None = Field(  # type: ignore[valid-type]
+    objective: Literal[MAPPING_OBJECTIVES] | None = Field(  # type: ignore[valid-type]  # names from a table
         default=None, description="follows the objective when left out"
     )
 
@@ -127,7 +127,7 @@ class RunSpec(Spec):
     setting: Text = Field(default="default", description="of the analytical model")
     space: tuple[ParameterSpec, ...] = Field(min_length=1)
     budget: BudgetSpec = BudgetSpec()
-    objective: Literal[OBJECTIVES] = "edp"  # type: ignore[valid-type]
+    objective: Literal[OBJECTIVES] = "edp"  # type: ignore[valid-type]  # names from a table
     weights: WeightsSpec | None = Field(default=None, description="of the objective poster")
     mapper: MapperSpec = MapperSpec()
     optimiser: OptimiserSpec = OptimiserSpec()

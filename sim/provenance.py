@@ -35,8 +35,7 @@ def git_state() -> str | None:
     if git is None or not (CHECKOUT / ".git").exists():
         return None
     command = [git, "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--abbrev=12"]
-    # The command line is fixed; nothing in it comes from a user.
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - a fixed command; nothing in it comes from a user
         [*command, "--exclude", "*"], capture_output=True, text=True, check=False
     )
     return done.stdout.strip() if done.returncode == 0 else None

@@ -111,7 +111,7 @@ def _before_after(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001  
     return _section("Before and after", *parts) if parts else ""
 
 
-def _hardware(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001
+def _hardware(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001  (one signature)
     return _section("Hardware", plain_table(page.hardware)) if page.hardware else ""
 
 
@@ -178,7 +178,7 @@ def _layers(page: ReportPage, figures: _Figures) -> str:
     )
 
 
-def _mappings(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001
+def _mappings(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001  (one signature)
     many = len(page.mappings) > 4
     blocks = []
     for block in page.mappings:
@@ -188,7 +188,7 @@ def _mappings(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001
     return _section("Mappings", *blocks) if blocks else ""
 
 
-def _files(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001
+def _files(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001  (one signature)
     lines = "".join(
         f'<li>{escape(what)}: <a href="{escape(path)}">{escape(path)}</a></li>'
         for what, path in page.files

@@ -23,7 +23,7 @@ from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_lo
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
 from arraysmith.sim.cycle.boxes import AXES, Int, padded
 
-I, W, O = range(3)  # noqa: E741  # positions in TENSORS, named as in every formula of the field
+I, W, O = range(3)  # noqa: E741 - named as in every formula of the field; positions in TENSORS
 """Tensor codes: ifmap, weight, ofmap."""
 
 Flags = NDArray[np.bool_]

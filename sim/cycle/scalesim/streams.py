@@ -13,7 +13,7 @@ part that the lane knows and a part that the step knows:
 
 Indices count words from the start of the operand: ifmap (row, column, channel), filter (filter,
 window), ofmap (pixel, filter). A window that sticks out of the input has no word there: -1.
-"""  # noqa: E501
+"""  # noqa: E501 - rows of a table
 
 from __future__ import annotations
 
