@@ -159,7 +159,10 @@ def _refusals(layer: LayerTrace) -> Iterator[str]:
             yield "has folds that leave products out: compressed weights, which no array unpacks"
     requests = sum(len(stream) for stream in layer.streams)
     if requests > MOST_REQUESTS:
-        yield f"has {requests:,} requests, more than the {MOST_REQUESTS:,} that are held in memory"
+        yield (
+            f"has {requests:,} requests, more than the {MOST_REQUESTS:,} that are held in memory: "
+            "choose a smaller layer with --layer, or a larger array"
+        )
     offchip = layer.architecture["levels"][0]["memory"]
     have = {
         tuple(stream.name.split("/")[1:])
