@@ -34,9 +34,11 @@ check: .venv/installed
 wheel: .venv/installed
 	$(BIN)/python validation/check_wheel.py
 
-# With PEER_PYTHON=PATH, a Python that has scalesim 3.0.0, also against that tool (minutes).
+# With PEER_PYTHON=PATH, a Python that has scalesim 3.0.0, also against that tool (minutes); with
+# ZIGZAG_PYTHON=PATH (zigzag-dse 3.9.1, six) and MAESTRO=BINARY against those.
 bench: .venv/installed
 	$(BIN)/python validation/bench_counting.py
+	$(BIN)/python validation/bench_mappers.py $(if $(ZIGZAG_PYTHON),--zigzag-python $(ZIGZAG_PYTHON)) $(if $(MAESTRO),--maestro $(MAESTRO))
 	$(BIN)/python validation/bench_traces.py
 	$(if $(PEER_PYTHON),$(BIN)/python validation/bench_scalesim.py --peer-python $(PEER_PYTHON))
 
