@@ -42,10 +42,13 @@ bench: .venv/installed
 	$(BIN)/python validation/bench_traces.py
 	$(if $(PEER_PYTHON),$(BIN)/python validation/bench_scalesim.py --peer-python $(PEER_PYTHON))
 
-validate: .venv/installed
-	$(BIN)/arraysmith validate timeloop
-	$(BIN)/arraysmith validate scalesim
-	$(BIN)/arraysmith validate rtl
+SUITES := maestro poster-energy rtl scalesim silicon timeloop zigzag
+
+# `make -k validate` goes on behind one that is out of tolerance.
+validate: $(addprefix validate-,$(SUITES))
+
+validate-%: .venv/installed
+	$(BIN)/arraysmith validate $*
 
 clean:
 	find arch sim traces search validation tests -name __pycache__ -prune -exec rm -rf {} +
