@@ -2,11 +2,11 @@
 
 An evaluation says what a mapping costs: cycles and energy from the words of every memory, tensor
 and direction, and whether it fits. Machine: off-chip memory, a buffer of 1 MiB, 16 x 16 MACs, each
-with 1 KiB for all three tensors. Ours: random mappings of the default setting, drawn before the
-clock starts, in batches. ZigZag: loop orders as its own engine brings them, 16 output by 16 input
-channels side by side; the clock runs in its cost model, and once more with the engine's share.
-MAESTRO: random tiles and orders of two levels of directives, padding written into the input; one
-file with all, and a process each, as mappers on top of it work.
+with 1 KiB for all three tensors; every memory moves 16 words a cycle each way. Ours: random
+mappings of the default setting, drawn before the clock starts, in batches. ZigZag: loop orders as
+its own engine brings them, 16 output by 16 input channels side by side; the clock runs in its cost model,
+and once more with the engine's share. MAESTRO: random tiles and orders of two levels of directives,
+padding written into the input; one file with all, and a process each, as mappers on top of it work.
 
 Rates of one core are per second of CPU time, because the machine may be shared; those of two are
 per second of wall-clock time, with the cores that they got beside it, and per two seconds of CPU
@@ -36,9 +36,9 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.problem import Problem, conv
 from arraysmith.sim.tables import text_table
 from arraysmith.traces.plots.style import PALETTE, figure
-from arraysmith.validation.bench_counting import LAYERS, draw, tree
+from arraysmith.validation.bench_counting import LAYERS, draw
 from arraysmith.validation.mapper_peers import AbsentError, Theirs, maestro, zigzag
-from arraysmith.validation.mapper_rates import CHUNK, Evaluator, Rate, drawn, rate
+from arraysmith.validation.mapper_rates import CHUNK, Evaluator, Rate, drawn, machine_of, rate
 
 WANTED = 1_000_000
 """Mappings a second that two cores shall evaluate, of the layers in ``SEVEN``."""
@@ -63,7 +63,7 @@ Measure = Callable[[Mapping[str, Problem], Architecture, int], dict[str, tuple[T
 
 def peak_bytes(number: int, batch: int) -> int:
     """Return the most memory that this process held, evaluating ``batch`` at a time."""
-    problem, architecture = LAYERS[SEVEN[0]], tree(3)
+    problem, architecture = LAYERS[SEVEN[0]], machine_of(3)
     evaluator = Evaluator.of(architecture, problem)
     for i in range(0, number, batch):
         evaluator.scores(draw(architecture, problem, min(batch, number - i), seed=i))
@@ -105,7 +105,7 @@ class Comparison:
 
     def run(self, options: argparse.Namespace, peers: dict[str, Measure]) -> None:
         """Take turns; a tool that does not run is taken out of ``peers``, and says why."""
-        machine, layers = tree(3), {name: LAYERS[name] for name in SAME}
+        machine, layers = machine_of(3), {name: LAYERS[name] for name in SAME}
         chunks = {name: drawn(3, layers[name], options.mappings) for name in SAME}
         for _ in range(options.rounds):
             for name in SAME:
@@ -209,7 +209,7 @@ def layer_of(dims: int, *, padded: bool) -> Problem:
 
 def cost_us(memories: int, problem: Problem, options: argparse.Namespace) -> float:
     """Return the median CPU time of an evaluation."""
-    evaluator = Evaluator.of(tree(memories), problem)
+    evaluator = Evaluator.of(machine_of(memories), problem)
     chunks = drawn(memories, problem, options.mappings // 8)
     evaluator.scores(chunks[0])
     return 1e6 / _per_core([rate(evaluator.scores, chunks, 1) for _ in range(options.rounds)])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.architecture import Architecture, Memory, XyBus
 from arraysmith.arch.problem import Problem
 from arraysmith.sim.analytical.counting import Counts, count
 from arraysmith.sim.analytical.encoding import ChainArrays, Int, MappingArrays, ProblemArrays
@@ -30,6 +31,9 @@ from arraysmith.validation.bench_counting import draw, tree
 
 CHUNK = 1 << 13
 """Mappings at a time."""
+
+WORDS_PER_CYCLE = Fraction(16)
+"""What every memory reads, and writes, per cycle and instance, and a bus carries."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,18 @@ def rate(
         return Rate(
             number / (time.process_time() - start[0]), number / (time.perf_counter() - start[1])
         )
+
+
+def machine_of(memories: int) -> Architecture:
+    """Return the tree of ``bench_counting`` with ``WORDS_PER_CYCLE`` everywhere."""
+    machine, words = tree(memories), WORDS_PER_CYCLE
+    levels = tuple(
+        replace(level, read_words_per_cycle=words, write_words_per_cycle=words)
+        if isinstance(level, Memory)
+        else replace(level, network=XyBus(words_per_cycle=words))
+        for level in machine.levels
+    )
+    return replace(machine, levels=levels)
 
 
 def drawn(memories: int, problem: Problem, number: int) -> list[MappingArrays]:

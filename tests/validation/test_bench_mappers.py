@@ -15,10 +15,10 @@ from arraysmith.arch.notation.maestro_reader import parse_network
 from arraysmith.arch.problem import DIMS
 from arraysmith.sim.analytical.encoding import AXIS_CODES, MappingArrays
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.validation.bench_counting import LAYERS, draw, tree
+from arraysmith.validation.bench_counting import LAYERS, draw
 from arraysmith.validation.bench_mappers import SAME, layer_of
 from arraysmith.validation.mapper_peers import AbsentError, maestro, maestro_layer, zigzag
-from arraysmith.validation.mapper_rates import Evaluator
+from arraysmith.validation.mapper_rates import Evaluator, machine_of
 
 LAYER = {"conv, 7 dims": LAYERS["conv, 7 dims"]}
 
@@ -26,16 +26,16 @@ LAYER = {"conv, 7 dims": LAYERS["conv, 7 dims"]}
 def mapping_at(mappings: MappingArrays, row: int) -> Mapping:
     axes = {code: name for name, code in AXIS_CODES.items()}
     slots = zip(mappings.level, mappings.axis, mappings.dim[row], mappings.count[row], strict=True)
-    levels = tree(3).levels
+    levels = machine_of(3).levels
     return from_factors(
-        tree(3),
+        machine_of(3),
         tuple((levels[at].name, axes[int(axis)], DIMS[d], int(n)) for at, axis, d, n in slots),
     )
 
 
 @pytest.mark.parametrize("name", SAME)
 def test_scores_are_those_of_the_reports_of_the_same_mappings(name: str) -> None:
-    machine, problem = tree(3), LAYERS[name]
+    machine, problem = machine_of(3), LAYERS[name]
     mappings = draw(machine, problem, 60, seed=5)
     scores = Evaluator.of(machine, problem).scores(mappings)
     model = AnalyticalModel("default")
@@ -71,12 +71,12 @@ def test_the_other_tool_is_given_dataflows_that_cover_the_layer(name: str) -> No
 def test_a_tool_that_is_not_there_is_told_by_its_path() -> None:
     for measure in (zigzag, maestro):
         with pytest.raises(AbsentError, match=r"^/nowhere/tool: No such file or directory$"):
-            measure("/nowhere/tool", LAYER, tree(3), 1)
+            measure("/nowhere/tool", LAYER, machine_of(3), 1)
 
 
 def test_a_python_without_the_tool_says_what_it_misses() -> None:
     with pytest.raises(AbsentError, match="exit code 1: ModuleNotFoundError: No module named"):
-        zigzag(sys.executable, LAYER, tree(3), 1)
+        zigzag(sys.executable, LAYER, machine_of(3), 1)
 
 
 def test_a_program_that_leaves_mappings_out_is_no_result(tmp_path: Path) -> None:
@@ -85,4 +85,4 @@ def test_a_program_that_leaves_mappings_out_is_no_result(tmp_path: Path) -> None
         program.write_text(f"#!/bin/sh\n{wrote}\n")
         program.chmod(0o755)
         with pytest.raises(AbsentError, match=why):
-            maestro(str(program), LAYER, tree(3), 1)
+            maestro(str(program), LAYER, machine_of(3), 1)
