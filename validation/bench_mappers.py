@@ -4,9 +4,10 @@ An evaluation says what a mapping costs: cycles and energy from the words of eve
 and direction, and whether it fits. Machine: off-chip memory, a buffer of 1 MiB, 16 x 16 MACs, each
 with 1 KiB for all three tensors; every memory moves 16 words a cycle each way. Ours: random
 mappings of the default setting, drawn before the clock starts, in batches. ZigZag: loop orders as
-its own engine brings them, 16 output by 16 input channels side by side; the clock runs in its cost model,
-and once more with the engine's share. MAESTRO: random tiles and orders of two levels of directives,
-padding written into the input; one file with all, and a process each, as mappers on top of it work.
+its own engine brings them, 16 output by 16 input channels side by side; the clock runs in its cost
+model, and once more with the engine's share. MAESTRO: random tiles and orders of two levels of
+directives, padding written into the input; one file with all, and a process each, as mappers on top
+of it work.
 
 Rates of one core are per second of CPU time, because the machine may be shared; those of two are
 per second of wall-clock time, with the cores that they got beside it, and per two seconds of CPU
