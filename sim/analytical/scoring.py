@@ -274,10 +274,13 @@ def cycles_of(
         twice = capacity[m] < 0 or 2 * need[row, m] <= capacity[m]
         if not (doubled[m] and twice):
             cycles = max(cycles, max(steps[row], children) + parent)
-    for e in range(len(entry_memory)):
-        for lev in range(entry_span[e, 0], entry_span[e, 1]):
-            if bus[lev, 0] >= 0:
-                cycles = max(cycles, _ceil_ratio(words[row, e], bus[lev, 0], bus[lev, 1]))
+    for lev in range(len(bus)):
+        if bus[lev, 0] >= 0:
+            most = 0  # the busiest tensor and direction takes longest: one division a level
+            for e in range(len(entry_memory)):
+                if entry_span[e, 0] <= lev < entry_span[e, 1]:
+                    most = max(most, words[row, e])
+            cycles = max(cycles, _ceil_ratio(most, bus[lev, 0], bus[lev, 1]))
     return cycles
 
 
