@@ -275,8 +275,9 @@ def _check_capacity(
         kept = kept_tensors(level, mapping.at(level.name))
         need = sum(tiles[tensor] for tensor in kept)
         if need > level.capacity_words:
-            parts = ", ".join(f"{tensor} {tiles[tensor]}" for tensor in kept)
-            value = f"needs {need} words, has {level.capacity_words}: {parts}"
-            limit = f"at most {level.capacity_words} words"
+            bits = level.word_bits
+            parts = ", ".join(f"{tensor} {tiles[tensor] * bits}" for tensor in kept)
+            value = f"needs {need * bits} b, has {level.capacity_words * bits} b: {parts}"
+            limit = f"at most {level.capacity_words} words of {bits} b"
             found.append(Violation("capacity", level.name, value, limit))
     return found

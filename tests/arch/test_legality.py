@@ -80,7 +80,7 @@ def test_a_tile_that_just_fits_is_legal_and_one_line_less_is_not(name):
     assert rules(roomy.with_values({f"{name}.depth": need}), LEGAL) == []
     found = check_mapping(roomy.with_values({f"{name}.depth": need - 1}), LAYER, LEGAL)
     assert [(x.rule, x.where, x.limit) for x in found] == [
-        ("capacity", name, f"at most {need - 1} words")
+        ("capacity", name, f"at most {need - 1} words of {memory.word_bits} b")
     ]
 
 
@@ -94,11 +94,11 @@ def test_a_shared_memory_must_fit_the_sum_of_what_it_keeps():
     assert rules(narrow.with_values({"glb.depth": 15}), bypass) == [("capacity", "glb")]
 
 
-def test_what_a_memory_needs_and_has_is_said_tensor_by_tensor():
+def test_what_a_memory_needs_and_has_is_said_in_bits_tensor_by_tensor():
     narrow = ROOMY.with_values({"glb.width_bits": 8, "glb.depth": 51})
     (found,) = check_mapping(narrow, LAYER, LEGAL)
     assert str(found) == (
-        "glb: needs 52 words, has 51: ifmap 36, ofmap 16: capacity: at most 51 words"
+        "glb: needs 416 b, has 408 b: ifmap 288, ofmap 128: capacity: at most 51 words of 8 b"
     )
 
 
