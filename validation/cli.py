@@ -92,6 +92,7 @@ def text(outcome: Outcome) -> str:
             f" got {item['got']:,.10g}"
         )
     verdict = f"{len(outcome.beyond)} out of tolerance" if outcome.beyond else "within tolerance"
+    verdict = verdict if outcome.comparisons else "nothing compared"
     sums = summary(outcome.comparisons)
     exact = f"{sums['exact']:,} of {sums['cases']:,} cases exact"
     return "\n".join([*lines, f"{outcome.suite}: {exact}, {verdict}"])

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from arraysmith.arch.errors import Fault, InputError
 
@@ -25,17 +29,69 @@ def case_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[st
         columns: that the heading must have, in any order and among others.
 
     Raises:
-        InputError: the file, or a column, is missing.
+        InputError: the file, a column, a cell of these columns or every row is missing, or the
+            file is no UTF-8.
     """
     require_files([path])
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        there = reader.fieldnames or ()
-        missing = [column for column in columns if column not in there]
-        if missing:
-            hint = f"the heading has {', '.join(there)}"
-            raise InputError(
-                Fault(column, "", "column is missing", hint, str(path), 1, 1) for column in missing
-            )
-        for row in reader:
-            yield reader.line_num, row
+    count = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            there = reader.fieldnames or ()
+            missing = [column for column in columns if column not in there]
+            if missing:
+                hint = f"the heading has {', '.join(there)}"
+                raise InputError(
+                    Fault(column, "", "column is missing", hint, str(path), 1, 1)
+                    for column in missing
+                )
+            for row in reader:
+                count += 1
+                short = [column for column in columns if row[column] is None]
+                if short:
+                    raise InputError(
+                        Fault(column, "", "cell is missing", "", str(path), reader.line_num, 1)
+                        for column in short
+                    )
+                yield reader.line_num, row
+    except UnicodeDecodeError as error:
+        rule = f"must be UTF-8: byte {error.start} is not"
+        raise InputError([Fault("", "", rule, "", str(path))]) from None
+    if not count:
+        raise InputError([Fault("", "", "must have a case", "", str(path))])
+
+
+def number(row: dict[str, str], column: str, path: Path, line: int) -> float:
+    """Return a cell as a number.
+
+    Raises:
+        InputError: it is none that is finite.
+    """
+    text = row[column] or ""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
+        field = f"{row.get('case', '')} {column}".strip()
+        raise InputError([Fault(field, text, "must be a number", "", str(path), line, 1)])
+    return value
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML file of keys and values.
+
+    Raises:
+        InputError: the file is missing, or holds something else.
+    """
+    require_files([path])
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        rule = f"must be YAML: {getattr(error, 'problem', None) or error}"
+        raise InputError([Fault("", "", rule, "", str(path), line, column)]) from None
+    if not isinstance(loaded, dict):
+        raise InputError([Fault("", "", "must be a table of keys", "", str(path), 1, 1)])
+    return loaded

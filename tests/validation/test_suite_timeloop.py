@@ -8,9 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from case_files import read, write
 
 from arraysmith.arch.errors import InputError
+from arraysmith.validation.cli import text
 from arraysmith.validation.comparison import Comparison, Outcome, summary
+from arraysmith.validation.reference_files import case_rows
 from arraysmith.validation.suites.timeloop import REFERENCE, timeloop
 
 
@@ -92,6 +95,65 @@ def test_a_column_that_is_missing_is_named(tmp_path):
     missing = [x.field for x in caught.value.faults]
     counts = ["reads_per_inst", "fills_per_inst", "updates_per_inst"]
     assert missing == ["tensor", "instances_used", *counts]
+
+
+def test_cases_of_a_file_may_be_renamed_and_in_any_order(tmp_path):
+    summary, levels = (read(REFERENCE / f"fixed_{x}.csv") for x in ("summary", "levels"))
+    chosen = [x | {"case": f"my {x['case']}"} for x in summary[8:4:-1]]
+    names = {x["case"] for x in chosen}
+    told = [x | {"case": f"my {x['case']}"} for x in reversed(levels)]
+    write(tmp_path / "fixed_levels.csv", [x for x in told if x["case"] in names])
+    found = timeloop(write(tmp_path / "mine.csv", [dict(reversed(x.items())) for x in chosen]))
+    assert {x.case for x in found.comparisons if x.quantity == "cycles"} == names
+    assert len(found.quantities["words"]) > 50
+    assert all(x.exact for x in found.comparisons)
+
+
+@pytest.mark.parametrize(
+    ("cell", "rule"),
+    [
+        ({"arch": "nope"}, "arch: nope: is not described in architectures.yaml"),
+        ({"layer": "nope"}, "layer: nope: is not described in layers.yaml"),
+        ({"cycles": "nan"}, "cycles: nan: must be a number"),
+        ({"link_transfers": ""}, "link_transfers: (none): must be a number"),
+        ({"mapping": "DRAM:Q7"}, "innermost tile"),
+        ({"keep": "glb"}, "machine and layer: "),
+    ],
+)
+def test_a_cell_that_says_nothing_is_named_with_its_line(tmp_path, cell, rule):
+    first, second = read(REFERENCE / "fixed_summary.csv")[:2]
+    file = write(tmp_path / "mine.csv", [first, second | cell])
+    with pytest.raises(InputError) as caught:
+        timeloop(file)
+    fault = str(caught.value.faults[0])
+    assert fault.startswith(f"{file}:3:1: {second['case']} ")
+    assert rule in fault
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"case,level\n", "column is missing"),
+        (b"\xff\xfe", "must be UTF-8"),
+        (b"a,b\n", "must have a case"),
+        (b"a,b\n1\n", "cell is missing"),
+    ],
+)
+def test_a_file_of_no_cases_is_refused(tmp_path, content, rule):
+    file = tmp_path / "mine.csv"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=rule):
+        list(case_rows(file, ("a", "b")))
+
+
+def test_a_mark_of_utf_8_is_no_part_of_the_heading(tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text("a,b\n1,2\n", encoding="utf-8-sig")
+    assert list(case_rows(file, ("a",))) == [(2, {"a": "1", "b": "2"})]
+
+
+def test_what_compares_nothing_is_not_said_to_be_within_tolerance():
+    assert "0 of 0 cases exact, nothing compared" in text(Outcome("s", (), {"a": "why"}, {}))
 
 
 def test_a_difference_within_the_reference_s_own_rounding_is_exact():

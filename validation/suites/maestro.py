@@ -15,7 +15,7 @@ from arraysmith.sim.analytical.maestro.cost import Machine, MaestroCost, count
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.report import READ, UPDATE
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows
+from arraysmith.validation.reference_files import case_rows, number
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "maestro"
 FILE = "maestro_cases.csv"
@@ -76,7 +76,7 @@ def maestro(cases: Path | None = None) -> Outcome:
             continue
         for quantity, column in QUANTITIES.items():
             if row.get(column):
-                expected = float(row[column])
+                expected = number(row, column, path, line)
                 grain = _last_digit(expected) if quantity == "energy" else 0.0
                 found.append(Comparison(case, quantity, expected, got[quantity], grain))
     return Outcome("maestro", tuple(found), skipped, {}, beside)

@@ -17,8 +17,6 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 
-import yaml
-
 from arraysmith.arch.architecture import Architecture, Compute
 from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.mapping import from_factors
@@ -27,7 +25,7 @@ from arraysmith.arch.registry import register
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.report import Report
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import require_files
+from arraysmith.validation.reference_files import read_yaml
 from arraysmith.validation.suites.timeloop import REFERENCE, poster_cases
 
 PRESETS = {"original": "eyeriss-poster-original", "optimum": "eyeriss-poster-found"}
@@ -52,8 +50,7 @@ TOLERANCE_PCT = {
 def poster_energy(cases: Path | None = None) -> Outcome:
     """Compare both designs; ``cases`` is a folder with a poster_reproduction.yaml."""
     path = (cases or REFERENCE) / "poster_reproduction.yaml"
-    require_files([path])
-    text = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = read_yaml(path)
     found: list[Comparison] = []
     beside: dict[str, dict[str, float]] = {}
     exercise: dict[str, Report] = {}

@@ -15,8 +15,6 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from arraysmith.arch.architecture import Architecture, Energy, Fanout, Level, XyBus
 from arraysmith.arch.dataflows import load_dataflow
 from arraysmith.arch.errors import ArraysmithError
@@ -28,7 +26,12 @@ from arraysmith.search.mapper import build_table
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.pricing import PriceList
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows, require_files
+from arraysmith.validation.reference_files import (
+    case_rows,
+    number,
+    read_yaml,
+    require_files,
+)
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "eyeriss"
 
@@ -69,12 +72,12 @@ def silicon(cases: Path | None = None) -> Outcome:
         folder / name for name in ("isca16_fig10.csv", "alexnet_batch16.yaml", "setup.yaml")
     )
     require_files((figure, network, described))
-    setup = yaml.safe_load(described.read_text(encoding="utf-8"))
+    setup = read_yaml(described)
     problems = {x.problem.name: x.problem for x in load_network(network).layers}
     designs = {"": design_of(setup, relative=True), " by tables": design_of(setup, relative=False)}
     found: list[Comparison] = []
     notes = []
-    for _, row in case_rows(figure, ("layer", *COLUMNS.values())):
+    for line, row in case_rows(figure, ("layer", *COLUMNS.values())):
         layer = row["layer"]
         if layer not in problems:
             raise ArraysmithError(f"{layer} of the figure is no layer of the network")
@@ -84,9 +87,11 @@ def silicon(cases: Path | None = None) -> Outcome:
             for name, column in COLUMNS.items():
                 told.append(f"{name}{by} {parts[name]:.2f}")
                 found.append(
-                    Comparison(layer, name + by, float(row[column]), parts[name], ROUNDING)
+                    Comparison(
+                        layer, name + by, number(row, column, figure, line), parts[name], ROUNDING
+                    )
                 )
-            whole = sum(float(row[column]) for column in COLUMNS.values())
+            whole = sum(number(row, column, figure, line) for column in COLUMNS.values())
             found.append(Comparison(layer, f"sum{by}", whole, sum(parts.values()), 3 * ROUNDING))
         printed = ", ".join(f"{name} {row[column]}" for name, column in COLUMNS.items())
         notes.append(f"{layer}: figure: {printed}; here: {', '.join(told)} (10^9 MACs)")

@@ -8,8 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from arraysmith.arch.architecture import (
     Architecture,
     Compute,
@@ -19,6 +17,8 @@ from arraysmith.arch.architecture import (
     Memory,
     XyBus,
 )
+from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.legality import IllegalMappingError
 from arraysmith.arch.mapping import Mapping, from_factors
 from arraysmith.arch.notation.timeloop import (
     CONVOLUTION,
@@ -31,7 +31,7 @@ from arraysmith.arch.registry import register
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.report import FILL, READ, UPDATE, Report
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows, require_files
+from arraysmith.validation.reference_files import case_rows, number, read_yaml
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "timeloop"
 
@@ -64,37 +64,87 @@ SUMMARY_COLUMNS = (
 )
 """Columns that a case is made of, and those that are compared."""
 
+FILES = ("architectures.yaml", "layers.yaml", "fixed_levels.csv", "fixed_summary.csv")
+"""Of a folder of cases."""
+
 NEIGHBOURS = "the tool found neighbour-to-neighbour transfers, which the setting does not model"
 
 
 @register("suite", "timeloop")
 def timeloop(cases: Path | None = None) -> Outcome:
-    """Compare every fixed mapping, and the two designs of the poster if the folder has them."""
+    """Compare every fixed mapping, and the two designs of the poster if the folder has them.
+
+    ``cases`` is a folder with the files of the reference, or a file of the form of
+    ``fixed_summary.csv``; what does not lie beside such a file is taken from the reference.
+    """
     folder = cases or REFERENCE
-    architectures = _yaml(folder / "architectures.yaml")["architectures"]
-    layers = _yaml(folder / "layers.yaml")["layers"]
-    counts: dict[str, list[dict[str, str]]] = {}
-    for _, row in case_rows(folder / "fixed_levels.csv", LEVEL_COLUMNS):
-        counts.setdefault(row["case"], []).append(row)
+    alone = folder if folder.is_file() else None
+    architectures_file, layers_file, levels_file, summary = (
+        _beside(alone, name) if alone else folder / name for name in FILES
+    )
+    architectures = read_yaml(architectures_file).get("architectures")
+    layers = read_yaml(layers_file).get("layers")
+    counts: dict[str, list[tuple[int, dict[str, str]]]] = {}
+    for line, row in case_rows(levels_file, LEVEL_COLUMNS):
+        counts.setdefault(row["case"], []).append((line, row))
+    summary = alone or summary
     found: list[Comparison] = []
     skipped: dict[str, str] = {}
-    for _, row in case_rows(folder / "fixed_summary.csv", SUMMARY_COLUMNS):
+    for line, row in case_rows(summary, SUMMARY_COLUMNS):
         case = row["case"]
-        if int(row["link_transfers"]):
+        if number(row, "link_transfers", summary, line):
             skipped[case] = NEIGHBOURS
             continue
-        problem = problem_of(row["layer"], layers[row["layer"]])
-        architecture = architecture_of(row["arch"], architectures[row["arch"]], row["keep"])
-        mapping = mapping_of(row["mapping"], architecture, layers[row["layer"]])
-        report = AnalyticalModel("timeloop").evaluate(architecture, problem, mapping)
-        found.append(Comparison(case, "cycles", float(row["cycles"]), report.cycles))
-        found.append(
-            Comparison(case, "energy_uJ", float(row["energy_uJ"]), report.energy_pj * 1e-6, 5e-3)
-        )
-        found += _words(case, counts.get(case, []), report)
-    if (folder / "poster_reproduction.yaml").exists():
-        found += _poster(_yaml(folder / "poster_reproduction.yaml"))
+        cycles, energy = (number(row, x, summary, line) for x in ("cycles", "energy_uJ"))
+        try:
+            layer = _entry(layers, "layer", row, layers_file)
+            design = _entry(architectures, "arch", row, architectures_file)
+            report = _report(row, layer, design)
+        except InputError as error:
+            raise InputError(
+                Fault(f"{case} {x.field}", x.value, x.rule, x.hint, str(summary), line, 1)
+                for x in error.faults
+            ) from None
+        found.append(Comparison(case, "cycles", cycles, report.cycles))
+        found.append(Comparison(case, "energy_uJ", energy, report.energy_pj * 1e-6, 5e-3))
+        found += _words(case, counts.get(case, []), report, levels_file)
+    if not alone and (folder / "poster_reproduction.yaml").exists():
+        found += _poster(read_yaml(folder / "poster_reproduction.yaml"))
     return Outcome("timeloop", tuple(found), skipped, TOLERANCE_PCT)
+
+
+def _beside(file: Path, name: str) -> Path:
+    """Return the file of that name beside ``file``, the reference's if there is none."""
+    return next(x for x in (file.with_name(name), REFERENCE / name) if x != file and x.is_file())
+
+
+def _entry(table: object, column: str, row: dict[str, str], path: Path) -> dict[str, Any]:
+    """Return the entry of a YAML file that a cell names."""
+    known = table if isinstance(table, dict) else {}
+    if not isinstance(known.get(row[column]), dict):
+        hint = f"known: {', '.join(map(str, known))}"
+        raise InputError([Fault(column, row[column], f"is not described in {path.name}", hint)])
+    entry: dict[str, Any] = known[row[column]]
+    return entry
+
+
+def _report(row: dict[str, str], layer: dict[str, Any], design: dict[str, Any]) -> Report:
+    """Return what the setting says of a row; raises InputError where it says nothing."""
+    try:
+        problem = problem_of(row["layer"], layer)
+        architecture = architecture_of(row["arch"], design, row["keep"])
+    except (KeyError, TypeError, ValueError) as error:
+        shown = f"{row['arch']}, {row['layer']}, keep {row['keep']}"
+        raise InputError(
+            [Fault("machine and layer", shown, f"cannot be read: {error!r}")]
+        ) from None
+    mapping = mapping_of(row["mapping"], architecture, layer)
+    try:
+        return AnalyticalModel("timeloop").evaluate(architecture, problem, mapping)
+    except IllegalMappingError as error:
+        raise InputError(
+            Fault(f"mapping {x.where}", x.value, f"{x.rule}: {x.limit}") for x in error.violations
+        ) from None
 
 
 def problem_of(name: str, layer: dict[str, Any]) -> Problem:
@@ -124,7 +174,7 @@ def architecture_of(name: str, spec: dict[str, Any], keep: str) -> Architecture:
     at_x = spec["spatial_X_at"].split(" ")[0]
     at_y = spec["spatial_Y_at"].split(" ")[0]
     levels: list[Level] = []
-    for number, level in enumerate(spec["levels_outer_to_inner"]):
+    for depth, level in enumerate(spec["levels_outer_to_inner"]):
         title = level["name"]
         if "words_per_vector" in level or "depth" in level:
             read, write = (
@@ -137,8 +187,8 @@ def architecture_of(name: str, spec: dict[str, Any], keep: str) -> Architecture:
             levels.append(
                 Memory(
                     name=title,
-                    device="sram" if number else "lpddr4",  # energies are stated below
-                    holds=TENSORS if number == 0 else kept[title],
+                    device="sram" if depth else "lpddr4",  # energies are stated below
+                    holds=TENSORS if depth == 0 else kept[title],
                     width_bits=words * bits,
                     word_bits=bits,
                     depth=level["capacity_words"] // words if level["capacity_words"] else None,
@@ -170,13 +220,18 @@ def _names(architecture: Architecture) -> dict[str, str]:
     return names
 
 
-def _words(case: str, rows: list[dict[str, str]], report: Report) -> Iterator[Comparison]:
-    for row in rows:
-        instances = round(float(row["instances_used"]))
+def _words(
+    case: str, rows: list[tuple[int, dict[str, str]]], report: Report, path: Path
+) -> Iterator[Comparison]:
+    for line, row in rows:
+        if row["tensor"] not in TENSOR:
+            rule, hint = "unknown tensor", ", ".join(TENSOR)
+            raise InputError([Fault(f"{case} tensor", row["tensor"], rule, hint, str(path), line)])
+        instances = round(number(row, "instances_used", path, line))
         for direction, column in ((READ, "reads"), (FILL, "fills"), (UPDATE, "updates")):
             if row["level"] == "DRAM" and direction == FILL:
                 continue  # the tool lists what nobody fills
-            expected = float(row[f"{column}_per_inst"]) * instances
+            expected = number(row, f"{column}_per_inst", path, line) * instances
             got = report.words(row["level"], TENSOR[row["tensor"]], direction)
             name = f"{case} {row['level']} {row['tensor']} {direction}"
             yield Comparison(name, "words", expected, got, grain=instances)
@@ -258,9 +313,3 @@ def _poster_design(
         (dram, memories[0], Fanout("array", mesh_x, mesh_y, XyBus(diagonal=False)), *memories[1:]),
         Compute(energy=Energy(prices["mac"], prices["mac"])),
     )
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    require_files([path])
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return loaded

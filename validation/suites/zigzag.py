@@ -19,7 +19,7 @@ from arraysmith.sim.analytical.zigzag.cost import PARTIAL_BITS, ZigzagCost, eval
 from arraysmith.sim.analytical.zigzag.moves import operand_moves, spread
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows
+from arraysmith.validation.reference_files import case_rows, number
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "zigzag"
 FILE = "zigzag_fixed_mapping.csv"
@@ -149,10 +149,10 @@ def _compared(row: dict[str, str], cost: ZigzagCost, path: Path, line: int) -> I
     }
     for quantity, column in CYCLES.items():
         if row.get(column):
-            expected = float(row[column])
+            expected = number(row, column, path, line)
             yield Comparison(case, quantity, expected, float(got[quantity]), GRAIN_CYCLES)
     if row.get("energy_total_pJ"):
-        expected = float(row["energy_total_pJ"])
+        expected = number(row, "energy_total_pJ", path, line)
         yield Comparison(case, "energy", expected, cost.energy_pj, 1e-9 * expected)
 
 
