@@ -161,6 +161,10 @@ def _run_file(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
+    except SyntaxError as error:
+        del sys.modules[name]
+        place = f"{path}:{error.lineno}:{error.offset}"
+        raise RegistryError(f"{place}: is no Python: {error.msg}") from None
     except BaseException:
         del sys.modules[name]
         raise

@@ -76,3 +76,14 @@ def test_other_distributions_add_plug_ins_by_entry_points(tmp_path: Path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     declare_kind(kind, "")
     assert lookup(kind, "far") == 3
+
+
+def test_a_plug_in_file_that_is_no_python_is_named_with_its_line(tmp_path: Path, monkeypatch):
+    file = tmp_path / "broken_of_a_test.py"
+    file.write_text("one = 1\ndef(\n")
+    monkeypatch.setenv("ARRAYSMITH_PLUGINS", str(file))
+    kind = next(FRESH)
+    declare_kind(kind, "")
+    with pytest.raises(RegistryError, match=r"broken_of_a_test\.py:2:\d+: is no Python"):
+        registered(kind)
+    assert "arraysmith_plugin_broken_of_a_test" not in sys.modules
