@@ -5,9 +5,9 @@
         CycleModel(probe=probe).evaluate(...)
 
 The file is complete or it is not there. Until then it is ``.part`` beside its place, readable at
-any moment as of the last few seconds (see ``journal``). In the end its parts are copied into a new
-file in the order of their names, without being decompressed, and that is renamed: so equal runs
-give equal bytes, whatever the batches and whenever something was flushed. It holds no time of day.
+any moment as of the last few seconds (see ``journal``). In the end its parts are made anew in a new
+file, see ``packing``, and that is renamed: so equal runs give equal bytes, whatever the batches and
+whenever something was flushed. It holds no time of day.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from arraysmith.sim.probe import Folds
 from arraysmith.sim.provenance import problem_document, tool_version
 from arraysmith.traces.columns import ColumnTable
 from arraysmith.traces.journal import CommittedFile
+from arraysmith.traces.packing import pack
 from arraysmith.traces.schema import (
     CHUNK_RECORDS,
     FOLD_COLUMNS,
@@ -175,9 +176,7 @@ class TraceWriter:
         packing = self._path.with_name(self._path.name + ".packing")
         try:
             with h5py.File(packing, "w", libver="earliest") as packed:
-                for name, value in self._file.attrs.items():
-                    packed.attrs[name] = value
-                self._file.copy(LAYERS, packed)
+                pack(self._file, packed)
             packing.replace(self._path)
         except BaseException:
             packing.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ import multiprocessing
 import random
 import time
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -104,7 +103,7 @@ def test_a_failed_copy_at_the_end_leaves_the_part_and_the_older_file(tmp_path, m
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(h5py.File, "copy", fail)
+    monkeypatch.setattr(recorder, "pack", fail)
     with pytest.raises(OSError, match="disk full"):
         write(path)
     assert sorted(x.name for x in tmp_path.iterdir()) == ["t.h5", "t.h5.part"]

@@ -193,6 +193,24 @@ def test_interleaved_streams_give_equal_bytes_whatever_the_batches(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "c").read_bytes()
 
 
+def test_when_something_was_flushed_does_not_change_the_bytes(tmp_path, monkeypatch):
+    regulars, irregulars = regular(4, 9000, 3), requests(CHUNK_RECORDS + 900, 1)
+    for name, seconds in (("never", 1e9), ("always", 0.0)):
+        monkeypatch.setattr(recorder_module, "FLUSH_SECONDS", seconds)
+        with TraceWriter(tmp_path / f"own-{name}", {}) as writer:
+            fill(writer, "own", 50)
+        with TraceWriter(tmp_path / name, {}) as writer:
+            fill(writer, "one", 50)
+            writer.adopt(tmp_path / f"own-{name}")
+            probe = writer.layer("two", DESIGN, LAYER, MAPPING, {})
+            for _ in range(3):
+                for stream, columns in (("glb/ifmap/read", regulars), ("a/b/write", irregulars)):
+                    probe.requests(stream, *columns.values())
+                probe.stalls(*(np.arange(3) for _ in range(3)), ("one", "two", "three"))
+                writer.wrote()
+    assert (tmp_path / "never").read_bytes() == (tmp_path / "always").read_bytes()
+
+
 def write_and_crash(path):
     with TraceWriter(path, {}) as writer:
         fill(writer)
