@@ -144,8 +144,9 @@ def _traffic(
             below = next((name for j, name in keepers if j > i), None)
             down = words.get((above, tensor, READ), 0)
             if tensor == OFMAP and below:
-                # What the parent reads only to add to it stays there; partial sums have one taker.
-                down = words.get((below, tensor, FILL), 0)
+                # What the parent reads only to add to it stays there, and what fills several
+                # children (by the rules of timeloop) enters once.
+                down = min(down, words.get((below, tensor, FILL), 0))
             if tensor == OFMAP:
                 up = words.get((above, tensor, UPDATE), 0)
                 sent = words.get((below, tensor, DRAIN), 0) if below else macs

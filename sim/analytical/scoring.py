@@ -154,12 +154,15 @@ class Machine:
             np.array([(x.mesh_x, x.mesh_y) for x in architecture.fanouts], np.int64),
             prices.mac.read_pj,
             0.0 if setting == "timeloop" else leakage_mw / architecture.clock_hz * 1e9,
-            _wiring(architecture),
+            _wiring(architecture, shared_sums=setting == "timeloop"),
         )
 
 
-def _wiring(architecture: Architecture) -> Wiring:
-    """Return the traffic that ``model`` reports, as entries, where its wires take energy."""
+def _wiring(architecture: Architecture, *, shared_sums: bool) -> Wiring:
+    """Return the traffic that ``model`` reports, as entries, where its wires take energy.
+
+    ``shared_sums``: several children take one partial sum, as under ``timeloop``.
+    """
     terms, hop_pj = [], []
     entries = Entries.of(chain_of(architecture))
     keys = zip(
@@ -187,7 +190,7 @@ def _wiring(architecture: Architecture) -> Wiring:
                 sent = MACS if below is None else place[below, t, DRAIN]
                 terms.append((place[above, t, UPDATE], sent, level.mesh_y, level.mesh_x))
                 hop_pj.append(word_pj)
-                down = down if below is None else taken
+                down = down if below is None or shared_sums else taken
             terms.append((down, taken, level.mesh_y, level.mesh_x))
             hop_pj.append(word_pj)
     return np.array(terms, np.int64).reshape(-1, 4), np.array(hop_pj, np.float64)

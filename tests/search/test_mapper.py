@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -69,20 +70,24 @@ def test_ports_of_every_kind_take_the_time_that_the_report_says():
     assert taken[Ports.AVERAGED] not in {taken[Ports.SHARED], taken[Ports.DEDICATED]}
 
 
-def test_wires_count_in_the_choice_as_they_do_in_the_report():
-    mappings = table()
+@pytest.mark.parametrize("setting", ["default", "timeloop"])
+def test_wires_and_buses_count_in_the_choice_as_they_do_in_the_report(setting):
+    mappings = table(setting)
     wires = Wires(hop_um=2000, routers=True)
     for chip in CHIPS[::3]:
         levels = tuple(
-            replace(x, network=replace(x.network, wires=wires)) if isinstance(x, Fanout) else x
+            replace(x, network=replace(x.network, wires=wires, words_per_cycle=Fraction(1, 2)))
+            if isinstance(x, Fanout)
+            else x
             for x in chip.levels
         )
         wired = replace(chip, levels=levels)
         best = mappings.best(wired, "energy")
         assert best is not None
-        report = AnalyticalModel().evaluate(wired, LAYER, best.mapping)
+        report = AnalyticalModel(setting).evaluate(wired, LAYER, best.mapping)
         assert sum(x.energy_pj for x in report.traffic) > 0.05 * report.energy_pj
         assert report.energy_pj == pytest.approx(best.energy_pj, rel=1e-12)
+        assert report.cycles == best.cycles
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

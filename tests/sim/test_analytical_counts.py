@@ -116,3 +116,21 @@ def test_the_last_tile_is_as_long_as_what_is_left():
 def test_the_timeloop_setting_refuses_tiles_that_do_not_divide():
     with pytest.raises(IllegalMappingError, match="division"):
         counted(*ragged_rows(), setting="timeloop")
+
+
+@pytest.mark.parametrize(("setting", "taken"), [("default", 2), ("timeloop", 8)])
+def test_partial_sums_enter_a_network_once_however_many_children_take_them(setting, taken):
+    levels = (memory("dram", TENSORS), Fanout("array", 1, 2), memory("spad", ("ofmap",), depth=1))
+    design = Architecture("chain", 10**9, "45nm", levels, Compute())
+    layer = conv("c", height=1, width=1, in_channels=4, out_channels=2, window=(1, 1))
+    # Four visits of a result by two children each; two of them go on with sums of before.
+    nest = Mapping(
+        (
+            LevelMapping("dram", temporal=(Loop("C", 2), Loop("K", 1))),
+            LevelMapping("array", y=(Loop("C", 1),)),
+        )
+    )
+    report = AnalyticalModel(setting).evaluate(design, layer, nest)
+    found = [x for x in report.traffic if x.tensor == "ofmap" and x.kind != "reduction"]
+    assert [(x.words, x.deliveries) for x in found] == [(2, taken)]
+    assert report.words("dram", "ofmap", "read") == 2
