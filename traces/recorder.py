@@ -32,6 +32,7 @@ from arraysmith.arch.problem import Problem
 from arraysmith.sim.probe import Folds
 from arraysmith.sim.provenance import problem_document, tool_version
 from arraysmith.traces.columns import ColumnTable
+from arraysmith.traces.heap import give_back_heap
 from arraysmith.traces.journal import CommittedFile
 from arraysmith.traces.packing import pack
 from arraysmith.traces.schema import (
@@ -86,7 +87,8 @@ class TraceWriter:
         except OSError as error:
             raise ArraysmithError(f"{path}: cannot be written: {error}") from error
         self.encoder = Encoder(CHUNK_RECORDS)
-        self._file = h5py.File(self._store, "w", libver="earliest")
+        # Chunks are written whole: a cache of a megabyte per dataset would only take room.
+        self._file = h5py.File(self._store, "w", libver="earliest", rdcc_nbytes=0)
         root = self._file.attrs
         root["format"] = FORMAT
         root["schema_version"] = VERSION
@@ -188,6 +190,7 @@ class TraceWriter:
         if self._current is not None:
             self._current.close()
             self._current = None  # its buffers go with it
+            give_back_heap()
 
     def _refuse_twice(self, name: str) -> None:
         if name in self._names:
