@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 
 from arraysmith.arch.errors import Fault, InputError, nearest
@@ -56,6 +56,18 @@ def parse_directives(
     return _Reader(text, file, constants).bare()
 
 
+def _named_apart(layers: list[MaestroLayer]) -> tuple[MaestroLayer, ...]:
+    """Return the layers, names that come again with ``#2``, ``#3`` ...: the tool takes them."""
+    named: dict[str, MaestroLayer] = {}
+    for layer in layers:
+        name, count = layer.name, 1
+        while name in named:
+            count += 1
+            name = f"{layer.name}#{count}"
+        named[name] = replace(layer, name=name)
+    return tuple(named.values())
+
+
 def _tokens(text: str) -> list[_Token]:
     tokens = []
     line, start = 1, 0
@@ -105,14 +117,8 @@ class _Reader:
             pass  # its fault is noted
         if not layers and not self._faults:
             self._note("Network", self._peek(), "holds no layers")
-        seen: set[str] = set()
-        for layer in layers:
-            if layer.name in seen:
-                place = _Token(layer.name, layer.line, layer.column, joined=False)
-                self._note("Layer", place, "name is used twice")
-            seen.add(layer.name)
         self._raise()
-        return MaestroNetwork(name, tuple(layers))
+        return MaestroNetwork(name, _named_apart(layers))
 
     def bare(self) -> Directives:
         directives = Directives(())

@@ -148,7 +148,6 @@ def test_every_fault_of_a_network_is_reported_at_its_place():
             "Network n { Layer a { Type: CONV Dimensions { K: 2 C: 2 R: 9 S: 1 Y: 1 X: 1 } } }",
             "does not fit",
         ),
-        (NETWORK.replace("Layer g", "Layer CONV1-a"), "used twice"),
         (NETWORK.rstrip().rstrip("}"), "expected }"),
         (NETWORK + "x", "nothing may follow"),
     ],
@@ -156,6 +155,14 @@ def test_every_fault_of_a_network_is_reported_at_its_place():
 def test_networks_that_say_nothing_sensible_are_refused(text, rule):
     with pytest.raises(InputError, match=rule):
         parse_network(text)
+
+
+def test_layers_of_one_name_are_told_apart_by_numbers():
+    layer = "Layer a { Type: GEMM Dimensions { M: 1, N: 1, K: %d } }"
+    layers = " ".join(layer % k for k in (1, 2, 3))
+    network = parse_network(f"Network n {{ {layers} {layer.replace(' a ', ' a#2 ') % 4} }}")
+    assert [x.name for x in network.layers] == ["a", "a#2", "a#3", "a#2#2"]
+    assert [dict(x.sizes)["K"] for x in network.layers] == [1, 2, 3, 4]
 
 
 def test_hardware_of_both_generations_is_read_and_its_faults_named():
