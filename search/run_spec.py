@@ -157,7 +157,7 @@ def run_spec_for(optimiser: Any) -> type[RunSpec]:
     known = isinstance(name, str) and name in registered("optimiser")
     base: type[Spec] = OptimiserSpec
     if known:
-        plugin: type[Optimiser] = lookup("optimiser", name)
+        plugin: type[Optimiser[Any]] = lookup("optimiser", name)
         base = plugin.settings_type
     named = Annotated[str, AfterValidator(_registered)]
     settings: type[Spec] = create_model("OptimiserSpec", __base__=base, name=(named, "genetic"))

@@ -130,7 +130,7 @@ def _search(
     baselines = score_baselines(run, model, tables, baseline_seed)
     out.mkdir(parents=True, exist_ok=True)
     evaluator = Evaluator(run, tuple(tables), baselines.original.total)
-    optimiser: Optimiser = lookup("optimiser", run.optimiser)(
+    optimiser: Optimiser[Any] = lookup("optimiser", run.optimiser)(
         Domain(run.space.sizes, run.space.repair),
         np.random.default_rng(search_seed),
         run.settings,
@@ -240,7 +240,11 @@ def _open_ledger(path: Path, run: Run, digest: str, progress: Progress) -> Ledge
 
 
 def _explore(
-    evaluator: Evaluator, optimiser: Optimiser, ledger: Ledger, workers: int, progress: Progress
+    evaluator: Evaluator,
+    optimiser: Optimiser[Any],
+    ledger: Ledger,
+    workers: int,
+    progress: Progress,
 ) -> tuple[Generation, ...]:
     """Run the optimiser to its end; what the ledger knows is not evaluated again."""
     progress.stage("search", optimiser.expected, "design")

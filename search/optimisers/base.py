@@ -7,13 +7,18 @@ search is resumed by replaying its ledger. The runner's loop is
     while (genomes := optimiser.ask()):
         optimiser.tell(genomes, [loss(genome) for genome in genomes])
 
+Most optimisers minimise one number: ``Optimiser[float]``. One that minimises several at once is an
+``Optimiser[Losses]`` that says so in ``takes_vectors``; it is told a vector per genome, as long as
+``Domain.objectives``, of length one when there is one objective.
+
 A new optimiser is one module in this package (or in another distribution, see ``arch.registry``):
 
     @register("optimiser", "mine")
-    class Mine(Optimiser): ...
+    class Mine(Optimiser[float]): ...
 
 with its settings as a ``Spec``, which run files fill, and three lines of test that inherit
-``tests/search/conformance.py``.
+``tests/search/conformance.py``. One that needs a package beyond those of this project names it in
+``requires``.
 """
 
 from __future__ import annotations
@@ -21,15 +26,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from importlib.util import find_spec
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from arraysmith.arch.errors import Fault, InputError
 from arraysmith.arch.registry import declare_kind
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.space import Genome
 
 declare_kind("optimiser", package="arraysmith.search.optimisers")
+
+Losses = tuple[float, ...]
+"""One loss per objective; all infinite when there is no legal mapping."""
+
+L = TypeVar("L")
 
 
 @dataclass(frozen=True)
@@ -39,17 +51,23 @@ class Domain:
     Attributes:
         sizes: number of choices per gene, each at least 1.
         repair: turns any genome within ``sizes`` into one that may be evaluated; idempotent.
+        objectives: losses per genome that an optimiser is told which takes vectors.
+        magnitudes: per gene, the number that each choice stands for, or nothing where choices are
+            no quantities; empty when unknown. For those who draw evenly in the logarithm.
     """
 
     sizes: tuple[int, ...]
     repair: Callable[[Genome], Genome]
+    objectives: int = 1
+    magnitudes: tuple[tuple[float, ...], ...] = ()
 
 
-class Optimiser(ABC):
+class Optimiser(ABC, Generic[L]):
     """Base of the optimisers.
 
     Attributes:
         settings_type: model of the settings, every field with a default.
+        requires: packages without which it cannot work, beyond those of this project.
         settings: effort and shape of the search.
         domain: where to look.
         drawn: genomes drawn so far.
@@ -57,9 +75,17 @@ class Optimiser(ABC):
     """
 
     settings_type: ClassVar[type[Spec]]
+    requires: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, domain: Domain, rng: np.random.Generator, settings: Any = None) -> None:
-        """Start a search; ``settings`` is a ``settings_type``, None takes its defaults."""
+        """Start a search; ``settings`` is a ``settings_type``, None takes its defaults.
+
+        Raises:
+            InputError: a package of ``requires`` is not installed.
+        """
+        missing = self.missing_packages()
+        if missing:
+            raise InputError([Fault("optimiser.name", "", *missing_rule(missing))])
         self.domain = domain
         self.settings = self.settings_type() if settings is None else settings
         self.drawn = 0
@@ -74,8 +100,19 @@ class Optimiser(ABC):
         """
 
     @abstractmethod
-    def tell(self, genomes: Sequence[Genome], losses: Sequence[float]) -> None:
+    def tell(self, genomes: Sequence[Genome], losses: Sequence[L]) -> None:
         """Take the losses of the genomes asked last, in the same order; infinite is allowed."""
+
+    @classmethod
+    def takes_vectors(cls, settings: Any) -> bool:
+        """Tell whether ``tell`` takes a vector of losses per genome rather than one number."""
+        del settings
+        return False
+
+    @classmethod
+    def missing_packages(cls) -> tuple[str, ...]:
+        """Return what of ``requires`` is not installed."""
+        return tuple(name for name in cls.requires if find_spec(name) is None)
 
     @property
     def expected(self) -> int | None:
@@ -92,3 +129,9 @@ class Optimiser(ABC):
     def _random(self) -> Genome:
         """Return a legal genome, uniform before repair."""
         return self._legal(tuple(int(self._rng.integers(size)) for size in self.domain.sizes))
+
+
+def missing_rule(packages: Sequence[str]) -> tuple[str, str]:
+    """Return rule and hint for packages that are not installed."""
+    rule = f"needs what is not installed: {', '.join(packages)}"
+    return rule, "install it with: pip install 'arraysmith[baselines]'"

@@ -57,7 +57,7 @@ class GeneticSettings(Spec):
 
 
 @register("optimiser", "genetic")
-class Genetic(Optimiser):
+class Genetic(Optimiser[float]):
     """See the module."""
 
     settings_type = GeneticSettings
@@ -112,12 +112,19 @@ class Genetic(Optimiser):
         )
 
     def _mutated(self, gene: int, size: int) -> int:
-        """Return another choice of a gene that has ``size`` choices (the same when it has one)."""
-        if size == 1:
-            return gene
-        if self._rng.random() < self.settings.local:
-            up = self._rng.random() < 0.5
-            step = 1 if (up and gene + 1 < size) or gene == 0 else -1
-            return gene + step
-        other = int(self._rng.integers(size - 1))
-        return other + (other >= gene)
+        return mutated(gene, size, self.settings.local, self._rng)
+
+
+def mutated(gene: int, size: int, local: float, rng: np.random.Generator) -> int:
+    """Return another choice of a gene that has ``size`` choices (the same when it has one).
+
+    A neighbouring choice with probability ``local``, otherwise any other, uniformly.
+    """
+    if size == 1:
+        return gene
+    if rng.random() < local:
+        up = rng.random() < 0.5
+        step = 1 if (up and gene + 1 < size) or gene == 0 else -1
+        return gene + step
+    other = int(rng.integers(size - 1))
+    return other + (other >= gene)

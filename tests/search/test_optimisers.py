@@ -1,12 +1,19 @@
+import itertools
+
 import numpy as np
 import pytest
 from conformance import DOMAIN, OptimiserConformance, distance, history
 from pydantic import ValidationError
 
+from arraysmith.arch.errors import InputError
 from arraysmith.arch.registry import lookup, registered
+from arraysmith.search.optimisers.annealing import Annealing, AnnealingSettings
 from arraysmith.search.optimisers.base import Domain
+from arraysmith.search.optimisers.exhaustive import Exhaustive, ExhaustiveSettings
 from arraysmith.search.optimisers.genetic import Genetic, GeneticSettings
-from arraysmith.search.optimisers.random_search import RandomSearch, RandomSettings
+from arraysmith.search.optimisers.nsga2 import Nsga2, Nsga2Settings
+from arraysmith.search.optimisers.random_search import RandomSearch, RandomSettings, log_edges
+from arraysmith.search.pareto import front
 
 
 class TestGeneticKeepsTheProtocol(OptimiserConformance):
@@ -22,6 +29,27 @@ class TestGeneticWithEveryGeneMutating(OptimiserConformance):
 class TestRandomSearchKeepsTheProtocol(OptimiserConformance):
     optimiser = RandomSearch
     settings = RandomSettings(population=6, generations=5)
+
+
+class TestRandomSearchEvenInChoices(OptimiserConformance):
+    optimiser = RandomSearch
+    settings = RandomSettings(population=6, generations=5, scale="uniform")
+
+
+class TestAnnealingKeepsTheProtocol(OptimiserConformance):
+    optimiser = Annealing
+    settings = AnnealingSettings(population=4, generations=9, patience=3)
+
+
+class TestExhaustiveKeepsTheProtocol(OptimiserConformance):
+    optimiser = Exhaustive
+    settings = ExhaustiveSettings(population=10)
+    seeded = False
+
+
+class TestNsga2KeepsTheProtocol(OptimiserConformance):
+    optimiser = Nsga2
+    settings = Nsga2Settings(population=6, generations=5)
 
 
 WIDE = Domain((50,) * 4, lambda genome: genome)
@@ -122,6 +150,77 @@ def test_impossible_settings_are_refused(settings):
 
 
 def test_the_optimisers_are_found_by_name():
-    assert {"genetic", "random"} <= set(registered("optimiser"))
+    known = {"annealing", "cma", "exhaustive", "genetic", "nevergrad", "nsga2", "pymoo", "random"}
+    assert known <= set(registered("optimiser"))
     assert lookup("optimiser", "genetic") is Genetic
     assert lookup("optimiser", "random") is RandomSearch
+
+
+def test_exhaustive_asks_every_legal_genome_once_in_order():
+    optimiser = Exhaustive(DOMAIN, np.random.default_rng(0), ExhaustiveSettings(population=9))
+    asked = [genome for batch in history(optimiser) for genome in batch]
+    every = itertools.product(*(range(size) for size in DOMAIN.sizes))
+    assert asked == [genome for genome in every if DOMAIN.repair(genome) == genome]
+
+
+def test_exhaustive_refuses_a_space_that_is_too_large():
+    with pytest.raises(InputError, match=r"140 genomes, which must be at most 139"):
+        Exhaustive(DOMAIN, np.random.default_rng(0), ExhaustiveSettings(most=139))
+
+
+def test_annealing_beats_random_search_at_equal_effort():
+    def best(optimiser, settings, seed):
+        run = optimiser(WIDE, np.random.default_rng(seed), settings)
+        return min(distance(genome) for batch in history(run) for genome in batch)
+
+    annealing = AnnealingSettings(population=4, generations=75)
+    random = RandomSettings(population=20, generations=15)
+    found = [
+        [best(Annealing, annealing, seed) for seed in range(9)],
+        [best(RandomSearch, random, seed) for seed in range(9)],
+    ]
+    assert np.median(found[0]) < np.median(found[1])
+
+
+def test_a_cold_walker_never_goes_to_something_worse():
+    settings = AnnealingSettings(population=1, generations=60, start=1e-9, end=1e-9, patience=1000)
+    optimiser = Annealing(WIDE, np.random.default_rng(4), settings)
+    losses = []
+    while genomes := optimiser.ask():
+        optimiser.tell(genomes, [distance(genome) for genome in genomes])
+        losses.append(optimiser._at[0][1])
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]
+
+
+def test_random_search_draws_wide_ranges_evenly_in_the_logarithm():
+    values = tuple(float(x) for x in range(1, 1025))
+    domain = Domain((1024, 1024), lambda genome: genome, magnitudes=(values, ()))
+    settings = RandomSettings(population=2000, generations=1)
+    genomes = RandomSearch(domain, np.random.default_rng(6), settings).ask()
+    small = [sum(values[genome[0]] <= 32 for genome in genomes), sum(g[1] < 32 for g in genomes)]
+    assert 900 < small[0] < 1100  # half of the decades
+    assert small[1] < 120  # a gene without magnitudes: one part in 32
+
+
+def test_doubling_choices_are_drawn_evenly():
+    edges = log_edges(tuple(float(2**i) for i in range(11)))
+    assert np.allclose(np.diff(edges), 1 / 11)
+    assert log_edges((1.0, 2.0, 3.0)) is None
+
+
+def test_nsga2_finds_the_whole_front_of_two_distances():
+    def losses(genome):
+        return tuple(float(sum((g - goal) ** 2 for g in genome)) for goal in (10, 30))
+
+    domain = Domain((50,) * 3, lambda genome: genome, objectives=2)
+    settings = Nsga2Settings(population=24, generations=60)
+    asked = history(Nsga2(domain, np.random.default_rng(7), settings), losses)
+    survivors = {genome for batch in asked[-5:] for genome in batch}
+    points = np.array(sorted(map(losses, survivors)))
+    kept = points[front(points)]
+    assert len(kept) >= 10
+    # Both ends are there, up to a step, and the middle is as good as it can be.
+    assert kept[:, 0].min() <= 6
+    assert kept[:, 1].min() <= 6
+    assert min(np.sqrt(kept).sum(axis=1)) <= 20 * np.sqrt(3) + 1

@@ -133,7 +133,7 @@ def test_defaults_are_written_out_in_the_document(tmp_path):
         ("storage: 8 KiB", "storage: -1 KiB", "-1 KiB", "must not be negative"),
         ("storage: 8 KiB", "storage: null", "null}", "value is missing"),
         ("pes: 12", "pes: 13", "13, storage", "must be exactly 13"),
-        ("name: genetic", "name: genetik", "genetik", "must be one of genetic, random"),
+        ("name: genetic", "name: genetik", "genetik", "must be one of annealing, cma, exhaustive, genetic"),
         ("population: 8", "population: -8", "-8", "at least 2"),
         ("population: 8", "popluation: 8", "popluation", "unknown key"),
         ("parents: 3", "parents: 30", "{name: genetic", "must be at most the population, 8"),
