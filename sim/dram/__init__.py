@@ -1,0 +1,1 @@
+"""DRAM: devices as data files, a controller simulated command by command, energy by command."""

@@ -1,0 +1,431 @@
+"""Commands of one channel: which is ready, and what it changes (kernels).
+
+Times at which a command may go out are kept where they apply: bank, bank group, rank. The larger of
+them counts, so a rule between bank groups may stand for the whole rank: it is never the longer one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from arraysmith.sim.dram.columns import (
+    ACTIVATE,
+    ACTIVE_CYCLES,
+    B_ACT,
+    B_PRE,
+    B_READ,
+    B_WRITE,
+    CLOSED,
+    CLOSED_AFTER_HITS,
+    COLUMN,
+    COMMAND_AT,
+    FCFS,
+    FIRST_READ,
+    FIRST_WRITE,
+    G_ACT,
+    G_READ,
+    G_WRITE,
+    GROUPS,
+    HITS,
+    IN_QUEUES,
+    LAST_COLUMN,
+    LOG_BANK,
+    LOG_CHANNEL,
+    LOG_COLUMN,
+    LOG_COMMAND,
+    LOG_CYCLE,
+    LOG_GROUP,
+    LOG_RANK,
+    LOG_ROW,
+    N_ACT,
+    N_CONFLICTS,
+    N_LOG,
+    N_PRE,
+    N_READ,
+    N_READ_HITS,
+    N_REFRESH,
+    N_WRITE,
+    N_WRITE_HITS,
+    NEVER,
+    NEXT,
+    NONE,
+    OPEN_BANKS,
+    OPEN_ROW,
+    OPEN_SINCE,
+    PAGE,
+    PER_GROUP,
+    PRECHARGE,
+    QUEUED,
+    R_ACT,
+    R_PRE,
+    R_READ,
+    R_REFRESH,
+    R_WRITE,
+    RANKS,
+    READ,
+    READ_CLOSE,
+    READ_CLOSE_ACT,
+    READ_CLOSE_REFRESH,
+    READ_DELAY,
+    READ_PRE,
+    READ_READ_L,
+    READ_READ_O,
+    READ_READ_S,
+    READ_WRITE,
+    READ_WRITE_O,
+    REFRESH,
+    REFRESH_DUE,
+    REFRESH_RANK,
+    ROW,
+    SERIAL,
+    SERVED,
+    STIRRED,
+    T_FAW,
+    T_PPD,
+    T_RAS,
+    T_RC,
+    T_RCD_READ,
+    T_RCD_WRITE,
+    T_RFC,
+    T_RP,
+    T_RRD_L,
+    T_RRD_S,
+    TURN,
+    WANT_PRE,
+    WINDOW,
+    WINDOW_AT,
+    WRITE,
+    WRITE_,
+    WRITE_CLOSE,
+    WRITE_CLOSE_ACT,
+    WRITE_PRE,
+    WRITE_READ_L,
+    WRITE_READ_O,
+    WRITE_READ_S,
+    WRITE_WRITE_L,
+    WRITE_WRITE_O,
+    WRITE_WRITE_S,
+)
+from arraysmith.sim.dram.queues import complete, forget, look, release
+
+Int = NDArray[np.int64]
+
+ANY, ROW_COMMAND, COLUMN_COMMAND = range(3)
+"""What a slot for commands may take."""
+
+
+@njit(cache=True, nogil=True)
+def ready(
+    t: int,
+    c: int,
+    takes: int,
+    skip: int,
+    slot: Int,
+    queue: Int,
+    bank: Int,
+    group: Int,
+    rank: Int,
+    channel: Int,
+    par: Int,
+) -> tuple[int, int, int, int]:
+    """Return (command, bank, entry, cycle) of the first command that is ready in cycle ``t``.
+
+    Banks take turns, beginning after the one served last; within a bank the order of its queue
+    counts. Without a ready command, ``cycle`` is the next in which there may be one.
+
+    Args:
+        t: the cycle.
+        c: the channel.
+        takes: kind of command wanted. The first ready one is offered whatever it is, and the turn
+            goes on; if it is of the other kind there is none.
+        skip: rank that is about to be refreshed, or -1.
+        slot: see ``columns``, as everything after it.
+        queue: entries of the banks.
+        bank: their state.
+        group: earliest cycles by bank group.
+        rank: earliest cycles by rank.
+        channel: whose turn it is; updated.
+        par: parameters.
+    """
+    in_group, in_rank = par[PER_GROUP], par[GROUPS] * par[PER_GROUP]
+    banks = par[RANKS] * in_rank
+    left = channel[c, IN_QUEUES]
+    q = channel[c, TURN]
+    soonest = NEVER
+    for _ in range(banks):
+        if left == 0:
+            break
+        q += 1
+        if q == banks:
+            q = 0
+        b = c * banks + q
+        if bank[b, QUEUED] == 0:
+            continue
+        left -= bank[b, QUEUED]
+        r = q // in_rank
+        if r == skip:
+            continue
+        r += c * par[RANKS]
+        g = b // in_group
+        command, entry, at = NONE, 0, NEVER
+        if bank[b, OPEN_ROW] < 0:
+            at = max(bank[b, B_ACT], group[g, G_ACT], rank[r, R_ACT])
+            at = max(at, rank[r, WINDOW + rank[r, WINDOW_AT]] + par[T_FAW])
+            command = ACTIVATE
+        else:
+            if bank[b, WANT_PRE]:
+                at = max(bank[b, B_PRE], rank[r, R_PRE])
+                command = PRECHARGE
+            i, j = bank[b, FIRST_READ], bank[b, FIRST_WRITE]
+            if par[FCFS] and (i >= 0 or j >= 0) and slot[queue[b, 0], SERIAL] != channel[c, SERVED]:
+                i, j = -1, -1
+            if at > t and i >= 0:
+                when = max(bank[b, B_READ], group[g, G_READ], rank[r, R_READ])
+                if when < at:
+                    command, entry, at = READ, i, when
+            if j >= 0 and (at > t or (command == READ and j < entry)):
+                when = max(bank[b, B_WRITE], group[g, G_WRITE], rank[r, R_WRITE])
+                if when <= t or when < at:
+                    command, entry, at = WRITE_, j, when
+        if at <= t:
+            channel[c, TURN] = q
+            is_column = command in (READ, WRITE_)
+            if (takes == ROW_COMMAND and is_column) or (takes == COLUMN_COMMAND and not is_column):
+                return NONE, 0, 0, t + 1
+            return command, b, entry, t
+        soonest = min(soonest, at)
+    return NONE, 0, 0, soonest
+
+
+@njit(cache=True, nogil=True)
+def _note(
+    t: int, command: int, b: int, row: int, column: int, log: Int, whole: Int, par: Int
+) -> None:
+    if len(log) == 0:
+        return
+    i = whole[N_LOG]
+    whole[N_LOG] = i + 1
+    log[i, LOG_CYCLE] = t
+    log[i, LOG_COMMAND] = command
+    log[i, LOG_BANK] = b % par[PER_GROUP]
+    b //= par[PER_GROUP]
+    log[i, LOG_GROUP] = b % par[GROUPS]
+    b //= par[GROUPS]
+    log[i, LOG_RANK] = b % par[RANKS]
+    log[i, LOG_CHANNEL] = b // par[RANKS]
+    log[i, LOG_ROW] = row
+    log[i, LOG_COLUMN] = column
+
+
+@njit(cache=True, nogil=True)
+def _closed(t: int, b: int, r: int, bank: Int, rank: Int) -> None:
+    """Note that the row of bank ``b`` is closed."""
+    bank[b, OPEN_ROW] = -1
+    bank[b, HITS] = 0
+    rank[r, OPEN_BANKS] -= 1
+    if rank[r, OPEN_BANKS] == 0:
+        rank[r, ACTIVE_CYCLES] += t - rank[r, OPEN_SINCE]
+
+
+@njit(cache=True, nogil=True)
+def issue_row(
+    t: int,
+    command: int,
+    b: int,
+    slot: Int,
+    queue: Int,
+    bank: Int,
+    group: Int,
+    rank: Int,
+    channel: Int,
+    log: Int,
+    whole: Int,
+    par: Int,
+) -> None:
+    """Open the row that the first entry of bank ``b`` needs, or close the one that is open."""
+    in_rank = par[GROUPS] * par[PER_GROUP]
+    r, g = b // in_rank, b // par[PER_GROUP]
+    c = r // par[RANKS]
+    if command == ACTIVATE:
+        row = slot[queue[b, 0], ROW]
+        bank[b, OPEN_ROW] = row
+        bank[b, B_ACT] = max(bank[b, B_ACT], t + par[T_RC])
+        bank[b, B_PRE] = max(bank[b, B_PRE], t + par[T_RAS])
+        bank[b, B_READ] = max(bank[b, B_READ], t + par[T_RCD_READ])
+        bank[b, B_WRITE] = max(bank[b, B_WRITE], t + par[T_RCD_WRITE])
+        group[g, G_ACT] = max(group[g, G_ACT], t + par[T_RRD_L])
+        rank[r, R_ACT] = max(rank[r, R_ACT], t + par[T_RRD_S])
+        at = rank[r, WINDOW_AT]
+        rank[r, WINDOW + at] = t
+        rank[r, WINDOW_AT] = (at + 1) & 3
+        if rank[r, OPEN_BANKS] == 0:
+            rank[r, OPEN_SINCE] = t
+        rank[r, OPEN_BANKS] += 1
+        channel[c, N_ACT] += 1
+    else:
+        row = bank[b, OPEN_ROW]
+        bank[b, B_ACT] = max(bank[b, B_ACT], t + par[T_RP])
+        rank[r, R_REFRESH] = max(rank[r, R_REFRESH], t + par[T_RP])
+        rank[r, R_PRE] = max(rank[r, R_PRE], t + par[T_PPD])
+        _closed(t, b, r, bank, rank)
+        channel[c, N_PRE] += 1
+    _note(t, command, b, row, -1, log, whole, par)
+    look(b, slot, queue, bank, par)
+
+
+@njit(cache=True, nogil=True)
+def issue_column(
+    t: int,
+    b: int,
+    entry: int,
+    slot: Int,
+    ask: Int,
+    done: Int,
+    queue: Int,
+    bank: Int,
+    group: Int,
+    rank: Int,
+    channel: Int,
+    table: Int,
+    log: Int,
+    whole: Int,
+    par: Int,
+) -> None:
+    """Read or write for an entry of the queue of bank ``b``, which leaves it."""
+    ranks, in_rank = par[RANKS], par[GROUPS] * par[PER_GROUP]
+    r, g = b // in_rank, b // par[PER_GROUP]
+    c = r // ranks
+    k = queue[b, entry]
+    write = slot[k, WRITE]
+    row = slot[k, ROW]
+    close = par[PAGE] == CLOSED
+    if par[PAGE] == CLOSED_AFTER_HITS:
+        close = True
+        for i in range(bank[b, QUEUED]):
+            close = close and (i == entry or slot[queue[b, i], ROW] != row)
+    for i in range(entry + 1, bank[b, QUEUED]):
+        queue[b, i - 1] = queue[b, i]
+    bank[b, QUEUED] -= 1
+    channel[c, IN_QUEUES] -= 1
+    channel[c, STIRRED] = 1
+    channel[c, SERVED] += 1
+    hit = bank[b, HITS] > 0
+    bank[b, HITS] += 1
+    whole[LAST_COLUMN] = t
+    if write:
+        channel[c, N_WRITE] += 1
+        channel[c, N_WRITE_HITS] += hit
+        group[g, G_READ] = max(group[g, G_READ], t + par[WRITE_READ_L])
+        group[g, G_WRITE] = max(group[g, G_WRITE], t + par[WRITE_WRITE_L])
+        to_pre, to_act, to_refresh = par[WRITE_PRE], par[WRITE_CLOSE_ACT], par[WRITE_CLOSE_ACT]
+        own_read, own_write = par[WRITE_READ_S], par[WRITE_WRITE_S]
+        other_read, other_write = par[WRITE_READ_O], par[WRITE_WRITE_O]
+        command = WRITE_CLOSE if close else WRITE_
+    else:
+        channel[c, N_READ] += 1
+        channel[c, N_READ_HITS] += hit
+        group[g, G_READ] = max(group[g, G_READ], t + par[READ_READ_L])
+        group[g, G_WRITE] = max(group[g, G_WRITE], t + par[READ_WRITE])
+        to_pre, to_act = par[READ_PRE], par[READ_CLOSE_ACT]
+        to_refresh = par[READ_CLOSE_REFRESH]
+        own_read, own_write = par[READ_READ_S], par[READ_WRITE]
+        other_read, other_write = par[READ_READ_O], par[READ_WRITE_O]
+        command = READ_CLOSE if close else READ
+    for i in range(c * ranks, (c + 1) * ranks):
+        own = i == r
+        rank[i, R_READ] = max(rank[i, R_READ], t + (own_read if own else other_read))
+        rank[i, R_WRITE] = max(rank[i, R_WRITE], t + (own_write if own else other_write))
+    if close:
+        bank[b, B_ACT] = max(bank[b, B_ACT], t + to_act)
+        rank[r, R_REFRESH] = max(rank[r, R_REFRESH], t + to_refresh)
+        _closed(t, b, r, bank, rank)
+    else:
+        bank[b, B_PRE] = max(bank[b, B_PRE], t + to_pre)
+    _note(t, command, b, row, slot[k, COLUMN], log, whole, par)
+    if not par[FCFS]:
+        forget(k, slot, table)
+    if write:
+        release(k, slot, whole)
+    while not write and k >= 0:
+        after = slot[k, NEXT]
+        complete(k, t + par[READ_DELAY], slot, ask, done, channel, whole)
+        release(k, slot, whole)
+        k = after
+    look(b, slot, queue, bank, par)
+
+
+@njit(cache=True, nogil=True)
+def issue(
+    t: int,
+    c: int,
+    takes: int,
+    skip: int,
+    slot: Int,
+    ask: Int,
+    done: Int,
+    queue: Int,
+    bank: Int,
+    group: Int,
+    rank: Int,
+    channel: Int,
+    table: Int,
+    log: Int,
+    whole: Int,
+    par: Int,
+) -> int:
+    """Issue the first command that is ready and return it, or ``NONE``: see ``ready``."""
+    command, b, entry, at = ready(t, c, takes, skip, slot, queue, bank, group, rank, channel, par)
+    channel[c, COMMAND_AT] = min(channel[c, COMMAND_AT], at)
+    if command in (ACTIVATE, PRECHARGE):
+        channel[c, N_CONFLICTS] += command == PRECHARGE
+        issue_row(t, command, b, slot, queue, bank, group, rank, channel, log, whole, par)
+    elif command != NONE:
+        issue_column(
+            t, b, entry, slot, ask, done, queue, bank, group, rank, channel, table, log, whole, par
+        )
+    return int(command)
+
+
+@njit(cache=True, nogil=True)
+def refresh(
+    t: int,
+    c: int,
+    slot: Int,
+    queue: Int,
+    bank: Int,
+    group: Int,
+    rank: Int,
+    channel: Int,
+    log: Int,
+    whole: Int,
+    par: Int,
+) -> int:
+    """Work on the refresh that is due: close a row of the rank, or refresh it.
+
+    Returns:
+        The command issued, or ``NONE``; then ``COMMAND_AT`` may have come nearer.
+    """
+    in_rank = par[GROUPS] * par[PER_GROUP]
+    r = c * par[RANKS] + channel[c, REFRESH_RANK]
+    if rank[r, OPEN_BANKS] == 0:
+        at = rank[r, R_REFRESH]
+        if t < at:
+            channel[c, COMMAND_AT] = min(channel[c, COMMAND_AT], at)
+            return NONE
+        rank[r, R_ACT] = max(rank[r, R_ACT], t + par[T_RFC])
+        rank[r, R_REFRESH] = t + par[T_RFC]
+        channel[c, REFRESH_DUE] -= 1
+        channel[c, REFRESH_RANK] = (channel[c, REFRESH_RANK] + 1) % par[RANKS]
+        channel[c, N_REFRESH] += 1
+        _note(t, REFRESH, r * in_rank, -1, -1, log, whole, par)
+        return REFRESH
+    for b in range(r * in_rank, (r + 1) * in_rank):
+        if bank[b, OPEN_ROW] >= 0:
+            at = max(bank[b, B_PRE], rank[r, R_PRE])
+            if at <= t:
+                issue_row(t, PRECHARGE, b, slot, queue, bank, group, rank, channel, log, whole, par)
+                return PRECHARGE
+            channel[c, COMMAND_AT] = min(channel[c, COMMAND_AT], at)
+    return NONE

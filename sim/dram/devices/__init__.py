@@ -1,0 +1,1 @@
+"""DRAM devices that ship with the project, one file each."""
