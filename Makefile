@@ -42,7 +42,7 @@ bench: .venv/installed
 	$(BIN)/python validation/bench_traces.py
 	$(if $(PEER_PYTHON),$(BIN)/python validation/bench_scalesim.py --peer-python $(PEER_PYTHON))
 
-SUITES := maestro poster-energy rtl scalesim silicon timeloop zigzag
+SUITES := maestro poster-energy rtl scalesim silicon spatial-rtl timeloop zigzag
 
 # `make -k validate` goes on behind one that is out of tolerance.
 validate: $(addprefix validate-,$(SUITES))

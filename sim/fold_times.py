@@ -30,17 +30,34 @@ drain of output stationary, too, while their tool leaves it out). With overlap
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from arraysmith.sim.array_registers import ArrayRegisters
 from arraysmith.sim.folding import Folding
 
 Used = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+DRAINS = {"free": "free", "bus": "bus", "shift": "rows"}
+"""Drains of ``Systolic`` -> those of ``ArrayRegisters``."""
+
+
+@dataclass(frozen=True)
 class FoldTimes:
     """Times of the folds of one folding; see the head of the module."""
 
     folding: Folding
+
+    @cached_property
+    def registers(self) -> ArrayRegisters:
+        """The array as registers: one in every MAC, that of the sum."""
+        held = self.folding.dataflow == "os"
+        return ArrayRegisters(
+            self.folding.array_rows,
+            self.folding.array_columns,
+            dataflow="os" if held else "ws",
+            drain=DRAINS[self.folding.wiring.drain] if held else "free",
+        )
 
     @property
     def overlapped(self) -> bool:
@@ -56,13 +73,11 @@ class FoldTimes:
 
     def lead(self, used: Used) -> int:
         """Return the cycles before step 0 in which the stationary operand enters; A above."""
-        return 0 if self.folding.dataflow == "os" else self.folding.extent(used)[0]
+        return self.registers.lead(self.folding.extent(used))
 
     def tail(self, used: Used, length: int) -> int:
         """Return the cycles from step 0 to the end of a fold whose steps take ``length`` cycles."""
-        rows, columns = self.folding.extent(used)
-        drain = {"free": 0, "bus": 1, "shift": rows}[self.folding.wiring.drain]
-        return length + rows + columns - 2 + (drain if self.folding.dataflow == "os" else 0)
+        return self.registers.tail(self.folding.extent(used), length)
 
     def distance(self, used: Used, after: Used, length: int, lead: int) -> int:
         """Return the cycles from step 0 of a fold to step 0 of the next one.
