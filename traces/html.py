@@ -21,9 +21,18 @@ from arraysmith.traces.html_tables import (
 )
 from arraysmith.traces.page import ReportPage
 from arraysmith.traces.plots.convergence import convergence_figure
-from arraysmith.traces.plots.cycles import both_models, cycles_by_cause, layer_bars
+from arraysmith.traces.plots.cycles import (
+    both_models,
+    cycles_by_cause,
+    layer_bars,
+    models_scatter,
+)
 from arraysmith.traces.plots.energy import energy_by_level, energy_by_tensor
+from arraysmith.traces.plots.front import front_figure
 from arraysmith.traces.plots.pe_map import pe_map
+from arraysmith.traces.plots.roofline import roofline_figure
+from arraysmith.traces.plots.sensitivity import sensitivity_figure
+from arraysmith.traces.plots.timeline import timeline_figure
 from arraysmith.traces.schema import part_path
 
 
@@ -122,6 +131,37 @@ def _convergence(page: ReportPage, figures: _Figures) -> str:
     return _section("Convergence of the search", figures.place(drawn, "loss per generation"))
 
 
+def _front(page: ReportPage, figures: _Figures) -> str:
+    if not page.front:
+        return ""
+    note = f"{len(page.front.points):,} designs, none of which is worse than another in everything."
+    drawn = figures.place(front_figure(page.front), "Pareto front")
+    return _section("Pareto front", _note(note), drawn)
+
+
+def _sensitivity(page: ReportPage, figures: _Figures) -> str:
+    if not page.sensitivity:
+        return ""
+    return _section(
+        "What the best design leans on",
+        _note(
+            "One number changed at a time, the mappings chosen anew; a neighbour may break the "
+            "budget. No bar: the end of the range, or nothing fits."
+        ),
+        figures.place(sensitivity_figure(page.sensitivity), "sensitivity of the best design"),
+    )
+
+
+def _roofline(page: ReportPage, figures: _Figures) -> str:
+    if not page.top or not page.top[0].analytical.roofline:
+        return ""
+    return _section(
+        "Roofline of the best design",
+        _note("A roof per part of the machine; a point per part where each model puts the run."),
+        figures.place(roofline_figure(page.top[0]), "roofline of the best design"),
+    )
+
+
 def _energy(page: ReportPage, figures: _Figures) -> str:
     if not page.designs:
         return ""
@@ -159,6 +199,7 @@ def _models(page: ReportPage, figures: _Figures) -> str:
     return _section(
         "Closed form against simulation",
         models_table(page.top),
+        figures.place(models_scatter(page.top, page.layers), "cycles by both models"),
         figures.place(both_models(page.top), "cycles by cause in both models"),
         "<h3>The difference by cause</h3>",
         _note("Cycles that the simulation has more (+) or fewer (-) than the closed form."),
@@ -169,9 +210,15 @@ def _models(page: ReportPage, figures: _Figures) -> str:
 def _layers(page: ReportPage, figures: _Figures) -> str:
     if not page.layers:
         return ""
+    timed = all(layer.cycle is not None for layer in page.layers)
+    timeline = (
+        "<h3>The best design in time, simulated</h3>",
+        figures.place(timeline_figure(page.layers), "layers in time"),
+    )
     return _section(
         "Layers",
         layers_table(page.layers),
+        *(timeline if timed else ()),
         "<h3>All runs of one inference</h3>",
         figures.place(layer_bars(page.layers, "cycles"), "cycles per layer"),
         figures.place(layer_bars(page.layers, "energy"), "energy per layer"),
@@ -204,6 +251,9 @@ SECTIONS: Sequence[Callable[[ReportPage, _Figures], str]] = (
     _before_after,
     _hardware,
     _convergence,
+    _front,
+    _sensitivity,
+    _roofline,
     _energy,
     _time,
     _pe_use,

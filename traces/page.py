@@ -76,12 +76,62 @@ class Convergence:
         population_best: lowest loss within each generation.
         population_median: median loss of each generation.
         loss: what the loss is, for the axis, for example ``loss relative to the baseline``.
+        seeds: ``best`` of the same search from other seeds; they may differ in length.
     """
 
     best: tuple[float, ...]
     population_best: tuple[float, ...]
     population_median: tuple[float, ...]
     loss: str = "loss"
+    seeds: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """One design that no other beats in every objective.
+
+    Attributes:
+        label: of the design, for example ``#3``.
+        values: one per objective of the front.
+        note: its hardware in a few words; may be empty.
+    """
+
+    label: str
+    values: tuple[float, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Designs none of which is worse than another in everything.
+
+    Attributes:
+        objectives: two or three, each with its unit: ``energy, pJ``; less is better.
+        points: sorted by the first objective.
+    """
+
+    objectives: tuple[str, ...]
+    points: tuple[FrontPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """What the winner would lose or gain if one number of its hardware were another.
+
+    Attributes:
+        path: of the number, for example ``glb.depth``.
+        chosen: the winner's value, one of ``values``.
+        values: what it may be, ascending.
+        losses: of the winner with each of them, its mappings chosen anew; None where no mapping is
+            legal.
+        loss: of the winner.
+    """
+
+    path: str
+    chosen: str
+    values: tuple[str, ...]
+    losses: tuple[float | None, ...]
+    loss: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +197,14 @@ class LayerRow:
         repeat: how many times it runs in one inference.
         best: Report of one run on the best design.
         baseline: Report of one run on the original design; None when there is none.
+        cycle: Report of one simulated run on the best design; None when it was not simulated.
     """
 
     name: str
     repeat: int
     best: Report
     baseline: Report | None = None
+    cycle: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +218,8 @@ class ReportPage:
         comparison: splits the gain into mapping and hardware.
         hardware: poster-style table, a row per component; ``traces.describe.hardware_table``.
         convergence: of the search.
+        front: of a search with several objectives.
+        sensitivity: of the winner to each number of its hardware.
         designs: Reports whose energy is broken down side by side, the original first.
         pe_use: PE heat maps, the original first.
         top: best designs, analytical and simulated.
@@ -181,6 +235,8 @@ class ReportPage:
     comparison: Comparison | None = None
     hardware: Table | None = None
     convergence: Convergence | None = None
+    front: Front | None = None
+    sensitivity: tuple[Sensitivity, ...] = ()
     designs: tuple[Design, ...] = ()
     pe_use: tuple[PeUse, ...] = ()
     top: tuple[Pair, ...] = ()
@@ -204,6 +260,8 @@ class ReportPage:
             },
             "hardware": self.hardware and asdict(self.hardware),
             "convergence": self.convergence and asdict(self.convergence),
+            "front": self.front and asdict(self.front),
+            "sensitivity": [asdict(x) for x in self.sensitivity],
             "designs": [{"label": x.label, "report": x.report.to_dict()} for x in self.designs],
             "pe_use": [asdict(x) for x in self.pe_use],
             "top": [
@@ -222,6 +280,7 @@ class ReportPage:
                     "repeat": x.repeat,
                     "best": x.best.to_dict(),
                     "baseline": x.baseline and x.baseline.to_dict(),
+                    "cycle": x.cycle and x.cycle.to_dict(),
                 }
                 for x in self.layers
             ],
@@ -259,6 +318,12 @@ def _page(plain: dict[str, Any]) -> ReportPage:
             tuple(convergence["population_best"]),
             tuple(convergence["population_median"]),
             convergence["loss"],
+            tuple(tuple(x) for x in convergence.get("seeds", ())),
+        ),
+        front=plain.get("front") and _front(plain["front"]),
+        sensitivity=tuple(
+            Sensitivity(x["path"], x["chosen"], tuple(x["values"]), tuple(x["losses"]), x["loss"])
+            for x in plain.get("sensitivity", ())
         ),
         designs=tuple(Design(x["label"], report(x["report"])) for x in plain["designs"]),
         pe_use=tuple(
@@ -271,10 +336,21 @@ def _page(plain: dict[str, Any]) -> ReportPage:
         mappings=tuple(Text(**x) for x in plain["mappings"]),
         layers=tuple(
             LayerRow(
-                x["name"], x["repeat"], report(x["best"]), x["baseline"] and report(x["baseline"])
+                x["name"],
+                x["repeat"],
+                report(x["best"]),
+                x["baseline"] and report(x["baseline"]),
+                x.get("cycle") and report(x["cycle"]),
             )
             for x in plain["layers"]
         ),
         files=tuple((what, path) for what, path in plain["files"]),
         provenance=dict(plain["provenance"]),
+    )
+
+
+def _front(plain: dict[str, Any]) -> Front:
+    return Front(
+        tuple(plain["objectives"]),
+        tuple(FrontPoint(x["label"], tuple(x["values"]), x["note"]) for x in plain["points"]),
     )

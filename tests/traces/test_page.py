@@ -9,6 +9,7 @@ from arraysmith.arch.architecture import Architecture, Fanout, Systolic
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping, from_factors
 from arraysmith.arch.problem import conv
+from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.loop_nest import loop_nest
 from arraysmith.traces.describe import hardware_table, pe_use
 from arraysmith.traces.html import SECTIONS, render_html, write_html
@@ -17,12 +18,21 @@ from arraysmith.traces.page import (
     Convergence,
     Design,
     DesignRow,
+    Front,
+    FrontPoint,
     LayerRow,
     Pair,
     PeUse,
     ReportPage,
+    Sensitivity,
     Text,
 )
+from arraysmith.traces.plots.convergence import convergence_figure
+from arraysmith.traces.plots.cycles import models_scatter
+from arraysmith.traces.plots.front import front_figure
+from arraysmith.traces.plots.roofline import roofline_figure
+from arraysmith.traces.plots.sensitivity import sensitivity_figure
+from arraysmith.traces.plots.timeline import timeline_figure
 
 BEFORE, BETWEEN, AFTER = report(4000, 3.0), report(3000, 2.5), report(1234, 1.0)
 PAGE = ReportPage(
@@ -36,15 +46,31 @@ PAGE = ReportPage(
     hardware=hardware_table(
         (("original", DESIGN), ("best", DESIGN.with_values({"glb.depth": 99})))
     ),
-    convergence=Convergence((1.0, 0.5), (1.0, 0.625), (2.0, 1.5), "loss"),
+    convergence=Convergence(
+        (1.0, 0.5), (1.0, 0.625), (2.0, 1.5), "loss", ((0.875,), (0.75, 0.625, 0.25))
+    ),
+    front=Front(
+        ("latency, cycles", "energy, pJ", "area, um2"),
+        (FrontPoint("#1", (10.0, 5.0, 7.0), "4 x 2"), FrontPoint("#2", (20.0, 2.5, 6.0))),
+    ),
+    sensitivity=(
+        Sensitivity("glb.depth", "128", ("64", "128", "256"), (2.5, 2.0, 1.5), 2.0),
+        Sensitivity("array.mesh_x", "8", ("4", "8"), (None, 2.0), 2.0),
+    ),
     designs=(Design("original", BEFORE), Design("best", AFTER)),
     pe_use=(PeUse("best", ((1.0, 0.5), (0.0, 0.0))),),
     top=(Pair("#1", AFTER, report(1300, 1.0, "cycle"), "4 x 2"),),
     mappings=(Text("best", loop_nest(DESIGN, LAYER, MAPPING)),),
-    layers=(LayerRow("one", 2, AFTER, BEFORE), LayerRow("two", 1, BETWEEN, BEFORE)),
+    layers=(
+        LayerRow("one", 2, AFTER, BEFORE, report(1300, 1.0, "cycle")),
+        LayerRow("two", 1, BETWEEN, BEFORE, report(3100, 2.5, "cycle")),
+    ),
     files=(("traces", "best.h5"),),
     provenance={"tool": "arraysmith", "seed": 3},
 )
+
+CLOSED = AnalyticalModel().evaluate(DESIGN, LAYER, MAPPING)
+BALANCED = Pair("#1", CLOSED, replace(CLOSED, fidelity="cycle", stalls=(("fill", 100),)))
 
 
 def without_library(html):
@@ -138,7 +164,8 @@ def test_every_section_is_left_out_when_it_has_nothing_to_show():
     html = render_html(ReportPage("title", "summary"))
     assert "<h2>" not in html
     assert len(html) < 20_000
-    assert render_html(PAGE).count("<h2>") == len(SECTIONS)
+    full = replace(PAGE, top=(BALANCED,))
+    assert render_html(full).count("<h2>") == len(SECTIONS)
 
 
 def test_equal_pages_give_equal_files(tmp_path):
@@ -187,3 +214,45 @@ def test_a_folded_array_is_busy_where_more_folds_reach():
     # 4 filters on 3 columns: the first column works twice; 4 outputs on 4 rows, 4 MACs each.
     assert use.busy == (((0.08, 0.04, 0.04),) * 4)
     assert sum(map(sum, use.busy)) * 100 == pytest.approx(layer.macs)
+
+
+def test_the_band_of_seeds_lies_between_their_quartiles():
+    drawn = convergence_figure(PAGE.convergence)
+    high, low, middle = (list(trace.y) for trace in drawn.data[:3])
+    assert middle == [0.875, 0.625, 0.5]
+    assert all(a <= b <= c for a, b, c in zip(low, middle, high, strict=True))
+
+
+def test_a_front_shows_every_design_and_colours_the_third_objective():
+    points = front_figure(PAGE.front).data[0]
+    assert (list(points.x), list(points.y)) == ([10.0, 20.0], [5.0, 2.5])
+    assert list(points.marker.color) == [7.0, 6.0]
+    assert "4 x 2" in points.text[0]
+
+
+def test_sensitivity_is_the_change_of_the_loss_beside_the_chosen_value():
+    lower, higher = sensitivity_figure(PAGE.sensitivity).data
+    assert list(lower.x) == [25.0, None]
+    assert list(higher.x) == [-25.0, None]
+
+
+def test_the_timeline_puts_layers_one_after_the_other():
+    drawn = timeline_figure(PAGE.layers)
+    first = [min(trace.base[i] for trace in drawn.data) for i in range(2)]
+    assert first == [0, 2 * 1300]
+    lengths = [sum(trace.x[i] for trace in drawn.data) for i in range(2)]
+    assert lengths == [2 * 1300, 3100]
+
+
+def test_the_scatter_holds_designs_and_simulated_layers():
+    drawn = models_scatter(PAGE.top, PAGE.layers)
+    assert [len(trace.x) for trace in drawn.data] == [2, 1, 2]
+    assert "1,234 against 1,300 cycles, -5.08 %" in drawn.data[1].text[0]
+
+
+def test_no_point_lies_above_the_roof_of_computing():
+    drawn = roofline_figure(BALANCED)
+    roof = drawn.data[0].y[0]
+    reached = [y for trace in drawn.data if trace.mode == "markers" for y in trace.y]
+    assert reached
+    assert max(reached) <= roof

@@ -39,6 +39,56 @@ def both_models(pairs: Sequence[Pair]) -> go.Figure:
     return cycles_by_cause(designs)
 
 
+def models_scatter(pairs: Sequence[Pair], layers: Sequence[LayerRow]) -> go.Figure:
+    """Return a point per design and per simulated layer: cycles by both models.
+
+    Points on the line agree. The cause that the closed form misses most is told when hovering.
+    """
+    drawn = figure(420)
+    groups = [
+        ("designs", [(pair.label, pair.analytical, pair.cycle) for pair in pairs]),
+        ("layers of the best", [(x.name, x.best, x.cycle) for x in layers if x.cycle is not None]),
+    ]
+    shown = [point for _, points in groups for point in points]
+    ends = [
+        min(min(closed.cycles, cycle.cycles) for _, closed, cycle in shown),
+        max(max(closed.cycles, cycle.cycles) for _, closed, cycle in shown),
+    ]
+    drawn.add_scatter(
+        x=ends,
+        y=ends,
+        mode="lines",
+        name="equal",
+        line={"color": COMPUTE_COLOUR, "dash": "dot"},
+        hoverinfo="skip",
+    )
+    for (name, points), colour in zip(groups, PALETTE, strict=False):
+        if not points:
+            continue
+        drawn.add_scatter(
+            x=[closed.cycles for _, closed, _ in points],
+            y=[cycle.cycles for _, _, cycle in points],
+            mode="markers",
+            name=name,
+            marker={"size": 9, "color": colour},
+            text=[_missed(*point) for point in points],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    drawn.update_xaxes(type="log", title_text="cycles, closed form", tickformat="~s")
+    drawn.update_yaxes(type="log", title_text="cycles, simulated", tickformat="~s")
+    return drawn
+
+
+def _missed(label: str, closed: Report, cycle: Report) -> str:
+    """Return what a point tells: both numbers, the error, the longest wait."""
+    error = 100 * (closed.cycles / cycle.cycles - 1)
+    longest = max(cycle.stalls, key=lambda stall: stall[1], default=("none", 0))
+    return (
+        f"{label}: {closed.cycles:,} against {cycle.cycles:,} cycles, {error:+.2f} %"
+        f"<br>longest wait: {longest[0]}, {longest[1]:,} cycles"
+    )
+
+
 def layer_bars(layers: Sequence[LayerRow], quantity: str) -> go.Figure:
     """Return bars per layer, original beside best, all runs of one inference counted.
 
