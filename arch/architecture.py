@@ -1,17 +1,15 @@
 """The hardware: a chain of memories and fan-outs from off-chip memory down to the MACs.
 
-Every number a search may change has a path, ``glb.depth`` or ``array.mesh_x``: the name of a
-level and the name of its field.
+Every number a search may change has a path, ``glb.depth`` or ``array.mesh_x``: see ``paths``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 from math import prod
-from typing import Any
 
 from arraysmith.arch.errors import ArraysmithError, nearest
 from arraysmith.arch.layout import Layout
@@ -350,38 +348,13 @@ class Architecture:
         return sum(memory.capacity_bits * self.instances(memory.name) for memory in self.memories)
 
     def value(self, path: str) -> int:
-        """Return the number at ``path`` (``level.field``)."""
-        name, field = _split(path)
-        owner = self.compute if name == self.compute.name else self.level(name)
-        value = getattr(owner, _known_field(owner, field, path))
-        if not isinstance(value, int):
-            raise ArraysmithError(f"{path} is not an integer: {value!r}")
-        return value
+        """Return the number at ``path`` (``level.field``), see ``paths.value_at``."""
+        from arraysmith.arch.paths import value_at  # it needs these types
+
+        return value_at(self, path)
 
     def with_values(self, values: Dict[str, int]) -> Architecture:
         """Return a copy with the numbers at the given paths replaced."""
-        changes: dict[str, dict[str, Any]] = {}
-        for path, value in values.items():
-            name, field = _split(path)
-            owner = self.compute if name == self.compute.name else self.level(name)
-            changes.setdefault(name, {})[_known_field(owner, field, path)] = value
-        levels = tuple(
-            replace(level, **changes[level.name]) if level.name in changes else level
-            for level in self.levels
-        )
-        compute = replace(self.compute, **changes.get(self.compute.name, {}))
-        return replace(self, levels=levels, compute=compute)
+        from arraysmith.arch.paths import with_values  # it needs these types
 
-
-def _split(path: str) -> tuple[str, str]:
-    name, dot, field = path.partition(".")
-    if not dot:
-        raise ArraysmithError(f"path {path!r} must be level.field, for example glb.depth")
-    return name, field
-
-
-def _known_field(owner: Level | Compute, field: str, path: str) -> str:
-    names = [f.name for f in fields(owner)]
-    if field not in names:
-        raise ArraysmithError(f"{path}: no field {field!r}: {nearest(field, names)}")
-    return field
+        return with_values(self, values)

@@ -32,6 +32,7 @@ from arraysmith.arch.units import (
     parse_cycles,
     parse_energy_pj,
     parse_length_um,
+    parse_power_mw,
     parse_rate,
     parse_size,
 )
@@ -119,6 +120,9 @@ Length = Annotated[int, BeforeValidator(parse_length_um), Field(ge=1, le=10**6),
 SquareMicrometres = Annotated[float, BeforeValidator(parse_area_um2), Field(gt=0), _text("2 mm2")]
 
 
+Milliwatts = Annotated[float, BeforeValidator(parse_power_mw), Field(gt=0), _text("450 mW")]
+
+
 def _positive_rate(value: Any) -> Rate:
     rate = parse_rate(value)
     if rate.amount == 0:
@@ -136,6 +140,14 @@ def _words_only(value: Any) -> Rate:
     return rate
 
 
+def _per_second(value: Any) -> Rate:
+    rate = _positive_rate(value)
+    if rate.per != "bits/s":
+        raise SpecError("must be per second", "for example 25.6 GB/s")
+    return rate
+
+
+PinBandwidth = Annotated[Rate, PlainValidator(_per_second), _text("25.6 GB/s")]
 WordBandwidth = Annotated[Rate, PlainValidator(_words_only), _text("4 words/cycle")]
 
 
@@ -380,3 +392,5 @@ class BudgetSpec(Spec):
     max_pes: Count | None = Field(default=None, description="at most this many MAC units")
     storage: Size | None = Field(default=None, description="on-chip storage, at most")
     area: SquareMicrometres | None = Field(default=None, description="chip area, at most")
+    power: Milliwatts | None = Field(default=None, description="chip at full work, at most")
+    bandwidth: PinBandwidth | None = Field(default=None, description="off-chip, both ways, at most")

@@ -36,6 +36,7 @@ _PICOJOULES = {
     "uJ": Fraction(10**6),
 }
 _MICROMETRES = {"um": 1, "mm": 1000}
+_MILLIWATTS = {"uW": Fraction(1, 1000), "mW": Fraction(1), "W": Fraction(1000)}
 _SQUARE_MICROMETRES = {"um2": 1, "mm2": 10**6}
 
 
@@ -125,6 +126,11 @@ def parse_area_um2(value: Written) -> float:
     return _float(
         _amount(value, "an area", _SQUARE_MICROMETRES, bare=False, examples="2.5 mm2, 900 um2")
     )
+
+
+def parse_power_mw(value: Written) -> float:
+    """Return milliwatts of ``450 mW``, ``1.5 W``; the nearest float."""
+    return _float(_amount(value, "a power", _MILLIWATTS, bare=False, examples="450 mW, 1.5 W"))
 
 
 def parse_rate(value: Written) -> Rate:

@@ -14,6 +14,7 @@ from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.search.evaluate import (
+    Finder,
     MappedDesign,
     Scored,
     best_candidates,
@@ -45,7 +46,7 @@ class Baselines:
 def score_baselines(
     run: Run,
     model: Model,
-    tables: Sequence[MappingTable],
+    tables: Sequence[Finder],
     seed: np.random.SeedSequence,
 ) -> Baselines:
     """Return the template with its original and with its best mappings.
@@ -102,7 +103,7 @@ def _drawn_mappings(
     return drawn
 
 
-def _best_mappings(run: Run, tables: Sequence[MappingTable]) -> list[Mapping]:
+def _best_mappings(run: Run, tables: Sequence[Finder]) -> list[Mapping]:
     found = best_candidates(run, tables, run.template)
     if found is None:
         faults = [
@@ -115,7 +116,7 @@ def _best_mappings(run: Run, tables: Sequence[MappingTable]) -> list[Mapping]:
 
 
 def why_unmappable(
-    table: MappingTable, problem: Problem, architecture: Architecture, objective: str
+    table: Finder, problem: Problem, architecture: Architecture, objective: str
 ) -> str | None:
     """Return why ``table`` has no legal mapping of ``problem`` on a design; None if it has one.
 
@@ -125,6 +126,8 @@ def why_unmappable(
     """
     if table.best(architecture, objective) is not None:
         return None
+    if not isinstance(table, MappingTable):
+        return f"the mapper found no legal mapping of {problem.name}"
     bounded = [memory.name for memory in architecture.memories if memory.depth is not None]
     for kept in bounded:
         others = _unbounded(architecture, [x for x in bounded if x != kept])

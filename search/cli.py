@@ -15,9 +15,15 @@ import click
 @click.option("--out", required=True, metavar="DIR", help="Folder for the results; new or empty.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="In place of the run file's.")
 @click.option(
+    "-j",
     "--workers",
     type=click.IntRange(min=1),
     help="Processes and threads; the number of cores when left out. Results do not depend on it.",
+)
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Dask scheduler that runs the tasks in place of processes here: tcp://host:port.",
 )
 @click.option("--resume", is_flag=True, help="Continue the search that DIR holds.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -29,6 +35,7 @@ def search(
     out: str,
     seed: int | None,
     workers: int | None,
+    cluster: str | None,
     resume: bool,
     as_json: bool,
 ) -> None:
@@ -54,14 +61,16 @@ def search(
                 workers=workers or os.cpu_count() or 1,
                 resume=resume,
                 progress=bars,
+                address=cluster,
             )
+            speed = bars.speed()
     except KeyboardInterrupt:
         click.echo(f"interrupted; continue with: {resume_command(sys.argv)}", err=True)
         context.exit(130)
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(result_text(document, folder))
+        click.echo(result_text(document, folder, speed))
 
 
 def resume_command(arguments: list[str]) -> str:

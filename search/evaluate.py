@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 
 from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.budget import chip_area_um2
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Layer
 from arraysmith.search.ledger import Evaluation
 from arraysmith.search.mapper import Candidate, MappingTable, build_table
 from arraysmith.search.objective import Cost, Figures
-from arraysmith.search.run import Run
-from arraysmith.search.space import Genome, Space
+from arraysmith.search.run import Rival, Run
+from arraysmith.search.space import DATAFLOW, MAPPED_BY, Genome, MappingChoice, Space
 from arraysmith.sim.ports import Model
 from arraysmith.sim.report import Report, total
+
+
+class Finder(Protocol):
+    """Finds the mapping of one layer; a ``MappingTable``, or one of ``finders``."""
+
+    def best(self, architecture: Architecture, objective: str) -> Candidate | None:
+        """Return the best mapping on ``architecture``; None when none was found."""
+        ...
+
+    def __len__(self) -> int:
+        """Return how many mappings it chooses from at most."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,10 +79,14 @@ def meshes_of(space: Space) -> tuple[tuple[int, ...], ...]:
     """
     template = space.template
     paths = [f"{x.name}.{axis}" for x in template.fanouts for axis in ("mesh_x", "mesh_y")]
-    concerned = [x for x in space.parameters if any(path in paths for path in x.paths)]
+    concerned = [
+        x
+        for x in space.parameters
+        if not isinstance(x, MappingChoice) and any(path in paths for path in x.paths)
+    ]
     shapes = [tuple(template.value(path) for path in paths)]
     for choice in product(*(parameter.choices for parameter in concerned)):
-        values = {
+        values: dict[str, int] = {
             path: value
             for parameter, chosen in zip(concerned, choice, strict=True)
             for path, value in zip(parameter.paths, chosen, strict=True)
@@ -84,22 +102,28 @@ def build_tables(
     meshes: Sequence[tuple[int, ...]],
     samples: int,
     threads: int,
+    choice: str | None = None,
+    rival: Rival | None = None,
 ) -> Iterator[MappingTable]:
     """Yield the table of every layer of ``run.layers`` in turn.
 
     Every layer draws from its own child of ``seed``, so the other layers do not change a table;
-    nor do the threads.
+    nor do the threads. ``choice`` names one of ``run.dataflows``; for a ``rival`` its design and
+    its dataflow stand in for the run's.
 
     Raises:
         InputError: the dataflow has no mapping of a layer on any of the meshes.
     """
     layers = run.layers
     for layer, child in zip(layers, seed.spawn(len(layers)), strict=True):
+        dataflow = run.dataflow_of(layer.problem, choice)
+        if rival is not None and rival.dataflow is not None:
+            dataflow = rival.dataflow
         try:
             yield build_table(
                 layer.problem,
-                run.template,
-                run.dataflow,
+                run.template if rival is None else rival.architecture,
+                dataflow,
                 setting=run.setting,
                 meshes=meshes,
                 seed=child,
@@ -108,7 +132,8 @@ def build_tables(
             )
         except ArraysmithError as error:
             hint = "give it another dataflow, mesh or layer"
-            raise InputError([run.positions.fault("dataflow", str(error), hint)]) from None
+            place = "dataflow" if rival is None else f"compare[{run.rivals.index(rival)}].dataflow"
+            raise InputError([run.positions.fault(place, str(error), hint)]) from None
 
 
 @dataclass(frozen=True)
@@ -117,32 +142,49 @@ class Evaluator:
 
     Attributes:
         run: the search.
-        tables: mappings of each layer of ``run.layers``.
+        tables: finds the mapping of each layer of ``run.layers``.
         baseline: what the loss is relative to.
+        choices: the same by the name of a dataflow, where genomes choose one.
     """
 
     run: Run
-    tables: tuple[MappingTable, ...]
+    tables: tuple[Finder, ...]
     baseline: Cost
+    choices: dict[str, tuple[Finder, ...]] = field(default_factory=dict)
 
     def evaluate(self, genome: Genome) -> Evaluation:
         """Return the loss of a genome; infinite when some layer has no legal mapping."""
-        architecture = self.run.space.architecture(genome)
-        found = best_candidates(self.run, self.tables, architecture)
+        run = self.run
+        architecture = run.space.architecture(genome)
+        found = self.found(genome, architecture)
         if found is None:
-            return Evaluation(genome, math.inf, 0, 0.0)
-        figures = figures_of(self.run, architecture, found)
-        loss = self.run.objective.loss(figures, self.baseline)
-        return Evaluation(genome, loss, figures.cycles, figures.energy_pj)
+            return Evaluation(genome, math.inf, 0, 0.0, (math.inf,) * len(run.front))
+        figures = figures_of(run, architecture, found)
+        loss = run.objective.loss(figures, self.baseline)
+        losses = tuple(objective.loss(figures, self.baseline) for objective in run.front)
+        scored = sum(candidate.scored for candidate in found)
+        return Evaluation(genome, loss, figures.cycles, figures.energy_pj, losses, scored)
+
+    def found(self, genome: Genome, architecture: Architecture) -> tuple[Candidate, ...] | None:
+        """Return the mapping of every layer of a genome's design; None when one has none."""
+        chosen = self.run.space.mapping(genome)
+        tables = self.choices[chosen[DATAFLOW]] if DATAFLOW in chosen else self.tables
+        return best_candidates(self.run, tables, architecture, chosen.get(MAPPED_BY))
 
 
 def best_candidates(
-    run: Run, tables: Sequence[MappingTable], architecture: Architecture
+    run: Run,
+    tables: Sequence[Finder],
+    architecture: Architecture,
+    objective: str | None = None,
 ) -> tuple[Candidate, ...] | None:
-    """Return the best mapping of every layer; None when a layer has no legal one."""
+    """Return the best mapping of every layer, by the run's mapping objective or another.
+
+    None when a layer has no legal mapping.
+    """
     found = []
     for table in tables:
-        candidate = table.best(architecture, run.mapper.objective)
+        candidate = table.best(architecture, objective or run.mapper.objective)
         if candidate is None:
             return None
         found.append(candidate)
@@ -152,6 +194,7 @@ def best_candidates(
 def figures_of(run: Run, architecture: Architecture, found: Sequence[Candidate]) -> Figures:
     """Return the cost of one inference with the mappings ``found``, one per layer."""
     pairs = list(zip(run.layers, found, strict=True))
+    asks_area = any(objective.needs_area for objective in (run.objective, *run.front))
     return Figures(
         cycles=sum(layer.repeat * candidate.cycles for layer, candidate in pairs),
         energy_pj=sum(layer.repeat * candidate.energy_pj for layer, candidate in pairs),
@@ -159,4 +202,5 @@ def figures_of(run: Run, architecture: Architecture, found: Sequence[Candidate])
         flops=sum(layer.repeat * layer.problem.flops for layer, _ in pairs),
         pes=architecture.pes,
         clock_hz=architecture.clock_hz,
+        area_um2=chip_area_um2(architecture) if asks_area else 0.0,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from arraysmith.search.baseline import Baselines
 from arraysmith.search.evaluate import Scored
+from arraysmith.search.ledger import Evaluation
 from arraysmith.search.run import Run
 from arraysmith.search.space import Genome
 
@@ -14,12 +15,14 @@ from arraysmith.search.space import Genome
 class Generation:
     """Losses of one batch: the best so far, the best and the median of the batch's finite ones.
 
-    Infinite when nothing was finite.
+    Infinite when nothing was finite. With several objectives also the share of the box between the
+    best and the worst of each that the front met so far covers.
     """
 
     best: float
     batch_best: float
     batch_median: float
+    hypervolume: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,11 @@ class SearchResult:
         baselines_cycle: the same, simulated.
         rivals: of ``run.rivals``: (by the closed forms, simulated).
         top: best designs, best simulated loss first; the first is the winner.
-        generations: convergence.
+        generations: convergence of the first search.
+        repeats: (number of the seed, convergence) of every search, the first included.
+        front: evaluations that no other dominates, where the run has several objectives.
+        corner: of every objective, the value that hypervolumes are taken up to; empty without.
+        scored: mappings scored for the distinct designs.
         evaluations: distinct designs evaluated.
         drawn: genomes drawn by the optimiser.
         repaired: how many of them had to be repaired to keep the budget.
@@ -68,6 +75,10 @@ class SearchResult:
     drawn: int
     repaired: int
     mappings: int
+    repeats: tuple[tuple[int, tuple[Generation, ...]], ...] = ()
+    front: tuple[Evaluation, ...] = ()
+    corner: tuple[float, ...] = ()
+    scored: int = 0
 
     @property
     def winner(self) -> Ranked:

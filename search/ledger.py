@@ -15,28 +15,31 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any, Self
 
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import Fault, InputError
 from arraysmith.search.space import Genome
 
 LEDGER = "ledger.jsonl"
 """Name of the ledger in the output folder of a search."""
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the file format."""
 
 
-Values = Callable[[Genome], dict[str, int]]
-"""The numbers that a genome stands for, by path."""
+Values = Callable[[Genome], Mapping[str, int | str]]
+"""What a genome stands for, by path."""
 
 
-class LedgerError(ArraysmithError):
+class LedgerError(InputError):
     """A ledger that cannot be continued: of another run, or damaged."""
+
+    def __init__(self, path: Path, line: int, rule: str, hint: str) -> None:
+        super().__init__([Fault("", "", rule, hint, str(path), line, 1 if line else 0)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +51,39 @@ class Evaluation:
         loss: of the run's objective; infinite when a layer has no legal mapping.
         cycles: summed over the layers with their repeats; 0 when the loss is infinite.
         energy_pj: likewise.
+        losses: of every objective, where the run looks for a front; empty otherwise.
+        scored: mappings that were scored to find those of the design.
     """
 
     genome: Genome
     loss: float
     cycles: int
     energy_pj: float
+    losses: tuple[float, ...] = ()
+    scored: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; an infinite loss is None."""
         loss = None if math.isinf(self.loss) else self.loss
-        return {
+        plain: dict[str, Any] = {
             "genome": list(self.genome),
             "loss": loss,
             "cycles": self.cycles,
             "energy_pj": self.energy_pj,
+            "scored": self.scored,
         }
+        if self.losses:
+            plain["losses"] = [None if math.isinf(x) else x for x in self.losses]
+        return plain
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Evaluation:
         """Return what ``to_dict`` made ``plain`` of."""
         loss = math.inf if plain["loss"] is None else float(plain["loss"])
         genome = tuple(int(gene) for gene in plain["genome"])
-        return cls(genome, loss, int(plain["cycles"]), float(plain["energy_pj"]))
+        losses = tuple(math.inf if x is None else float(x) for x in plain.get("losses", ()))
+        energy_pj, scored = float(plain["energy_pj"]), int(plain["scored"])
+        return cls(genome, loss, int(plain["cycles"]), energy_pj, losses, scored)
 
 
 class Ledger:
@@ -165,19 +178,19 @@ def _checked(line: bytes, path: Path, number: int) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError):
         sound = False
     if not sound:
-        raise LedgerError(f"{path}:{number}: line is damaged (its checksum differs); {_REMEDY}")
+        raise LedgerError(path, number, "line is damaged: its checksum differs", _REMEDY)
     return dict(row)
 
 
 def _check_header(row: dict[str, Any], digest: str, path: Path) -> None:
     if row.get("ledger") != SCHEMA:
-        raise LedgerError(f"{path}:1: not a ledger of format {SCHEMA}; {_REMEDY}")
+        raise LedgerError(path, 1, f"not a ledger of format {SCHEMA}", _REMEDY)
     if row["run"] != digest:
-        raise LedgerError(
-            f"{path}:1: belongs to another run (run file, seed or program version differ): "
-            f"{row['run'][:12]}, not {digest[:12]}; resume with what it was started with, "
-            f"or {_REMEDY}"
+        rule = (
+            "belongs to another run (run file, seed or program version differ): "
+            f"{row['run'][:12]}, not {digest[:12]}"
         )
+        raise LedgerError(path, 1, rule, f"resume with what it was started with, or {_REMEDY}")
 
 
 def _parsed(lines: list[bytes], digest: str, path: Path) -> list[Evaluation]:
@@ -186,7 +199,7 @@ def _parsed(lines: list[bytes], digest: str, path: Path) -> list[Evaluation]:
         _check_header(rows[0], digest, path)
     evaluations = [_evaluation(row, path, number) for number, row in enumerate(rows[1:], start=2)]
     if len({evaluation.genome for evaluation in evaluations}) != len(evaluations):
-        raise LedgerError(f"{path}: a design is recorded twice; {_REMEDY}")
+        raise LedgerError(path, 0, "a design is recorded twice", _REMEDY)
     return evaluations
 
 
@@ -194,4 +207,4 @@ def _evaluation(row: dict[str, Any], path: Path, number: int) -> Evaluation:
     try:
         return Evaluation.from_dict(row)
     except (KeyError, TypeError, ValueError) as error:
-        raise LedgerError(f"{path}:{number}: not an evaluation ({error}); {_REMEDY}") from None
+        raise LedgerError(path, number, f"not an evaluation ({error})", _REMEDY) from None

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
 from arraysmith.arch.mapping import Mapping, from_factors
 from arraysmith.arch.problem import DIMS, Problem
+from arraysmith.search.domination import undominated
 from arraysmith.search.mapping_space import MappingSpace, Meshes, Points
 from arraysmith.sim.analytical.counting import count
 from arraysmith.sim.analytical.encoding import AXIS_CODES, COLUMN, Int, ProblemArrays
@@ -40,11 +40,20 @@ OBJECTIVES = ("edp", "energy", "latency")
 
 @dataclass(frozen=True)
 class Candidate:
-    """The best mapping of a table on one hardware, with its cycles and energy."""
+    """The best mapping found for one hardware.
+
+    Attributes:
+        mapping: the mapping.
+        cycles: of it.
+        energy_pj: of it.
+        scored: mappings whose cycles and energy were computed to find it. Those that do not fit, or
+            whose off-chip traffic alone costs more than the best, do not count.
+    """
 
     mapping: Mapping
     cycles: int
     energy_pj: float
+    scored: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,15 +106,16 @@ class MappingTable:
             objective: one of ``OBJECTIVES``.
         """
         machine = Machine.of(architecture, self.setting)
-        row, cycles, energy = _best(self, machine, objective)
+        row, cycles, energy, scored = _best(self, machine, objective)
         if row < 0:
             return None
         point = self.points.take(slice(row, row + 1))
         while True:
             around = _counted(self.space, self.space.neighbours(point), self.setting)
-            row, near_cycles, near_energy = _best(around, machine, objective)
+            row, near_cycles, near_energy, more = _best(around, machine, objective)
+            scored += more
             if row < 0 or not _better(objective, (near_cycles, near_energy), (cycles, energy)):
-                return Candidate(mapping_of(self.space, point), cycles, energy)
+                return Candidate(mapping_of(self.space, point), cycles, energy, scored)
             point = around.points.take(slice(row, row + 1))
             cycles, energy = near_cycles, near_energy
 
@@ -214,7 +224,7 @@ def thinned(table: MappingTable) -> MappingTable:
     order = np.lexsort((measures.sum(axis=1), *key.T))
     group = np.zeros(len(order), np.int64)
     group[1:] = np.cumsum((key[order[1:]] != key[order[:-1]]).any(axis=1))
-    keep = _undominated(group, np.ascontiguousarray(measures[order]))
+    keep = undominated(group, np.ascontiguousarray(measures[order]))
     kept = np.sort(order[keep])
     # Promising rows first: a search over the table then bounds most of the others away.
     offchip = table.words[kept][:, table.entries.memory == 0].sum(axis=1)
@@ -267,9 +277,12 @@ def _better(objective: str, one: tuple[int, float], other: tuple[int, float]) ->
     return key(one) < key(other)
 
 
-def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, int, float]:
-    """Return (row, cycles, picojoules) of the best legal row; row -1 when none is legal."""
-    row, cycles, energy = _best_row(
+def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, int, float, int]:
+    """Return (row, cycles, picojoules) of the best legal row, and the rows that were scored.
+
+    The row is -1 when none is legal.
+    """
+    row, cycles, energy, scored = _best_row(
         OBJECTIVES.index(objective),
         table.words,
         table.instances,
@@ -292,38 +305,7 @@ def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, i
         machine.leakage_pj,
         (*machine.wires, table.space.problem.macs),
     )
-    return int(row), int(cycles), float(energy)
-
-
-@njit(cache=True, nogil=True)
-def _undominated(group: Int, measures: Int) -> NDArray[np.bool_]:
-    """Mark the rows that no earlier kept row of their group beats or equals in every measure.
-
-    Rows are ordered by group and, inside, by the sum of measures: whatever beats a row comes first.
-    """
-    keep = np.zeros(len(group), np.bool_)
-    front = np.empty(len(group), np.int64)
-    size = 0
-    for i in range(len(group)):
-        if i and group[i] != group[i - 1]:
-            size = 0
-        beaten = False
-        for f in range(size):
-            other = front[f]
-            beaten = True
-            for k in range(measures.shape[1]):
-                if measures[other, k] > measures[i, k]:
-                    beaten = False
-                    break
-            if beaten:
-                # What beat this one will beat its neighbours: look at it first.
-                front[f], front[f // 2] = front[f // 2], front[f]
-                break
-        if not beaten:
-            keep[i] = True
-            front[size] = i
-            size += 1
-    return keep
+    return int(row), int(cycles), float(energy), int(scored)
 
 
 @njit(cache=True, nogil=True)
@@ -349,8 +331,9 @@ def _best_row(
     mac_pj: float,
     leakage_pj: float,
     wires: tuple[Int, Float, int],
-) -> tuple[int, int, float]:
-    """Return (row, cycles, picojoules) of the best legal row; row -1 when none is legal."""
+) -> tuple[int, int, float, int]:
+    """Return (row, cycles, picojoules) of the best legal row, row -1 when none; rows scored."""
+    scored = 0
     best, best_cycles, best_energy, best_loss, best_tie = -1, 0, 0.0, np.inf, np.inf
     offchip = np.searchsorted(entry_memory, 1)  # entries are in the order of memories
     for row in range(len(steps)):
@@ -367,6 +350,7 @@ def _best_row(
             least = float(steps[row])
         if least > best_loss:
             continue
+        scored += 1
         cycles = cycles_of(
             row,
             steps,
@@ -397,4 +381,4 @@ def _best_row(
         if loss < best_loss or (loss == best_loss and tie < best_tie):
             best, best_cycles, best_energy = row, cycles, energy
             best_loss, best_tie = loss, tie
-    return best, best_cycles, best_energy
+    return best, best_cycles, best_energy, scored

@@ -3,12 +3,15 @@
 The poster's loss is ``a1 cycles + a2 energy - a3 gflops - a4 utilization``. Its terms differ by
 orders of magnitude and its weights are not printed; every term is therefore divided by the
 baseline's value first, and the weights default to 1.
+
+Quantities may be multiplied: ``energy*area``, ``time*time*energy``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Protocol
 
 from arraysmith.arch.errors import ArraysmithError, nearest
@@ -42,6 +45,16 @@ class Cost(Protocol):
         """Energy in joules x cycles."""
         ...
 
+    @property
+    def area_um2(self) -> float:
+        """Area of the chip."""
+        ...
+
+    @property
+    def clock_hz(self) -> int:
+        """Array clock."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -54,6 +67,7 @@ class Figures:
         flops: likewise.
         pes: MAC units of the design.
         clock_hz: array clock.
+        area_um2: of the chip; 0 where no objective asks for it.
     """
 
     cycles: int
@@ -62,6 +76,7 @@ class Figures:
     flops: int
     pes: int
     clock_hz: int
+    area_um2: float = 0.0
 
     @property
     def utilization(self) -> float:
@@ -117,11 +132,13 @@ _KINDS = {
     "edp": _Kind(lambda cost, _, __: cost.edp_j_cycles, "edp", "J x cycle"),
     "energy": _Kind(lambda cost, _, __: cost.energy_pj, "energy", "pJ"),
     "latency": _Kind(lambda cost, _, __: float(cost.cycles), "latency", "cycles"),
+    "time": _Kind(lambda cost, _, __: cost.cycles / cost.clock_hz, "latency", "s"),
+    "area": _Kind(lambda cost, _, __: cost.area_um2, "edp", "um2"),
     "poster": _Kind(_poster, "edp", "relative to the baseline"),
 }
 
 OBJECTIVES = tuple(_KINDS)
-"""Names of the objectives."""
+"""Names of the objectives; all but ``poster`` may be factors of a product."""
 
 MAPPING_OBJECTIVES = ("edp", "energy", "latency")
 """What a mapping can be chosen by."""
@@ -132,7 +149,7 @@ class Objective:
     """A named objective.
 
     Attributes:
-        name: one of ``OBJECTIVES``.
+        name: one of ``OBJECTIVES``, or several as a product.
         weights: of the poster's loss; the other objectives have none.
     """
 
@@ -140,20 +157,47 @@ class Objective:
     weights: Weights = Weights()
 
     def __post_init__(self) -> None:
-        if self.name not in _KINDS:
-            hint = nearest(self.name, OBJECTIVES)
-            raise ArraysmithError(f"unknown objective {self.name!r}: {hint}")
+        fault = objective_fault(self.name)
+        if fault is not None:
+            raise ArraysmithError(f"unknown objective {self.name!r}: {fault[1]}")
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """What is multiplied; one name if nothing is."""
+        return _factors(self.name)
 
     @property
     def mapping_objective(self) -> str:
         """What the mapping of every layer is chosen by, one of ``MAPPING_OBJECTIVES``."""
-        return _KINDS[self.name].inner
+        inner = {_KINDS[name].inner for name in self.factors if name != "area"}
+        return inner.pop() if len(inner) == 1 else "edp"
+
+    @property
+    def needs_area(self) -> bool:
+        """Whether the loss depends on ``Cost.area_um2``."""
+        return "area" in self.factors
 
     @property
     def unit(self) -> str:
         """Unit of the loss, for people."""
-        return _KINDS[self.name].unit
+        return " x ".join(_KINDS[name].unit for name in self.factors)
 
     def loss(self, cost: Cost, baseline: Cost) -> float:
         """Return the number to minimise."""
-        return _KINDS[self.name].loss(cost, baseline, self.weights)
+        return prod(_KINDS[name].loss(cost, baseline, self.weights) for name in self.factors)
+
+
+def objective_fault(name: str) -> tuple[str, str] | None:
+    """Return (rule, hint) if ``name`` is no objective."""
+    factors = _factors(name)
+    for factor in factors:
+        if factor not in _KINDS:
+            rule = f"must be one of {', '.join(OBJECTIVES)}, or a product such as energy*area"
+            return rule, nearest(factor, OBJECTIVES)
+    if len(factors) > 1 and "poster" in factors:
+        return "poster is a sum, no factor", "multiply the others"
+    return None
+
+
+def _factors(name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in name.split("*"))

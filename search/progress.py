@@ -1,8 +1,9 @@
-"""Progress of a search on stderr."""
+"""Progress of a search on stderr: done, time left, the best, legal share, mappings per second."""
 
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,14 +11,22 @@ from tqdm import tqdm
 
 
 class Bars:
-    """A ``runner.Progress``: one bar per stage; a context manager that closes the last."""
+    """An ``explore.Progress``: one bar per stage; a context manager that closes the last.
+
+    Attributes:
+        mappings: scored so far.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._begun = time.monotonic()
+        self._stage_begun, self._stage_mappings = self._begun, 0
+        self.mappings = 0
 
     def stage(self, name: str, total: int | None, unit: str) -> None:
         """Begin a bar."""
         self.close()
+        self._stage_begun, self._stage_mappings = time.monotonic(), self.mappings
         self._bar = tqdm(
             total=total, unit=unit, desc=f"{name:<11}", file=sys.stderr, dynamic_ncols=True
         )
@@ -25,12 +34,28 @@ class Bars:
     def step(self, count: int = 1, **facts: Any) -> None:
         """Move the bar; facts stand behind it."""
         if facts:
+            seconds = max(time.monotonic() - self._stage_begun, 1e-9)
+            rate = (self.mappings - self._stage_mappings) / seconds
+            facts = {**facts, "mappings/s": f"{rate:,.0f}"}
             shown = {
                 key: f"{value:.6g}" if isinstance(value, float) else value
                 for key, value in facts.items()
             }
             self._bar.set_postfix(shown, refresh=False)
         self._bar.update(count)
+
+    def scored(self, count: int) -> None:
+        """Count mappings."""
+        self.mappings += count
+
+    def speed(self) -> str:
+        """Return what was done in which time since the start."""
+        seconds = time.monotonic() - self._begun
+        rate = self.mappings / seconds
+        return (
+            f"speed: {self.mappings:,} mappings scored in {seconds:,.1f} s, simulation and reports "
+            f"included: {rate:,.0f} a second, {60 * rate:,.0f} a minute"
+        )
 
     def note(self, text: str) -> None:
         """Write a line above the bar."""

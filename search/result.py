@@ -16,6 +16,7 @@ from typing import Any
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.architecture_file import architecture_document, dump_architecture
+from arraysmith.arch.budget import chip_area_um2
 from arraysmith.arch.mapping_file import dump_mapping, mapping_document
 from arraysmith.arch.yaml_positions import dump_document
 from arraysmith.search.describe import (
@@ -28,7 +29,7 @@ from arraysmith.search.describe import (
     summary,
 )
 from arraysmith.search.evaluate import Scored
-from arraysmith.search.found import Ranked, SearchResult
+from arraysmith.search.found import Generation, Ranked, SearchResult
 from arraysmith.search.ledger import LEDGER
 from arraysmith.search.rescore import Difference
 from arraysmith.search.verify import Verification
@@ -142,9 +143,11 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
         "total": best.analytical.total.to_dict(),
         "values": [asdict(check) for check in verification.values],
         "traces": verification.traces,
-        "convergence": [
-            {key: None if math.isinf(value) else value for key, value in asdict(x).items()}
-            for x in result.generations
+        "front": _front(result),
+        "convergence": _curve(result.generations),
+        "repeats": [
+            {"number": number, "convergence": _curve(generations)}
+            for number, generations in result.repeats
         ],
         "effort": {
             "evaluations": result.evaluations,
@@ -152,8 +155,51 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
             "drawn": result.drawn,
             "repaired": result.repaired,
             "mappings": result.mappings,
+            "mappings_scored": result.scored,
         },
         "provenance": provenance_of(result),
+    }
+
+
+def _curve(generations: Sequence[Generation]) -> list[dict[str, float | None]]:
+    return [
+        {
+            key: None if value is None or math.isinf(value) else value
+            for key, value in asdict(x).items()
+        }
+        for x in generations
+    ]
+
+
+def _front(result: SearchResult) -> dict[str, Any] | None:
+    """Return the designs that no other dominates; None when there is one objective."""
+    run = result.run
+    if not run.front:
+        return None
+    macs = sum(layer.repeat * layer.problem.macs for layer in run.layers)
+    names = [objective.name for objective in run.front]
+    points = []
+    for found in result.front:
+        architecture = run.space.architecture(found.genome)
+        points.append(
+            {
+                "losses": dict(zip(names, found.losses, strict=True)),
+                "hardware": run.space.values(found.genome),
+                "hardware_text": hardware_text(architecture),
+                "cycles": found.cycles,
+                "energy_pj": found.energy_pj,
+                "edp_j_cycles": found.energy_pj * 1e-12 * found.cycles,
+                "utilization": macs / (found.cycles * architecture.pes),
+                "storage_bits": architecture.storage_bits,
+                "area_um2": chip_area_um2(architecture),
+            }
+        )
+    return {
+        "objectives": names,
+        "units": [objective.unit for objective in run.front],
+        "rank": run.objective.name,
+        "corner": dict(zip(names, result.corner, strict=True)),
+        "points": points,
     }
 
 

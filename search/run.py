@@ -13,10 +13,11 @@ from arraysmith.arch.architecture_file import architecture_document
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import mapping_document
-from arraysmith.arch.problem import Layer, Network
+from arraysmith.arch.problem import Layer, Network, Problem
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.arch.yaml_positions import Positions
 from arraysmith.search.objective import Objective
+from arraysmith.search.run_spec import TABLE
 from arraysmith.search.space import Space
 from arraysmith.sim.layers import distinct_layers
 from arraysmith.sim.provenance import problem_document, tool_version
@@ -29,11 +30,18 @@ class Mapper:
 
     Attributes:
         objective: one of ``search.objective.MAPPING_OBJECTIVES``.
-        samples: most mappings of a layer's space to look at; a larger space is sampled.
+        samples: of ``table`` only: most mappings of a layer's space to look at; a larger space is
+            sampled.
+        name: ``table``, or a registered mapper.
+        evaluations: mappings a registered mapper may score per layer and design.
+        settings: of it, its ``settings_type``.
     """
 
     objective: str
     samples: int
+    name: str = TABLE
+    evaluations: int = 0
+    settings: Spec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +60,19 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Another design to show beside the result, with its stated mapping of the only layer."""
+    """Another design to show beside the result.
+
+    Attributes:
+        label: for people.
+        architecture: the design.
+        mapping: stated, of the only layer; None to take the best one under ``dataflow``.
+        dataflow: None with a stated mapping.
+    """
 
     label: str
     architecture: Architecture
-    mapping: Mapping
+    mapping: Mapping | None
+    dataflow: Dataflow | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,7 @@ class Run:
     Attributes:
         name: for people.
         network: layers to run; costs are sums over them.
-        dataflow: what mappings may look like.
+        dataflow: what mappings may look like, of layers whose kind is not in ``by_kind``.
         setting: of the analytical model.
         space: the template, what may change, and the budget.
         objective: what to minimise over hardware.
@@ -80,6 +96,12 @@ class Run:
         baseline: how the template is mapped.
         rivals: further designs.
         printed: further rows.
+        by_kind: (operator, dataflow) of layers with a dataflow of their own.
+        dataflows: (name in the space, dataflow), where the space has dataflows to choose from.
+        front: objectives of a Pareto search, two or more; empty otherwise. ``objective`` then says
+            which point of the front is the best design.
+        repeats: how many searches share the ledger, each with a seed of its own.
+        cluster: where to evaluate, as the run file says it; it changes no result.
         document: the run file with every default filled in, as plain data.
         files: files that ``document`` refers to by path: (name in ``document``, path on this
             machine); names are unique.
@@ -105,6 +127,11 @@ class Run:
     document: dict[str, Any] = field(compare=False)
     files: tuple[tuple[str, str], ...] = field(compare=False)
     positions: Positions = field(compare=False)
+    by_kind: tuple[tuple[str, Dataflow], ...] = ()
+    dataflows: tuple[tuple[str, Dataflow], ...] = ()
+    front: tuple[Objective, ...] = ()
+    repeats: int = 1
+    cluster: dict[str, Any] | None = field(default=None, compare=False)
 
     @property
     def template(self) -> Architecture:
@@ -116,23 +143,38 @@ class Run:
         """Layers that differ, each with the number of its runs in one inference."""
         return distinct_layers(self.network)
 
+    def dataflow_of(self, problem: Problem, choice: str | None = None) -> Dataflow:
+        """Return what mappings of ``problem`` may look like.
+
+        A kind with a dataflow of its own keeps it, whatever the genome chose.
+        """
+        own = dict(self.by_kind).get(problem.operator)
+        if own is not None:
+            return own
+        return self.dataflow if choice is None else dict(self.dataflows)[choice]
+
     def resolved(self) -> dict[str, Any]:
         """Return everything that decides the result as plain data, contents in place of names."""
         return {
             "tool_version": tool_version(),
-            "run": {key: value for key, value in self.document.items() if key != "note"},
+            "run": {
+                key: value for key, value in self.document.items() if key not in {"note", "cluster"}
+            },
             "architecture": architecture_document(self.template, "resolved by arraysmith"),
             "layers": [
                 {"repeat": layer.repeat, **problem_document(layer.problem)}
                 for layer in self.network.layers
             ],
             "dataflow": asdict(self.dataflow),
+            "by_kind": {kind: asdict(dataflow) for kind, dataflow in self.by_kind},
+            "dataflows": {name: asdict(dataflow) for name, dataflow in self.dataflows},
             "baseline_mapping": self.baseline.mapping and mapping_document(self.baseline.mapping),
             "rivals": [
                 {
                     "label": rival.label,
                     "architecture": architecture_document(rival.architecture, "rival"),
-                    "mapping": mapping_document(rival.mapping),
+                    "mapping": rival.mapping and mapping_document(rival.mapping),
+                    "dataflow": rival.dataflow and asdict(rival.dataflow),
                 }
                 for rival in self.rivals
             ],

@@ -42,6 +42,9 @@ def resolved_document(
 _REFERENCES = frozenset({"architecture", "workload", "dataflow", "mapping"})
 """Keys whose values may be paths."""
 
+_MAPS = frozenset({"dataflow"})
+"""Those of them that may be maps of paths by kind."""
+
 
 def _filled(spec: BaseModel, data: dict[str, Any]) -> dict[str, Any]:
     """Return ``data`` with the defaults of ``spec``, recursively; absent options stay absent."""
@@ -53,14 +56,18 @@ def _filled(spec: BaseModel, data: dict[str, Any]) -> dict[str, Any]:
         elif name in data:
             filled[name] = data[name]
         elif value is not None and value != ():
-            filled[name] = value
+            # A list of one default is written as that one: objective: edp.
+            filled[name] = value[0] if isinstance(value, tuple) and len(value) == 1 else value
     return {name: value for name, value in filled.items() if value not in ({}, None)}
 
 
 def _renamed(value: Any, names: dict[str, str], key: str = "") -> Any:
     """Return plain data with the references in ``names`` replaced, tuples as lists."""
     if isinstance(value, dict):
-        return {name: _renamed(inner, names, name) for name, inner in value.items()}
+        return {
+            name: _renamed(inner, names, name if key not in _MAPS else key)
+            for name, inner in value.items()
+        }
     if isinstance(value, tuple | list):
         return [_renamed(inner, names, key) for inner in value]
     if key in _REFERENCES and isinstance(value, str):

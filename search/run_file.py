@@ -6,14 +6,13 @@ the run file's folder. Runs that ship with the project are known by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory
+from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.architecture_file import load_architecture
-from arraysmith.arch.budget import Budget
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.dataflows import load_dataflow
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
@@ -23,13 +22,21 @@ from arraysmith.arch.mapping_file import load_mapping
 from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Network
 from arraysmith.arch.spec_reader import is_path, sort_faults, spec_of
-from arraysmith.arch.technology.estimate import memory_cost
 from arraysmith.arch.yaml_positions import Positions, read_document
 from arraysmith.search.objective import Objective, Weights
 from arraysmith.search.run import Baseline, Mapper, Rival, Run
 from arraysmith.search.run_document import resolved_document
-from arraysmith.search.run_spec import FIELDS, ChoiceSpec, ProductSpec, RunSpec, run_spec_for
-from arraysmith.search.space import FixedProduct, IntegerChoice, Parameter, Space
+from arraysmith.search.run_space import SpaceReader
+from arraysmith.search.run_spec import (
+    ANY,
+    TABLE,
+    RunSpec,
+    mapper_class,
+    optimiser_class,
+    plain_settings,
+    run_spec_for,
+)
+from arraysmith.search.space import DATAFLOW, MappingChoice, Space
 from arraysmith.sim.analytical.counting import SETTINGS
 from arraysmith.sim.cycle.nest import Chain
 from arraysmith.sim.layers import distinct_layers
@@ -38,16 +45,12 @@ from arraysmith.traces.page import DesignRow
 RUNS = Path(__file__).parent / "runs"
 """Folder of the runs that ship with the project."""
 
-MOST_VALUES = 100_000
-"""Most values of one parameter."""
-
 T = TypeVar("T")
 
 
 def run_names() -> tuple[str, ...]:
     """Return the names of the runs that ship with the project, sorted."""
-    files = RUNS.glob("*.yaml")
-    return tuple(sorted(x.stem for x in files if not x.name.endswith(".mapping.yaml")))
+    return tuple(sorted(x.stem for x in RUNS.glob("*.yaml") if "." not in x.stem))
 
 
 def load_run(ref: str | Path, *, seed: int | None = None) -> Run:
@@ -68,7 +71,8 @@ def load_run(ref: str | Path, *, seed: int | None = None) -> Run:
             hint = nearest(ref, run_names())
             raise InputError([Fault("run", ref, "is neither a built-in run nor a file", hint)])
     document = read_document(path)
-    spec = spec_of(document, run_spec_for(document.data.get("optimiser")))[0]
+    keys = document.data
+    spec = spec_of(document, run_spec_for(keys.get("optimiser"), keys.get("mapper")))[0]
     reader = _Reader(spec, document.positions, path.parent)
     run = reader.run(document.data, spec.seed if seed is None else seed)
     if run is None or reader.faults:
@@ -119,12 +123,12 @@ class _Reader:
         spec = self.spec
         if spec.setting not in SETTINGS:
             self.fault("setting", "unknown setting", nearest(spec.setting, SETTINGS))
-        if spec.weights is not None and spec.objective != "poster":
-            rule = f"objective {spec.objective} has no weights"
+        if spec.weights is not None and spec.objective != ("poster",):
+            rule = f"objective {', '.join(spec.objective)} has no weights"
             self.fault("weights", rule, "remove them, or choose objective: poster", at_key=True)
         template = self.architecture("architecture", spec.architecture)
         network = self.attempt("workload", lambda: load_network(self.reference(spec.workload)))
-        dataflow = self.attempt("dataflow", lambda: load_dataflow(self.reference(spec.dataflow)))
+        dataflows = self.dataflows(template)
         space = None
         if template is not None:
             if template.systolic is not None:
@@ -132,29 +136,31 @@ class _Reader:
                 self.fault("architecture", rule)
             else:  # what cannot be simulated cannot be re-scored: say so before the search
                 self.simulable("architecture", template, Mapping(()))
-            if dataflow is not None:
-                self.check_dataflow(template, dataflow)
-            space = self.space(template)
+            reader = SpaceReader(spec, self.positions, template)
+            space = reader.read()
+            self.faults += reader.faults
+        choices = self.dataflow_choices(template, space)
+        self.check_front()
         baseline, rivals = self.mappings(template, network)
-        if self.faults or space is None or network is None or dataflow is None:
+        if self.faults or space is None or network is None:
             return None
         document, files = resolved_document(spec, data, seed, self.files)
+        several = len(spec.objective) > 1
         objective = Objective(
-            spec.objective, Weights(**spec.weights.model_dump()) if spec.weights else Weights()
+            (spec.rank or "edp") if several else spec.objective[0],
+            Weights(**spec.weights.model_dump()) if spec.weights else Weights(),
         )
         settings: Any = spec.optimiser
         return Run(
             name=spec.name,
             network=network,
-            dataflow=dataflow,
+            dataflow=dataflows.pop(ANY),
             setting=spec.setting,
             space=space,
             objective=objective,
-            mapper=Mapper(
-                spec.mapper.objective or objective.mapping_objective, spec.mapper.samples
-            ),
+            mapper=self.mapper(objective),
             optimiser=settings.name,
-            settings=settings,
+            settings=plain_settings(settings, optimiser_class(settings.name).settings_type),
             seed=seed,
             top=spec.rescore.top,
             traces=spec.traces,
@@ -176,7 +182,71 @@ class _Reader:
             document=document,
             files=files,
             positions=self.positions,
+            by_kind=tuple(dataflows.items()),
+            dataflows=choices,
+            front=tuple(map(Objective, spec.objective)) if several else (),
+            repeats=spec.repeats,
+            cluster=data.get("cluster"),
         )
+
+    def mapper(self, objective: Objective) -> Mapper:
+        """Return how mappings are chosen."""
+        spec: Any = self.spec.mapper
+        inner = spec.objective or objective.mapping_objective
+        if spec.name == TABLE:
+            return Mapper(inner, spec.samples)
+        settings = plain_settings(spec, mapper_class(spec.name).settings_type)
+        return Mapper(inner, 1, spec.name, spec.evaluations, settings)
+
+    def dataflows(self, template: Architecture | None) -> dict[str, Dataflow]:
+        """Return the dataflow of each kind of layer; faults are noted."""
+        found = {}
+        mapped = len(self.spec.dataflow) > 1
+        for kind, ref in self.spec.dataflow:
+            at = f"dataflow.{kind}" if mapped else "dataflow"
+            dataflow = self.dataflow(at, ref, template)
+            if dataflow is not None:
+                found[kind] = dataflow
+        return found
+
+    def dataflow(self, at: str, ref: str, template: Architecture | None) -> Dataflow | None:
+        """Return a dataflow that fits the template's levels; faults are noted."""
+        dataflow = self.attempt(at, lambda: load_dataflow(self.reference(ref)))
+        if dataflow is not None and template is not None:
+            names = [*(level.name for level in template.levels), template.compute.name]
+            missing = [rule.level for rule in dataflow.rules if rule.level not in names]
+            if missing:
+                rule = f"has rules for levels that {template.name} lacks: {', '.join(missing)}"
+                self.fault(at, rule, f"its levels: {', '.join(names)}")
+        return dataflow
+
+    def dataflow_choices(
+        self, template: Architecture | None, space: Space | None
+    ) -> tuple[tuple[str, Dataflow], ...]:
+        """Return the dataflows that the space names."""
+        found = []
+        for index, parameter in enumerate(() if space is None else space.parameters):
+            if isinstance(parameter, MappingChoice) and parameter.path == DATAFLOW:
+                for i, name in enumerate(parameter.names):
+                    dataflow = self.dataflow(f"space[{index}].names[{i}]", name, template)
+                    if dataflow is not None:
+                        found.append((name, dataflow))
+        return tuple(found)
+
+    def check_front(self) -> None:
+        """Note an optimiser that does not take as many objectives as there are."""
+        settings: Any = self.spec.optimiser
+        several = len(self.spec.objective) > 1
+        plugin = optimiser_class(settings.name)
+        plain = plain_settings(settings, plugin.settings_type)
+        if several and not plugin.takes_vectors(plain):
+            rule = (
+                f"optimiser {settings.name} minimises one objective, not {len(self.spec.objective)}"
+            )
+            self.fault("objective", rule, "choose optimiser: {name: nsga2}, or one objective")
+        if self.spec.rank is not None and not several:
+            rule = "says which point of a front is the best design"
+            self.fault("rank", rule, "remove it, or give a list of objectives", at_key=True)
 
     def architecture(self, at: str, ref: str) -> Architecture | None:
         return self.attempt(at, lambda: load_architecture(self.reference(ref)))
@@ -186,148 +256,6 @@ class _Reader:
         if design.systolic is not None:
             return True
         return self.attempt(at, lambda: Chain.of(design, mapping)) is not None
-
-    def check_dataflow(self, template: Architecture, dataflow: Dataflow) -> None:
-        names = [*(level.name for level in template.levels), template.compute.name]
-        missing = [rule.level for rule in dataflow.rules if rule.level not in names]
-        if missing:
-            rule = f"has rules for levels that {template.name} lacks: {', '.join(missing)}"
-            self.fault("dataflow", rule, f"its levels: {', '.join(names)}")
-
-    def space(self, template: Architecture) -> Space | None:
-        """Return the space, or None after noting its faults."""
-        before = len(self.faults)
-        parameters: list[Parameter] = []
-        taken: dict[str, str] = {}
-        for index, spec in enumerate(self.spec.space):
-            where = f"space[{index}]"
-            paths = spec.paths if isinstance(spec, ProductSpec) else (spec.path,)
-            for i, path in enumerate(paths):
-                at = f"{where}.paths[{i}]" if isinstance(spec, ProductSpec) else f"{where}.path"
-                self.check_path(template, path, at)
-                if path in taken:
-                    self.fault(at, "is searched twice", f"{taken[path]} has it too")
-                taken.setdefault(path, at)
-            if isinstance(spec, ProductSpec):
-                parameters.append(FixedProduct(spec.paths, spec.product))
-            else:
-                values = self.values(spec, where)
-                if values:
-                    parameters.append(IntegerChoice(spec.path, values))
-        if len(self.faults) > before:
-            return None
-        space = Space(template, tuple(parameters), Budget.of_spec(self.spec.budget))
-        self.check_shapes(space)
-        if len(self.faults) == before:
-            self.check_budget(space)
-        return space if len(self.faults) == before else None
-
-    def check_path(self, template: Architecture, path: str, at: str) -> None:
-        name, dot, what = path.partition(".")
-        levels = {level.name: level for level in template.levels}
-        if not dot:
-            self.fault(at, "must be level.field", "for example glb.depth")
-        elif name not in levels:
-            self.fault(at, f"{template.name} has no level {name}", nearest(name, levels))
-        else:
-            level = levels[name]
-            kind = ("mesh_x", "mesh_y") if isinstance(level, Fanout) else ("depth", "width_bits")
-            if what not in kind:
-                self.fault(at, f"must be one of {', '.join(kind)} of {name}", nearest(what, kind))
-            elif isinstance(level, Memory) and level.depth is None:
-                self.fault(at, f"{name} is off-chip: it has no size to search")
-
-    def values(self, spec: ChoiceSpec, where: str) -> tuple[int, ...]:
-        """Return the values of a choice, rising; empty after noting a fault."""
-        if (spec.values is None) == (spec.range is None):
-            rule = "must have exactly one of values and range"
-            self.fault(where, rule, "for example range: [64, 32768], step: pow2")
-            return ()
-        if spec.values is not None:
-            if spec.step is not None:
-                self.fault(f"{where}.step", "only a range has a step", "remove it")
-            if len(set(spec.values)) != len(spec.values):
-                self.fault(f"{where}.values", "must name each value once")
-                return ()
-            return tuple(sorted(spec.values))
-        assert spec.range is not None
-        low, high = spec.range
-        if low > high:
-            self.fault(f"{where}.range", "must be [least, most]", "swap them")
-            return ()
-        if spec.step == "pow2":
-            return tuple(low << i for i in range((high // low).bit_length()))
-        step = spec.step or 1
-        assert isinstance(step, int)
-        if (high - low) // step >= MOST_VALUES:
-            rule = f"has more than {MOST_VALUES:,} values"
-            self.fault(f"{where}.range", rule, "give a larger step, or step: pow2")
-            return ()
-        return tuple(range(low, high + 1, step))
-
-    def check_shapes(self, space: Space) -> None:
-        """Note widths that words do not fill, and shapes that the technology has no cost for."""
-        at: dict[str, int] = {}
-        choices: dict[str, tuple[int, ...]] = {}
-        for index, parameter in enumerate(space.parameters):
-            if isinstance(parameter, IntegerChoice):
-                at[parameter.path], choices[parameter.path] = index, parameter.values
-        for memory in space.template.memories:
-            depth, width = f"{memory.name}.depth", f"{memory.name}.width_bits"
-            if depth not in at and width not in at:
-                continue
-            widths = choices.get(width, (memory.width_bits,))
-            ragged = [x for x in widths if x % memory.word_bits]
-            if ragged:
-                rule = f"width {ragged[0]} is not a multiple of {memory.name}'s word"
-                hint = f"a word is {memory.word_bits} bit and lies in one line"
-                self.fault(f"space[{at[width]}]", rule, hint)
-                continue
-            assert memory.depth is not None
-            depths = choices.get(depth, (memory.depth,))
-            where = f"space[{at.get(depth, at.get(width, 0))}]"
-            for rule in self.unpriced(space.template, memory.name, depths, widths):
-                self.fault(where, rule, "narrow the values")
-                break
-
-    def unpriced(
-        self, template: Architecture, name: str, depths: tuple[int, ...], widths: tuple[int, ...]
-    ) -> Iterator[str]:
-        """Yield why shapes have no cost: least and most depth at every width."""
-        for width in widths:
-            for depth in (depths[0], depths[-1]):
-                shape = template.with_values({f"{name}.depth": depth, f"{name}.width_bits": width})
-                memory = shape.level(name)
-                assert isinstance(memory, Memory)
-                try:
-                    memory_cost(memory, template.technology)
-                except InputError as error:
-                    reason = "; ".join(fault.rule for fault in error.faults)
-                    yield f"{name} of {depth} x {width} bit has no cost: {reason}"
-
-    def check_budget(self, space: Space) -> None:
-        """Note a budget that no design meets, or that some corner of the space cannot meet."""
-        exact = space.budget.pes is not None
-        for index, parameter in enumerate(space.parameters):
-            free_mesh = isinstance(parameter, IntegerChoice) and len(parameter.values) > 1
-            if exact and free_mesh and parameter.paths[0].partition(".")[2] in FIELDS[2:]:
-                hint = "give the meshes as product: and paths:, or use max_pes"
-                self.fault(f"space[{index}]", "the budget fixes the number of MACs", hint)
-                return
-        for genome in space.smallest():
-            excesses = space.budget.violations(space.architecture(genome))
-            for excess in excesses:
-                key = {"storage_bits": "storage", "area_um2": "area"}.get(
-                    excess.limit, excess.limit
-                )
-                shape = ", ".join(f"{path} {x}" for path, x in space.values(genome).items())
-                rule = (
-                    f"no design meets it: the smallest has {excess.value:,.15g}, "
-                    f"which must be {excess.rule} {excess.allowed:,.15g}"
-                )
-                self.fault(f"budget.{key}", rule, f"{shape}; raise the budget or lower the values")
-            if excesses:
-                return
 
     def mappings(
         self, template: Architecture | None, network: Network | None
@@ -343,9 +271,22 @@ class _Reader:
         rivals = []
         for index, rival in enumerate(self.spec.compare):
             at = f"compare[{index}]"
-            design = self.architecture(f"{at}.architecture", rival.architecture)
+            design = template
+            if rival.architecture is not None:
+                design = self.architecture(f"{at}.architecture", rival.architecture)
+            if (rival.mapping is None) == (rival.dataflow is None):
+                self.fault(at, "must have exactly one of mapping and dataflow")
+                continue
             if design is None:
                 continue
+            if rival.dataflow is not None:
+                dataflow = self.dataflow(f"{at}.dataflow", rival.dataflow, design)
+                if dataflow is not None and self.simulable(
+                    f"{at}.architecture", design, Mapping(())
+                ):
+                    rivals.append(Rival(rival.label, design, None, dataflow))
+                continue
+            assert rival.mapping is not None
             mapping = self.mapping(f"{at}.mapping", rival.mapping, design, network)
             if mapping is not None and self.simulable(f"{at}.architecture", design, mapping):
                 rivals.append(Rival(rival.label, design, mapping))

@@ -4,25 +4,103 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    create_model,
+)
 
 from arraysmith.arch.errors import nearest
 from arraysmith.arch.registry import lookup, registered
 from arraysmith.arch.spec_reader import Spec, SpecError
 from arraysmith.arch.specs import BudgetSpec, Count, Name, Text
-from arraysmith.search.objective import MAPPING_OBJECTIVES, OBJECTIVES
-from arraysmith.search.optimisers.base import Optimiser
+from arraysmith.search.mappers.base import Mapper
+from arraysmith.search.objective import MAPPING_OBJECTIVES, objective_fault
+from arraysmith.search.optimisers.base import Optimiser, missing_rule
 
-FIELDS = ("depth", "width_bits", "mesh_x", "mesh_y")
-"""Fields of levels that a search may change: counts of a mapping do not depend on them."""
+TABLE = "table"
+"""Name of the mapper that every candidate chooses from the same mappings with."""
+
+ANY = "any"
+KINDS = (ANY, "conv", "depthwise", "fc", "gemm", "matmul")
+"""Kinds of layer that may have a dataflow of their own: operators, and all the others."""
 
 Weight = Annotated[float, Field(ge=0)]
 
 
-class ChoiceSpec(Spec):
-    """One number: the values listed, or a range with its step."""
+def _text_or(other: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "string"}, other]})
 
-    path: Text = Field(description="level.field: " + ", ".join(f"glb.{x}" for x in FIELDS[:2]))
+
+def _objectives(value: Any) -> tuple[str, ...]:
+    """Return the names of one objective or of a list of them."""
+    names = value if isinstance(value, tuple | list) else (value,)
+    for name in names:
+        if not isinstance(name, str):
+            raise SpecError("must be the name of an objective, or a list of names")
+        fault = objective_fault(name)
+        if fault is not None:
+            raise SpecError(*fault)
+    if len(set(names)) != len(names) or not names:
+        raise SpecError("must name each objective once", "for example [latency, energy, area]")
+    if len(names) > 1 and "poster" in names:
+        raise SpecError("poster stands alone", "it weighs several quantities itself")
+    return tuple(names)
+
+
+def _one_objective(value: Any) -> str:
+    names = _objectives(value)
+    if len(names) != 1:
+        raise SpecError("must be one objective")
+    return names[0]
+
+
+def _dataflows(value: Any) -> tuple[tuple[str, str], ...]:
+    """Return (kind of layer, reference) of one dataflow or of a map by kind."""
+    pairs = value.items() if isinstance(value, dict) else ((ANY, value),)
+    found = []
+    for kind, ref in pairs:
+        if kind not in KINDS:
+            raise SpecError(
+                f"kind of layer must be one of {', '.join(KINDS)}", nearest(kind, KINDS)
+            )
+        if not isinstance(ref, str) or not ref.strip():
+            raise SpecError("must be the name of a dataflow, a file, or a map by kind of layer")
+        found.append((kind, ref))
+    if ANY not in dict(found):
+        raise SpecError("must say what holds for the other layers", "add any: row_stationary")
+    return tuple(found)
+
+
+Objectives = Annotated[
+    tuple[str, ...],
+    PlainValidator(_objectives),
+    _text_or({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+]
+OneObjective = Annotated[str, PlainValidator(_one_objective), WithJsonSchema({"type": "string"})]
+Dataflows = Annotated[
+    tuple[tuple[str, str], ...],
+    PlainValidator(_dataflows),
+    _text_or({"type": "object", "additionalProperties": {"type": "string"}}),
+]
+
+
+class ChoiceSpec(Spec):
+    """One number, or several that are always equal: the values listed, or a range with its step.
+
+    For ``mapping.objective`` and ``mapping.dataflow``: names.
+    """
+
+    path: Text | None = Field(
+        default=None, description="level.field as in glb.depth, clock_hz, or mapping.objective"
+    )
+    paths: tuple[Text, ...] | None = Field(default=None, min_length=2, max_length=16)
+    names: tuple[Text, ...] | None = Field(default=None, min_length=1, description="of mapping.*")
     values: tuple[Count, ...] | None = Field(default=None, min_length=1)
     range: tuple[Count, Count] | None = Field(default=None, description="[least, most]")
     step: Literal["pow2"] | Count | None = Field(
@@ -60,12 +138,37 @@ class WeightsSpec(Spec):
 class MapperSpec(Spec):
     """How the mapping of each layer on each candidate is chosen."""
 
-    samples: Count = Field(
-        default=200_000, le=10**8, description="mappings of a layer to look at, at most"
-    )
+    name: str = Field(default=TABLE, description="table, or a registered mapper")
     objective: Literal[MAPPING_OBJECTIVES] | None = Field(  # type: ignore[valid-type]  # names from a table
         default=None, description="follows the objective when left out"
     )
+
+
+class TableSpec(MapperSpec):
+    """Of the mapper ``table``."""
+
+    samples: Count = Field(
+        default=200_000, le=10**8, description="mappings of a layer to look at, at most"
+    )
+
+
+class PlugInSpec(MapperSpec):
+    """Of every other mapper; its settings stand beside these, see ``run_spec_for``."""
+
+    model_config = ConfigDict(extra="allow")
+
+    evaluations: Count = Field(
+        default=1000, le=10**8, description="mappings to score per layer and design, at most"
+    )
+
+
+class ClusterSpec(Spec):
+    """Workers of a cluster; options are those of dask-jobqueue, by their names there."""
+
+    slurm: dict[str, Any] | None = Field(default=None, description="options of SLURMCluster")
+    lsf: dict[str, Any] | None = Field(default=None, description="options of LSFCluster")
+    address: Text | None = Field(default=None, description="scheduler that runs: tcp://host:port")
+    jobs: Count = Field(default=2, le=10**5, description="to submit")
 
 
 class RescoreSpec(Spec):
@@ -88,11 +191,12 @@ class BaselineSpec(Spec):
 
 
 class RivalSpec(Spec):
-    """Another design to show beside the result."""
+    """Another design to show beside the result, with a mapping or the best under a dataflow."""
 
     label: Text
-    architecture: Text
-    mapping: Text
+    architecture: Text | None = Field(default=None, description="the template when left out")
+    mapping: Text | None = Field(default=None, description="mapping file, for one layer")
+    dataflow: Text | None = Field(default=None, description="its best mapping is taken")
 
 
 class PrintedSpec(Spec):
@@ -123,15 +227,24 @@ class RunSpec(Spec):
     note: str | None = None
     architecture: Text = Field(description="template: preset or file; also the baseline")
     workload: Text = Field(description="network, layer of one (vgg16:conv1_1), or file")
-    dataflow: Text = Field(description="name or file")
+    dataflow: Dataflows = Field(description="name or file; or a map of them by kind of layer")
     setting: Text = Field(default="default", description="of the analytical model")
     space: tuple[ParameterSpec, ...] = Field(min_length=1)
     budget: BudgetSpec = BudgetSpec()
-    objective: Literal[OBJECTIVES] = "edp"  # type: ignore[valid-type]  # names from a table
+    objective: Objectives = Field(
+        default=("edp",), description="a product of quantities, or a list of them: their front"
+    )
+    rank: OneObjective | None = Field(
+        default=None, description="which point of a front is the best design; edp when left out"
+    )
     weights: WeightsSpec | None = Field(default=None, description="of the objective poster")
-    mapper: MapperSpec = MapperSpec()
+    mapper: TableSpec | PlugInSpec = TableSpec()
     optimiser: OptimiserSpec = OptimiserSpec()
     seed: int = Field(default=1, ge=0, le=2**63 - 1)
+    repeats: int = Field(
+        default=1, ge=1, le=1000, description="searches with seeds of their own, one ledger"
+    )
+    cluster: ClusterSpec | None = None
     rescore: RescoreSpec = RescoreSpec()
     traces: Literal["all", "offchip", "none"] = Field(
         default="all", description="memories whose requests are stored for the best design"
@@ -141,24 +254,77 @@ class RunSpec(Spec):
     printed: tuple[PrintedSpec, ...] = ()
 
 
-def _registered(name: str) -> str:
-    names = registered("optimiser")
-    if name not in names:
-        raise SpecError(f"must be one of {', '.join(names)}", nearest(name, names))
+def _known(kind: str, *others: str) -> AfterValidator:
+    def check(name: str) -> str:
+        names = sorted({*registered(kind), *others})
+        if name not in names:
+            raise SpecError(f"must be one of {', '.join(names)}", nearest(name, names))
+        return name
+
+    return AfterValidator(check)
+
+
+def _installed(name: str) -> str:
+    missing = optimiser_class(name).missing_packages()
+    if missing:
+        raise SpecError(*missing_rule(missing))
     return name
 
 
-def run_spec_for(optimiser: Any) -> type[RunSpec]:
-    """Return the model of run files that use ``optimiser`` (the value of their key ``optimiser``).
+def optimiser_class(name: str) -> type[Optimiser[Any]]:
+    """Return the optimiser registered as ``name``."""
+    found: type[Optimiser[Any]] = lookup("optimiser", name)
+    return found
 
-    The settings of a known optimiser become known keys; of an unknown one only the name is wrong.
+
+def mapper_class(name: str) -> type[Mapper]:
+    """Return the mapper registered as ``name``; not ``table``."""
+    found: type[Mapper] = lookup("mapper", name)
+    return found
+
+
+def _name_in(value: Any, default: str) -> Any:
+    return value.get("name", default) if isinstance(value, dict) else default
+
+
+def _is_known(kind: str, name: Any) -> bool:
+    return isinstance(name, str) and name in registered(kind)
+
+
+def run_spec_for(optimiser: Any, mapper: Any = None) -> type[RunSpec]:
+    """Return the model of run files by the values of their keys ``optimiser`` and ``mapper``.
+
+    The settings of a known optimiser or mapper become known keys; of an unknown one only the name
+    is wrong.
     """
-    name = optimiser.get("name", "genetic") if isinstance(optimiser, dict) else "genetic"
-    known = isinstance(name, str) and name in registered("optimiser")
-    base: type[Spec] = OptimiserSpec
-    if known:
-        plugin: type[Optimiser[Any]] = lookup("optimiser", name)
-        base = plugin.settings_type
-    named = Annotated[str, AfterValidator(_registered)]
+    name = _name_in(optimiser, "genetic")
+    known = _is_known("optimiser", name)
+    base: type[Spec] = optimiser_class(name).settings_type if known else OptimiserSpec
+    named = Annotated[str, _known("optimiser"), AfterValidator(_installed)]
     settings: type[Spec] = create_model("OptimiserSpec", __base__=base, name=(named, "genetic"))
-    return create_model("RunSpec", __base__=RunSpec, optimiser=(settings, settings()))
+    return create_model(
+        "RunSpec",
+        __base__=RunSpec,
+        optimiser=(settings, settings()),
+        mapper=(_mapper_spec(_name_in(mapper, TABLE)), TableSpec()),
+    )
+
+
+def _mapper_spec(name: Any) -> type[Spec]:
+    if name == TABLE:
+        return TableSpec
+    named = Annotated[str, _known("mapper", TABLE)]
+    if not _is_known("mapper", name):
+        return create_model("MapperSpec", __base__=PlugInSpec, name=(named, TABLE))
+    fields = {key: PlugInSpec.model_fields[key] for key in ("objective", "evaluations")}
+    return create_model(  # type: ignore[call-overload,no-any-return]  # fields by name
+        "MapperSpec",
+        __base__=mapper_class(name).settings_type,
+        name=(named, TABLE),
+        **{key: (field.annotation, field) for key, field in fields.items()},
+    )
+
+
+def plain_settings(spec: Spec, settings_type: type[Spec]) -> Spec:
+    """Return the settings in ``spec`` as their own type, which other processes know, too."""
+    return settings_type(**{name: getattr(spec, name) for name in settings_type.model_fields})

@@ -7,70 +7,53 @@ whether the search was interrupted on its way.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from arraysmith.arch.errors import ArraysmithError, Fault, InputError
+from arraysmith.arch.errors import InputError
 from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.registry import lookup
 from arraysmith.search.baseline import Baselines, score_baselines
 from arraysmith.search.evaluate import (
     Evaluator,
     MappedDesign,
-    best_candidates,
+    Scored,
     build_tables,
     evaluate_design,
-    meshes_of,
 )
-from arraysmith.search.found import Generation, Ranked, SearchResult
+from arraysmith.search.executors import Workers, workers_of
+from arraysmith.search.explore import (
+    Progress,
+    Score,
+    Silence,
+    bounds_of,
+    explore,
+    front_of,
+    with_hypervolumes,
+)
+from arraysmith.search.folder import check_folder, locked
+from arraysmith.search.found import Ranked, SearchResult
 from arraysmith.search.ledger import LEDGER, Evaluation, Ledger
-from arraysmith.search.mapper import MappingTable
+from arraysmith.search.objective import Figures
 from arraysmith.search.optimisers.base import Domain, Optimiser
+from arraysmith.search.remote import Job, evaluate_apart, make_evaluator
 from arraysmith.search.rescore import simulate_designs
 from arraysmith.search.result import provenance_of, write_results
 from arraysmith.search.run import Run
+from arraysmith.search.run_spec import TABLE, optimiser_class
 from arraysmith.search.space import Genome
 from arraysmith.search.verify import TRACES, Verification, record_traces, submit_checks
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.pool import process_pool
+
+RIVAL_SAMPLES = 50_000
+"""Mappings looked at for a design to compare with, when the run's mapper has no table."""
 
 LOOKED_AT = 20
 """Designs per place among the best that are looked at for different mappings."""
-
-
-class Progress(Protocol):
-    """Hears how far a search is."""
-
-    def stage(self, name: str, total: int | None, unit: str) -> None:
-        """Begin a stage of ``total`` units (None: unknown); the one before is over."""
-        ...
-
-    def step(self, count: int = 1, **facts: Any) -> None:
-        """Note ``count`` more units done; ``facts`` are for people."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Tell something that does not belong to the progress."""
-        ...
-
-
-class Silence:
-    """A ``Progress`` for nobody."""
-
-    def stage(self, name: str, total: int | None, unit: str) -> None:
-        """Ignore it."""
-
-    def step(self, count: int = 1, **facts: Any) -> None:
-        """Ignore it."""
-
-    def note(self, text: str) -> None:
-        """Ignore it."""
 
 
 def run_search(
@@ -80,72 +63,84 @@ def run_search(
     workers: int = 1,
     resume: bool = False,
     progress: Progress | None = None,
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Run a whole search into the folder ``out`` and return the content of its result.json.
 
     Args:
         run: what to search.
-        out: folder; made when it does not exist, after everything was checked.
+        out: folder; made when it does not exist.
         workers: threads and processes; at least 1.
         resume: continue the search that ``out`` holds; an empty ``out`` starts one.
         progress: hears how far it is.
+        address: of a Dask scheduler, in place of processes and of the run's own ``cluster``.
 
     Raises:
-        InputError: ``out`` holds something and ``resume`` is not set, or the run cannot be met; no
-            folder is made then.
+        InputError: ``out`` holds something and ``resume`` is not set, another search works in it,
+            the run cannot be met, or the cluster not reached; no folder is left then.
         LedgerError: ``out`` holds another run, or a damaged ledger.
         WrongValuesError: the simulator computes something else than the layer: a bug.
     """
     progress = progress or Silence()
     digest = run.digest()
-    _check_folder(out, resume=resume)
-    if resume and (out / LEDGER).exists():
-        Ledger.resume(
-            out / LEDGER, digest, run.space.values
-        ).close()  # refuse before the work, not after it
-    with process_pool(workers) as executor:
-        result = _search(run, out, digest, executor, workers, progress)
-        verification = _verify(result, out, executor, progress)
-    progress.stage("report", None, "file")
-    return write_results(result, verification, out)
+    check_folder(out, resume=resume)
+    made = [path for path in (out, *out.absolute().parents) if not path.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(out, progress.note):
+            if (out / LEDGER).exists():  # refuse before the work, not after it
+                Ledger.resume(out / LEDGER, digest, run.space.values).close()
+            with workers_of(workers, address, run.cluster) as places:
+                result = _search(run, out, digest, places, workers, progress)
+                verification = _verify(result, out, places.executor, progress)
+            progress.stage("report", None, "file")
+            return write_results(result, verification, out)
+    except InputError:
+        for path in made:  # nothing was found wrong before the folder was there
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+        raise
 
 
 def _search(
-    run: Run, out: Path, digest: str, executor: Executor, workers: int, progress: Progress
+    run: Run, out: Path, digest: str, workers: Workers, threads: int, progress: Progress
 ) -> SearchResult:
     """Explore the space and simulate the best."""
-    search_seed, table_seed, baseline_seed = np.random.SeedSequence(run.seed).spawn(3)
+    seeds = np.random.SeedSequence(run.seed).spawn(4)
+    search_seed, table_seed, baseline_seed, rival_seed = seeds
     model = AnalyticalModel(run.setting)
-    progress.stage("mappings", len(run.layers), "layer")
-    tables = []
-    for table in build_tables(
-        run,
-        table_seed,
-        meshes=meshes_of(run.space),
-        samples=run.mapper.samples,
-        threads=workers,
-    ):
-        tables.append(table)
-        progress.step()
+    progress.stage("mappings", None if run.dataflows else len(run.layers), "layer")
+    unknown = Figures(1, 1.0, 1, 1, 1, 1)  # what losses are relative to follows from the mappings
+    evaluator = make_evaluator(run, table_seed, unknown, threads=threads, done=progress.step)
+    tables = evaluator.tables
     baselines = score_baselines(run, model, tables, baseline_seed)
-    out.mkdir(parents=True, exist_ok=True)
-    evaluator = Evaluator(run, tuple(tables), baselines.original.total)
-    optimiser: Optimiser[Any] = lookup("optimiser", run.optimiser)(
-        Domain(run.space.sizes, run.space.repair),
-        np.random.default_rng(search_seed),
-        run.settings,
-    )
-    with _open_ledger(out / LEDGER, run, digest, progress) as ledger:
-        generations = _explore(evaluator, optimiser, ledger, workers, progress)
+    rivals = _rivals(run, model, rival_seed, threads)
+    evaluator = replace(evaluator, baseline=baselines.original.total)
+    job = Job.of(run, table_seed, baselines.original.total)
+    search_seeds = [search_seed, *search_seed.spawn(run.repeats - 1)]
+    searches = []
+    drawn = repaired = 0
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        _open_ledger(out / LEDGER, run, digest, progress) as ledger,
+    ):
+        score = _score_with(evaluator, job, workers, pool)
+        for seed in search_seeds:
+            optimiser = _optimiser(run, seed)
+            vectors = optimiser.takes_vectors(run.settings)
+            searches.append(explore(optimiser, score, ledger, progress, vectors=vectors))
+            drawn, repaired = drawn + optimiser.drawn, repaired + optimiser.repaired
         evaluations = list(ledger.evaluations.values())
-    best = _best(run, tables, evaluations)
-    closed = [evaluate_design(model, design, run.layers) for _, design in best]
-    rivals = [
-        evaluate_design(model, MappedDesign(x.architecture, (x.mapping,)), run.layers)
-        for x in run.rivals
+    best = _best(run, evaluator, evaluations)
+    corner, box = bounds_of(evaluations) if run.front else ((), 0.0)
+    curves = [
+        with_hypervolumes(generations, told, corner, box) if run.front else tuple(generations)
+        for generations, told in searches
     ]
+    closed = [evaluate_design(model, design, run.layers) for _, design in best]
     designs = [x.design for x in (baselines.original, baselines.remapped, *rivals, *closed)]
     progress.stage("simulation", len(set(designs)) * len(run.layers), "layer")
+    executor = workers.executor
     original, remapped, *cycle = simulate_designs(designs, run.layers, executor, progress.step)
     ranked = [
         Ranked(
@@ -165,11 +160,15 @@ def _search(
         baselines_cycle=Baselines(original, remapped),
         rivals=tuple(zip(rivals, cycle[: len(rivals)], strict=True)),
         top=tuple(sorted(ranked, key=lambda x: x.cycle_loss)),
-        generations=generations,
+        generations=curves[0],
         evaluations=len(evaluations),
-        drawn=optimiser.drawn,
-        repaired=optimiser.repaired,
+        drawn=drawn,
+        repaired=repaired,
         mappings=sum(len(table) for table in tables),
+        repeats=tuple(enumerate(curves)),
+        front=tuple(front_of(evaluations)),
+        corner=corner,
+        scored=sum(x.scored for x in evaluations),
     )
 
 
@@ -208,27 +207,6 @@ def _verify(
     return Verification(tuple(values), TRACES if stored else None)
 
 
-def _check_folder(out: Path, *, resume: bool) -> None:
-    """Refuse a folder whose content a new search would mix with, or a file in its place."""
-    if out.exists() and not out.is_dir():
-        raise InputError([Fault("--out", str(out), "is a file, not a folder")])
-    if out.is_dir() and any(out.iterdir()) and not resume:
-        rule = "folder is not empty"
-        hint = "continue what it holds with --resume, or name another folder"
-        raise InputError([Fault("--out", str(out), rule, hint)])
-    if resume and out.is_dir() and any(out.iterdir()) and not (out / LEDGER).exists():
-        rule = f"holds no search to resume ({LEDGER} is missing)"
-        raise InputError([Fault("--out", str(out), rule, "name another folder")])
-    # Told now: a search that cannot store anything must not work first.
-    ground = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not ground.is_dir():
-        rule = f"cannot be made: {ground} is a file, not a folder"
-        raise InputError([Fault("--out", str(out), rule, "name another folder")])
-    if not os.access(ground, os.W_OK | os.X_OK):
-        rule = f"cannot be written: {ground} allows it to nobody like you"
-        raise InputError([Fault("--out", str(out), rule, "name another folder")])
-
-
 def _open_ledger(path: Path, run: Run, digest: str, progress: Progress) -> Ledger:
     if not path.exists():
         return Ledger.create(path, digest, run.space.values)
@@ -239,43 +217,32 @@ def _open_ledger(path: Path, run: Run, digest: str, progress: Progress) -> Ledge
     return ledger
 
 
-def _explore(
-    evaluator: Evaluator,
-    optimiser: Optimiser[Any],
-    ledger: Ledger,
-    workers: int,
-    progress: Progress,
-) -> tuple[Generation, ...]:
-    """Run the optimiser to its end; what the ledger knows is not evaluated again."""
-    progress.stage("search", optimiser.expected, "design")
-    generations: list[Generation] = []
-    best = math.inf
-    with ThreadPoolExecutor(workers) as threads:
-        while genomes := optimiser.ask():
-            fresh = [x for x in dict.fromkeys(genomes) if x not in ledger.evaluations]
-            ledger.append(_evaluated(evaluator, fresh, threads if workers > 1 else None))
-            losses = [ledger.evaluations[genome].loss for genome in genomes]
-            optimiser.tell(genomes, losses)
-            finite = [loss for loss in losses if not math.isinf(loss)]
-            best = min([best, *finite])
-            generations.append(
-                Generation(
-                    best, min(finite, default=math.inf), median(finite) if finite else math.inf
-                )
-            )
-            progress.step(len(genomes), generation=len(generations), best=best)
-    return tuple(generations)
+def _score_with(
+    evaluator: Evaluator, job: Job, workers: Workers, threads: ThreadPoolExecutor
+) -> Score:
+    """Return what evaluates a generation.
+
+    Tables are scored by kernels outside the interpreter's lock, so threads share them here; other
+    mappers, and everything on a cluster, run in processes.
+    """
+    table = evaluator.run.mapper.name == TABLE
+    if workers.remote or (not table and workers.count > 1):
+        parts = workers.count * (1 if table else 8)
+        return lambda genomes: evaluate_apart(workers.executor, job, genomes, parts)
+    if workers.count > 1:
+        return lambda genomes: list(threads.map(evaluator.evaluate, genomes))
+    return lambda genomes: [evaluator.evaluate(genome) for genome in genomes]
 
 
-def _evaluated(
-    evaluator: Evaluator, genomes: Sequence[Genome], threads: ThreadPoolExecutor | None
-) -> list[Evaluation]:
-    apply: Callable[..., Any] = threads.map if threads else map
-    return list(apply(evaluator.evaluate, genomes))
+def _optimiser(run: Run, seed: np.random.SeedSequence) -> Optimiser[Any]:
+    space = run.space
+    objectives = max(1, len(run.front))
+    domain = Domain(space.sizes, space.repair, objectives, space.magnitudes)
+    return optimiser_class(run.optimiser)(domain, np.random.default_rng(seed), run.settings)
 
 
 def _best(
-    run: Run, tables: Sequence[MappingTable], evaluations: Sequence[Evaluation]
+    run: Run, evaluator: Evaluator, evaluations: Sequence[Evaluation]
 ) -> list[tuple[Evaluation, MappedDesign]]:
     """Return the best ``run.top`` designs, one per mapping.
 
@@ -284,19 +251,18 @@ def _best(
     do not suffice the next designs follow.
 
     Raises:
-        ArraysmithError: no design has a legal mapping of every layer.
+        InputError: no design has a legal mapping of every layer.
     """
     finite = [x for x in evaluations if not math.isinf(x.loss)]
     if not finite:
-        raise ArraysmithError(
-            f"none of {len(evaluations)} designs has a legal mapping of every layer: "
-            "widen the space or raise the optimiser's effort"
-        )
+        rule = f"none of {len(evaluations)} designs has a legal mapping of every layer"
+        hint = "widen the space or raise the optimiser's effort"
+        raise InputError([run.positions.fault("space", rule, hint)])
     finite.sort(key=lambda x: (x.loss, run.space.architecture(x.genome).storage_bits, x.genome))
     chosen: dict[tuple[Mapping, ...], tuple[Evaluation, MappedDesign]] = {}
     alike = []
     for found in finite[: LOOKED_AT * run.top]:
-        design = _mapped(run, tables, found.genome)
+        design = _mapped(evaluator, found.genome)
         if design.mappings in chosen:
             alike.append((found, design))
             continue
@@ -306,8 +272,38 @@ def _best(
     return [*chosen.values(), *alike][: run.top]
 
 
-def _mapped(run: Run, tables: Sequence[MappingTable], genome: Genome) -> MappedDesign:
-    architecture = run.space.architecture(genome)
-    found = best_candidates(run, tables, architecture)
+def _mapped(evaluator: Evaluator, genome: Genome) -> MappedDesign:
+    architecture = evaluator.run.space.architecture(genome)
+    found = evaluator.found(genome, architecture)
     assert found is not None  # its loss was finite
     return MappedDesign(architecture, tuple(candidate.mapping for candidate in found))
+
+
+def _rivals(
+    run: Run, model: AnalyticalModel, seed: np.random.SeedSequence, threads: int
+) -> list[Scored]:
+    """Return the designs to compare with, with their stated or their best mappings."""
+    designs = []
+    for rival, child in zip(run.rivals, seed.spawn(len(run.rivals)), strict=True):
+        if rival.mapping is not None:
+            designs.append(MappedDesign(rival.architecture, (rival.mapping,)))
+            continue
+        sides = (side for x in rival.architecture.fanouts for side in (x.mesh_x, x.mesh_y))
+        tables = build_tables(
+            run,
+            child,
+            meshes=(tuple(sides),),
+            samples=run.mapper.samples if run.mapper.name == TABLE else RIVAL_SAMPLES,
+            threads=threads,
+            rival=rival,
+        )
+        mappings = []
+        for layer, table in zip(run.layers, tables, strict=True):
+            best = table.best(rival.architecture, run.mapper.objective)
+            if best is None:
+                place = f"compare[{run.rivals.index(rival)}].dataflow"
+                rule = f"{layer.name} has no legal mapping on {rival.architecture.name}"
+                raise InputError([run.positions.fault(place, rule, "remove it")])
+            mappings.append(best.mapping)
+        designs.append(MappedDesign(rival.architecture, tuple(mappings)))
+    return [evaluate_design(model, design, run.layers) for design in designs]

@@ -10,21 +10,26 @@ from arraysmith.sim.tables import REPORT_HEADS, text_table
 
 TIMES = "x"
 
+FRONT_ROWS = 25
+"""Most points of a front to print."""
 
-def result_text(document: dict[str, Any], folder: Path) -> str:
+
+def result_text(document: dict[str, Any], folder: Path, speed: str = "") -> str:
     """Return the tables and where the files are.
 
     Args:
         document: content of result.json.
         folder: that has the files.
+        speed: a sentence; it differs from run to run, so no file has it.
     """
     parts = [
         document["summary"],
         _before_after(document),
+        _front(document),
         _gain(document),
         _both_models(document),
         _differences(document),
-        _proof(document),
+        "\n".join(x for x in (_proof(document), speed) if x),
         _files(document, folder),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -37,6 +42,38 @@ def _before_after(document: dict[str, Any]) -> str:
     notes = [row[-1] for row in rows]
     noted = [f"{line}  {note}".rstrip() for line, note in zip(lines, notes, strict=True)]
     return "\n".join(["BEFORE AND AFTER", head, rule, *noted])
+
+
+def _front(document: dict[str, Any]) -> str:
+    """Return the front, at most ``FRONT_ROWS`` of its points, evenly chosen."""
+    front = document["front"]
+    if front is None:
+        return ""
+    points = front["points"]
+    shown = points
+    if len(points) > FRONT_ROWS:
+        step = (len(points) - 1) / (FRONT_ROWS - 1)
+        shown = [points[round(i * step)] for i in range(FRONT_ROWS)]
+    names = front["objectives"]
+    rows = [
+        (
+            *(f"{point['losses'][name]:,.6g}" for name in names),
+            f"{point['edp_j_cycles']:,.4g}",
+            f"{point['utilization'] * 100:.1f}",
+            point["hardware_text"],
+        )
+        for point in shown
+    ]
+    units = [f"{name} {unit}" for name, unit in zip(names, front["units"], strict=True)]
+    head = f"FRONT: {len(points):,} designs that no other beats in everything"
+    if len(shown) < len(points):
+        head += f", {len(shown)} of them"
+    curve = [row["hypervolume"] for row in document["convergence"]]
+    grown = (
+        f"hypervolume: {curve[0]:.4f} after the first generation, {curve[-1]:.4f} after the last"
+    )
+    table = text_table((*units, "EDP", "utilisation %", "hardware"), rows)
+    return f"{head}\n{table}\n{grown}"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

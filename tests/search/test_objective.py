@@ -7,10 +7,22 @@ from arraysmith.search.objective import MAPPING_OBJECTIVES, OBJECTIVES, Figures,
 from arraysmith.sim.report import Report
 
 BASELINE = Figures(
-    cycles=903168, energy_pj=720.99e6, macs=86704128, flops=170196992, pes=168, clock_hz=10**9
+    cycles=903168,
+    energy_pj=720.99e6,
+    macs=86704128,
+    flops=170196992,
+    pes=168,
+    clock_hz=10**9,
+    area_um2=2.0,
 )
 FOUND = Figures(
-    cycles=602112, energy_pj=305.38e6, macs=86704128, flops=170196992, pes=168, clock_hz=10**9
+    cycles=602112,
+    energy_pj=305.38e6,
+    macs=86704128,
+    flops=170196992,
+    pes=168,
+    clock_hz=10**9,
+    area_um2=1.0,
 )
 
 

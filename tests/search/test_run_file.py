@@ -115,7 +115,7 @@ def test_defaults_are_written_out_in_the_document(tmp_path):
         ("row_stationary", "row_stationry", "row_stationry", "neither"),
         ("row_stationary", "os", "os\n", "levels that small lacks"),
         ("glb.depth", "gbl.depth", "gbl.depth", "no level gbl"),
-        ("glb.depth", "glb.ports", "glb.ports", "must be one of depth, width_bits"),
+        ("glb.depth", "glb.colour", "glb.colour", "must be one of depth, width_bits"),
         ("glb.depth", "dram.depth", "dram.depth", "off-chip"),
         ("glb.depth", "depth", "depth, range", "must be level.field"),
         ("glb.depth", "psum_spad.depth", "psum_spad.depth, values", "is searched twice"),

@@ -1,0 +1,146 @@
+"""The loop of a search: an optimiser asks, the ledger or an evaluator answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any, Protocol
+
+import numpy as np
+
+from arraysmith.search.found import Generation
+from arraysmith.search.ledger import Evaluation, Ledger
+from arraysmith.search.optimisers.base import Optimiser
+from arraysmith.search.pareto import Values, front, hypervolume
+from arraysmith.search.space import Genome
+
+Score = Callable[[Sequence[Genome]], list[Evaluation]]
+"""Evaluates genomes, in their order."""
+
+
+class Progress(Protocol):
+    """Hears how far a search is."""
+
+    def stage(self, name: str, total: int | None, unit: str) -> None:
+        """Begin a stage of ``total`` units (None: unknown); the one before is over."""
+        ...
+
+    def step(self, count: int = 1, **facts: Any) -> None:
+        """Note ``count`` more units done; ``facts`` are for people."""
+        ...
+
+    def scored(self, count: int) -> None:
+        """Note that so many mappings were scored: of the search's whole effort."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Tell something that does not belong to the progress."""
+        ...
+
+
+class Silence:
+    """A ``Progress`` for nobody."""
+
+    def stage(self, name: str, total: int | None, unit: str) -> None:
+        """Ignore it."""
+
+    def step(self, count: int = 1, **facts: Any) -> None:
+        """Ignore it."""
+
+    def scored(self, count: int) -> None:
+        """Ignore it."""
+
+    def note(self, text: str) -> None:
+        """Ignore it."""
+
+
+def explore(
+    optimiser: Optimiser[Any],
+    score: Score,
+    ledger: Ledger,
+    progress: Progress,
+    *,
+    vectors: bool,
+) -> tuple[list[Generation], list[Values]]:
+    """Run an optimiser to its end; what the ledger knows is not evaluated again.
+
+    Args:
+        optimiser: asks.
+        score: evaluates what the ledger does not know.
+        ledger: gets everything that was evaluated, a generation at a time.
+        progress: hears of every generation.
+        vectors: whether the optimiser is told vectors of losses.
+
+    Returns:
+        the generations, and the vectors of each, where evaluations have them.
+    """
+    progress.stage("search", optimiser.expected, "design")
+    generations: list[Generation] = []
+    told: list[Values] = []
+    best = math.inf
+    asked = legal = 0
+    while genomes := optimiser.ask():
+        fresh = [x for x in dict.fromkeys(genomes) if x not in ledger.evaluations]
+        evaluations = score(fresh)
+        ledger.append(evaluations)
+        progress.scored(sum(x.scored for x in evaluations))
+        found = [ledger.evaluations[genome] for genome in genomes]
+        losses = [x.loss for x in found]
+        optimiser.tell(genomes, [x.losses or (x.loss,) for x in found] if vectors else losses)
+        finite = [loss for loss in losses if not math.isinf(loss)]
+        best = min([best, *finite])
+        asked, legal = asked + len(losses), legal + len(finite)
+        generations.append(
+            Generation(best, min(finite, default=math.inf), median(finite) if finite else math.inf)
+        )
+        told.append(np.array([x.losses for x in found], np.float64))
+        progress.step(
+            len(genomes),
+            generation=len(generations),
+            best=best,
+            feasible=f"{100 * legal / asked:.0f}%",
+        )
+    return generations, told
+
+
+def with_hypervolumes(
+    generations: Sequence[Generation], told: Sequence[Values], corner: Sequence[float], box: float
+) -> tuple[Generation, ...]:
+    """Return the generations with the share of ``box`` that the front met so far covers.
+
+    Args:
+        generations: in their order.
+        told: vectors of each.
+        corner: worst value of every objective.
+        box: volume between the corner and the best value of every objective.
+    """
+    archive = np.empty((0, len(corner)))
+    rows = []
+    for generation, vectors in zip(generations, told, strict=True):
+        archive = np.vstack([archive, vectors])
+        archive = archive[front(archive)]
+        share = hypervolume(archive, corner) / box if box else 0.0
+        rows.append(replace(generation, hypervolume=share))
+    return tuple(rows)
+
+
+def front_of(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """Return the evaluations that no other dominates, by their first objective, then the others."""
+    if not evaluations or not evaluations[0].losses:
+        return []
+    values = np.array([x.losses for x in evaluations], np.float64)
+    found = [evaluations[row] for row in front(values)]
+    return sorted(found, key=lambda x: (x.losses, x.genome))
+
+
+def bounds_of(evaluations: Sequence[Evaluation]) -> tuple[tuple[float, ...], float]:
+    """Return the worst value of every objective, a tenth beyond, and the volume up to the best.
+
+    What is best and worst is taken over all legal designs of the search.
+    """
+    values = np.array([x.losses for x in evaluations if not math.isinf(x.loss)], np.float64)
+    least, most = values.min(axis=0), values.max(axis=0)
+    corner = most + 0.1 * np.where(most > least, most - least, np.abs(most))
+    return tuple(map(float, corner)), float(np.prod(corner - least))
