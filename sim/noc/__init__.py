@@ -1,0 +1,1 @@
+"""Networks on chip, flit by flit."""

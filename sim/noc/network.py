@@ -1,0 +1,460 @@
+"""A network that can be driven: inject packets, advance the clock, take deliveries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError
+from arraysmith.sim.noc.collectives import Trees
+from arraysmith.sim.noc.deadlock import check_deadlock_free
+from arraysmith.sim.noc.kernel import advance
+from arraysmith.sim.noc.router import Router
+from arraysmith.sim.noc.routing import Routing
+from arraysmith.sim.noc.state import (
+    D_CYCLE,
+    D_PACKET,
+    D_TERMINAL,
+    DELIVERED,
+    DONE,
+    FLITS_IN,
+    FULL,
+    INDEX_BITS,
+    KINDS,
+    LOADS,
+    MULTICAST,
+    NOW,
+    P_FLITS,
+    P_FOLLOWING,
+    P_GROUP,
+    P_GROUP_FLITS,
+    P_KIND,
+    P_RELEASE,
+    P_ROUTE_CLASS,
+    P_SOURCE,
+    P_STARTED,
+    P_TAG,
+    P_TARGET,
+    P_TREE,
+    P_VALUE_AT,
+    P_VIA,
+    PACKET_COLUMNS,
+    QUEUE,
+    QUEUE_END,
+    QUEUED,
+    REDUCTION,
+    UNICAST,
+    Int,
+    Packets,
+    fresh_state,
+    settings_of,
+    wiring_of,
+)
+from arraysmith.sim.noc.topology import Topology
+from arraysmith.sim.noc.waiting import waiting_chain
+
+
+class NoProgressError(ArraysmithError):
+    """A network in which nothing moves any more.
+
+    Attributes:
+        cycle: when that was certain.
+        chain: who waits for what, each entry the reason of the one before.
+    """
+
+    def __init__(self, cycle: int, chain: tuple[str, ...]) -> None:
+        self.cycle = cycle
+        self.chain = chain
+        super().__init__(f"no progress since before cycle {cycle}:\n  " + "\n  ".join(chain))
+
+
+@dataclass(frozen=True, eq=False)
+class Deliveries:
+    """Packets delivered since the last call, in order of time; int64 [n] each.
+
+    Attributes:
+        packet: number that ``inject`` returned; of a reduction the packet that carries the sum.
+        terminal: where it was delivered.
+        cycle: in which its last flit was.
+    """
+
+    packet: Int
+    terminal: Int
+    cycle: Int
+
+
+class Network:
+    """Routers and links of one clock, simulated flit by flit.
+
+    Attributes:
+        topology, routing, router: what it is made of.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        routing: Routing,
+        router: Router,
+        *,
+        seed: int = 0,
+        check_deadlock: bool = True,
+    ) -> None:
+        """Make an empty network at cycle 0.
+
+        Args:
+            topology: to build.
+            routing: of all packets.
+            router: parameters of all routers.
+            seed: of what a routing draws per packet.
+            check_deadlock: refuse a routing that can deadlock. Without, such a network runs until
+                it does, and says so.
+
+        Raises:
+            InputError: the topology does not connect its terminals; the routing does not fit, or
+                can deadlock; allocations of several cycles are to be speculative.
+        """
+        if router.speculative and max(
+            router.vc_allocation_cycles, router.switch_allocation_cycles
+        ) > 1:
+            rule = "bids early, which takes allocations of one cycle each"
+            raise InputError([Fault("speculative", "true", rule)])
+        topology.check_connected()
+        self.topology, self.routing, self.router = topology, routing, router
+        self._table = routing.compile(topology, router.num_vcs)
+        if check_deadlock:
+            check_deadlock_free(topology, self._table, router.num_vcs)
+        self._wiring = wiring_of(topology, self._table, router)
+        self._settings = settings_of(self._wiring, self._table, router)
+        self._state = fresh_state(self._wiring, self._settings)
+        self._rng = np.random.default_rng(seed)
+        self._trees = Trees(topology, self._table)
+        self._taken = 0
+        self._count = 0
+        self._values = 0
+        self._joins = 0
+        self._known_trees = 0
+        self._join_flits = 0
+        self._degrees: dict[int, int] = {}
+        self._packets = _empty_packets(topology)
+
+    @property
+    def now(self) -> int:
+        """Cycle that comes next."""
+        return int(self._state.now[NOW])
+
+    @property
+    def flits_inside(self) -> int:
+        """Flits between the terminals, those on links with them."""
+        return int(self._state.now[FLITS_IN])
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is inside and nothing is queued at a terminal."""
+        return not self._state.now[FLITS_IN] and not self._state.now[QUEUED]
+
+    def inject(
+        self,
+        sources: Int,
+        targets: Int,
+        flits: Int | int,
+        release: Int | int | None = None,
+        *,
+        tag: int = 0,
+    ) -> Int:
+        """Queue packets with one target each.
+
+        A terminal sends its packets in the order in which they are injected, one flit a cycle and
+        none before its release.
+
+        Args:
+            sources, targets: int64 [n], terminals; a packet may be for its own source.
+            flits: of each, at least 1.
+            release: first cycle in which the head may leave; None is the present one.
+            tag: counted apart in ``flit_hops``.
+
+        Returns:
+            int64 [n], numbers of the packets.
+
+        Raises:
+            InputError: a terminal that is not there, or flits out of range.
+        """
+        sources = np.asarray(sources, np.int64)
+        targets = np.asarray(targets, np.int64)
+        place = np.array(self.topology.terminals, np.int64)
+        self._check_terminals("sources", sources)
+        self._check_terminals("targets", targets)
+        classes, via = self.routing.draw(self._rng, self.topology, place[sources], place[targets])
+        return self._queue(
+            sources,
+            targets,
+            flits,
+            release,
+            kind=UNICAST,
+            classes=classes,
+            via=via,
+            tag=tag,
+        )
+
+    def multicast(
+        self, source: int, targets: tuple[int, ...], flits: int, release: int | None = None, *, tag: int = 0
+    ) -> int:
+        """Queue one packet for several terminals; routers copy it where their ways part.
+
+        A copy takes a virtual channel only where there is room for the whole packet, so a packet
+        that waits for one branch never holds another.
+
+        Returns:
+            The number of the packet; it is delivered once at every target.
+
+        Raises:
+            InputError: no targets or one twice, a packet longer than a buffer, a routing without a
+                single way per target.
+        """
+        self._check_terminals("targets", np.array(targets, np.int64))
+        if flits > self.router.vc_buffer_flits:
+            rule = f"a packet that forks has to fit a buffer of {self.router.vc_buffer_flits} flits"
+            raise InputError([Fault("flits", str(flits), rule)])
+        tree = self._trees.multicast(source, targets)
+        self._degrees[len(targets)] = self._degrees.get(len(targets), 0) + 1
+        found = self._queue(
+            np.array([source]), np.array(targets[:1]), flits, release, kind=MULTICAST, tree=tree, tag=tag
+        )
+        return int(found[0])
+
+    def reduce(
+        self,
+        sources: tuple[int, ...],
+        target: int,
+        flits: int,
+        release: int | None = None,
+        *,
+        values: Int | None = None,
+        tag: int = 0,
+    ) -> Int:
+        """Queue one packet at each source; they are added up where their ways join.
+
+        Args:
+            sources: terminals, each once.
+            target: terminal that gets one packet, the sum of all.
+            flits: of each.
+            release: first cycle in which heads may leave; None is the present one.
+            values: int64 [sources, flits] to be added; None is all ones, so that the sum counts.
+            tag: counted apart in ``flit_hops``.
+
+        Returns:
+            int64 [sources], numbers of the packets; one of them is delivered.
+
+        Raises:
+            InputError: no sources or one twice, a routing without a single way per target.
+        """
+        self._check_terminals("sources", np.array(sources, np.int64))
+        tree = self._trees.reduction(sources, target)
+        if values is None:
+            values = np.ones((len(sources), flits), np.int64)
+        return self._queue(
+            np.array(sources),
+            np.full(len(sources), target),
+            flits,
+            release,
+            kind=REDUCTION,
+            tree=tree,
+            joins=self._trees.joins(tree),
+            values=values,
+            tag=tag,
+        )
+
+    def value_of(self, packet: int) -> Int:
+        """Return int64 [flits]: what a packet of a reduction carries now."""
+        start = int(self._packets.table[packet, P_VALUE_AT])
+        return self._packets.values[start : start + int(self._packets.table[packet, P_FLITS])].copy()
+
+    def latencies(self, deliveries: Deliveries) -> tuple[Int, Int]:
+        """Return cycles of each delivery since its release, and since its head left the terminal."""
+        packets = self._packets
+        return (
+            deliveries.cycle - packets.table[deliveries.packet, P_RELEASE],
+            deliveries.cycle - packets.table[deliveries.packet, P_STARTED],
+        )
+
+    def advance(self, until: int) -> Deliveries:
+        """Run to the beginning of cycle ``until`` and return what was delivered.
+
+        Raises:
+            NoProgressError: nothing moves and nothing ever will.
+        """
+        while True:
+            said = advance(self._wiring, self._settings, self._state, self._packets, until)
+            if said != FULL:
+                break
+            room = 2 * len(self._packets.deliveries)
+            grown = _longer(self._packets.deliveries, room)
+            self._packets = self._packets._replace(deliveries=grown)
+        if said != DONE:
+            chain = waiting_chain(
+                self.topology, self._wiring, self._settings, self._state, self._packets
+            )
+            raise NoProgressError(self.now, chain)
+        end = int(self._state.now[DELIVERED])
+        packets = self._packets
+        found = Deliveries(
+            packets.deliveries[:end, D_PACKET].copy(),
+            packets.deliveries[:end, D_TERMINAL].copy(),
+            packets.deliveries[:end, D_CYCLE].copy(),
+        )
+        self._state.now[DELIVERED] = 0
+        return found
+
+    def drain(self, limit: int = 1 << 40) -> Deliveries:
+        """Run until everything queued is delivered, or to cycle ``limit``.
+
+        Raises:
+            NoProgressError: nothing moves and nothing ever will.
+        """
+        found = []
+        step = 64
+        while not self.idle and self.now < limit:
+            found.append(self.advance(min(limit, self.now + step)))
+            step = min(2 * step, 1 << 16)
+        return Deliveries(
+            *(
+                np.concatenate([getattr(x, name) for x in found] or [np.zeros(0, np.int64)])
+                for name in ("packet", "terminal", "cycle")
+            )
+        )
+
+    def link_loads(self) -> dict[str, dict[str, int]]:
+        """Return flits that passed each link, by its name and kind of traffic."""
+        first = self._wiring.first_port
+        return {
+            self.topology.name_link(i): {
+                kind: int(self._state.port[first[link.source] + link.source_port, LOADS + k])
+                for k, kind in enumerate(KINDS)
+            }
+            for i, link in enumerate(self.topology.links)
+        }
+
+    def flit_hops(self) -> dict[str, tuple[int, ...]]:
+        """Return flits times links by kind of traffic, an entry per tag."""
+        return {
+            kind: tuple(int(x) for x in self._state.tag_hops[:, k]) for k, kind in enumerate(KINDS)
+        }
+
+    def degrees(self) -> dict[int, int]:
+        """Return packets that fork by the number of their targets."""
+        return dict(sorted(self._degrees.items()))
+
+    def _check_terminals(self, name: str, terminals: Int) -> None:
+        count = len(self.topology.terminals)
+        wrong = terminals[(terminals < 0) | (terminals >= count)]
+        if len(wrong):
+            rule = f"terminals are numbered 0 to {count - 1}"
+            raise InputError([Fault(name, str(int(wrong[0])), rule)])
+
+    def _queue(
+        self,
+        sources: Int,
+        targets: Int,
+        flits: Int | int,
+        release: Int | int | None,
+        *,
+        kind: int,
+        tag: int,
+        classes: Int | None = None,
+        via: Int | None = None,
+        tree: int = 0,
+        joins: int = 0,
+        values: Int | None = None,
+    ) -> Int:
+        """Enter packets and append them to the queues of their terminals."""
+        count = len(sources)
+        lengths = np.broadcast_to(np.asarray(flits, np.int64), (count,))
+        if count and not 1 <= lengths.min() <= lengths.max() < 1 << INDEX_BITS:
+            rule = f"must be 1 to {(1 << INDEX_BITS) - 1}"
+            raise InputError([Fault("flits", str(flits), rule)])
+        if not 0 <= tag < 1 << 16:
+            raise InputError([Fault("tag", str(tag), "must be 0 to 65535")])
+        when = np.broadcast_to(
+            np.asarray(self.now if release is None else release, np.int64), (count,)
+        )
+        if tag >= len(self._state.tag_hops):
+            hops = np.zeros((tag + 1, len(KINDS)), np.int64)
+            hops[: len(self._state.tag_hops)] = self._state.tag_hops
+            self._state = self._state._replace(tag_hops=hops)
+        first, end = self._count, self._count + count
+        group_flits = self._join_flits
+        packets = self._packets._replace(table=_longer(self._packets.table, end))
+        if kind != UNICAST and tree >= self._known_trees:
+            packets = packets._replace(trees=self._trees.table_of_trees())
+            self._known_trees = len(packets.trees)
+        if values is not None:
+            each = int(lengths[0])
+            packets = packets._replace(
+                values=_longer(packets.values, self._values + values.size),
+                arrived=_longer(packets.arrived, self._joins + joins),
+                joins=_longer(packets.joins, self._join_flits + joins * each),
+            )
+            packets.values[self._values : self._values + values.size] = values.ravel()
+            packets.table[first:end, P_VALUE_AT] = self._values + each * np.arange(count)
+        part = slice(first, end)
+        packets.table[part, P_SOURCE] = sources
+        packets.table[part, P_TARGET] = targets
+        packets.table[part, P_FLITS] = lengths
+        packets.table[part, P_RELEASE] = when
+        packets.table[part, P_KIND] = kind
+        packets.table[part, P_ROUTE_CLASS] = 0 if classes is None else classes
+        packets.table[part, P_VIA] = -1 if via is None else via
+        packets.table[part, P_TREE] = tree
+        packets.table[part, P_GROUP] = self._joins
+        packets.table[part, P_GROUP_FLITS] = group_flits
+        packets.table[part, P_TAG] = tag
+        packets.table[part, P_FOLLOWING] = -1
+        packets.table[part, P_STARTED] = -1
+        self._packets = packets
+        self._count = end
+        if kind == REDUCTION:
+            self._values += count * int(lengths[0])
+            self._joins += joins
+            self._join_flits += joins * int(lengths[0])
+        self._append(sources, np.arange(first, end))
+        return np.arange(first, end)
+
+    def _append(self, sources: Int, numbers: Int) -> None:
+        """Link packets into the queues of their terminals, in order."""
+        order = np.argsort(sources, kind="stable")
+        at, queued = sources[order], numbers[order]
+        same = at[1:] == at[:-1]
+        self._packets.table[queued[:-1][same], P_FOLLOWING] = queued[1:][same]
+        state = self._state
+        starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(at) else np.zeros(0, int)
+        ends = np.concatenate((starts[1:], [len(at)])) - 1
+        for start, end in zip(starts, ends[: len(starts)], strict=True):
+            terminal = at[start]
+            if state.terminal[terminal, QUEUE] < 0:
+                state.terminal[terminal, QUEUE] = queued[start]
+            else:
+                self._packets.table[state.terminal[terminal, QUEUE_END], P_FOLLOWING] = queued[start]
+            state.terminal[terminal, QUEUE_END] = queued[end]
+        state.now[QUEUED] += len(at)
+
+
+def _longer(array: Int, length: int) -> Int:
+    """Return an array with at least ``length`` entries, its content kept, the rest zero."""
+    if len(array) >= length:
+        return array
+    found = np.zeros((max(length, 2 * len(array)), *array.shape[1:]), np.int64)
+    found[: len(array)] = array
+    return found
+
+
+def _empty_packets(topology: Topology) -> Packets:
+    """Return no packets."""
+    room = max(1024, 2 * len(topology.terminals))
+    return Packets(
+        table=np.zeros((16, PACKET_COLUMNS), np.int64),
+        values=np.zeros(16, np.int64),
+        trees=np.zeros((1, topology.routers, 3), np.int64),
+        arrived=np.zeros(16, np.int64),
+        joins=np.zeros((16, 2), np.int64),
+        deliveries=np.zeros((room, 3), np.int64),
+    )

@@ -1,0 +1,1 @@
+"""Routings, one file each; see ``sim/noc/routing.py``."""

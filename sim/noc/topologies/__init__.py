@@ -1,0 +1,1 @@
+"""Topologies, one file each; see ``sim/noc/topology.py``."""
