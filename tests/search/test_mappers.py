@@ -1,0 +1,91 @@
+"""The mappers that draw mappings: genetic and random."""
+
+import numpy as np
+import pytest
+from designs import DESIGN
+from mapper_conformance import ANY, CONV, ROWS, TASKS, MapperConformance
+
+from arraysmith.arch.problem import conv
+from arraysmith.arch.registry import lookup, registered
+from arraysmith.search.mappers.base import LayerTask
+from arraysmith.search.mappers.genetic import GeneticMapper, GeneticMapperSettings
+from arraysmith.search.mappers.random_search import RandomMapper, RandomSettings
+from arraysmith.search.mapping_operators import OPERATORS
+
+
+class TestGenetic(MapperConformance):
+    mapper = GeneticMapper
+    settings = GeneticMapperSettings(children=12, first=24)
+
+
+class TestRandom(MapperConformance):
+    mapper = RandomMapper
+    settings = RandomSettings(batch=50)
+
+
+def find(task, seed=0, **settings):
+    mapper = GeneticMapper(GeneticMapperSettings(**settings))
+    return mapper.find(task, np.random.default_rng(seed))
+
+
+def test_both_are_found_by_name():
+    assert {"genetic", "random"} <= set(registered("mapper"))
+    assert lookup("mapper", "genetic") is GeneticMapper
+
+
+def test_the_genetic_mapper_beats_random_mappings_of_the_same_budget():
+    task = TASKS["convolution, free"]
+    random = [
+        RandomMapper(RandomSettings(bypass=True)).find(task, np.random.default_rng(seed)).loss
+        for seed in range(3)
+    ]
+    genetic = [find(task, seed).loss for seed in range(3)]
+    assert max(genetic) < min(random)
+
+
+def test_an_unknown_operator_is_refused_with_the_near_one():
+    with pytest.raises(ValueError, match="unknown operator 'reordr'"):
+        GeneticMapperSettings(operators=("reordr",))
+    with pytest.raises(ValueError, match="every operator once"):
+        GeneticMapperSettings(operators=("cross", "cross"))
+
+
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_every_operator_alone_finds_legal_mappings_within_the_budget(name):
+    task = TASKS["product, cycles"]
+    found = find(task, operators=(name,))
+    assert found.mapping is not None
+    assert found.evaluations <= task.evaluations
+
+
+def test_the_mapping_of_a_similar_layer_is_where_the_search_begins():
+    task = LayerTask(DESIGN, CONV, ROWS, "default", "edp", 400)
+    best = find(task)
+    wider = conv("wider", height=6, width=7, in_channels=4, out_channels=5, window=(3, 3))
+    few = LayerTask(DESIGN, wider, ROWS, "default", "edp", 1)
+    mapper = GeneticMapper()
+    cold = mapper.find(few, np.random.default_rng(1))
+    warm = mapper.find(few, np.random.default_rng(1), known=[best.mapping])
+    assert warm.loss < cold.loss
+
+
+def test_known_mappings_that_the_dataflow_forbids_are_left_out():
+    free = find(LayerTask(DESIGN, CONV, ANY, "default", "latency", 200))
+    task = LayerTask(DESIGN, CONV, ROWS, "default", "edp", 50)
+    found = GeneticMapper().find(task, np.random.default_rng(0), known=[free.mapping])
+    assert found.mapping is not None
+
+
+def test_without_bypass_every_memory_keeps_all_it_may():
+    found = find(TASKS["product, energy"], bypass=False)
+    assert all(level.keep is None for level in found.mapping.levels)
+
+
+def test_a_small_space_is_left_before_the_budget_is_spent():
+    tiny = conv("t", height=2, width=1, in_channels=1, out_channels=1, window=(1, 1))
+    task = LayerTask(DESIGN, tiny, ANY, "default", "edp", 100_000)
+    found = find(task)
+    assert found.mapping is not None
+    assert found.evaluations < 2000
+    random = RandomMapper().find(task, np.random.default_rng(0))
+    assert random.evaluations < 2000
