@@ -26,7 +26,7 @@ NEVER = 1 << 62
 ) = range(13)
 SLOT_COLUMNS = 13
 
-# bank [channels x banks of a channel, 10]
+# bank [channels x banks of a channel, 15]; banks by their number among all channels
 (
     OPEN_ROW,  # -1: closed
     HITS,  # column commands since the row was opened
@@ -38,8 +38,13 @@ SLOT_COLUMNS = 13
     WANT_PRE,  # 1 if the first entry needs another row and may have the open one closed
     FIRST_READ,  # entry of the first read that hits the open row, or -1
     FIRST_WRITE,  # the same of writes
-) = range(10)
-BANK_COLUMNS = 10
+    HELD_READS,  # entries of the transaction queues that are for this bank
+    HELD_WRITES,
+    AFTER,  # next bank of the channel with entries in its queue, ascending; -1 after the last
+    OWN_RANK,  # its rank, among those of all channels
+    OWN_GROUP,  # its bank group, likewise
+) = range(15)
+BANK_COLUMNS = 15
 
 # group [channels x ranks x bank groups, 3]
 G_ACT, G_READ, G_WRITE = range(3)
@@ -47,7 +52,7 @@ GROUP_COLUMNS = 3
 
 # rank [channels x ranks, 13]
 (
-    R_ACT,
+    R_ACT,  # no fifth activate in a window included
     R_PRE,
     R_READ,
     R_WRITE,
@@ -63,15 +68,18 @@ GROUP_COLUMNS = 3
 ) = range(13)
 RANK_COLUMNS = 13
 
-# channel [channels, 27]
+# channel [channels, 30]
 (
     WAKE,  # next cycle in which anything can happen
     COMMAND_AT,  # next cycle in which a command may be ready
     STIRRED,  # 1 if the transaction queues have to be looked at
     TURN,  # bank whose queue was served last
+    BUSY,  # first bank with entries in its queue, or -1
     IN_QUEUES,  # entries of all its banks' queues
     READS,  # entries of its transaction queues
     WRITES,
+    SENDABLE_READS,  # those of them whose bank has room in its queue
+    SENDABLE_WRITES,
     DRAINING,  # writes still to be sent to the banks before reads again
     REFRESH_AT,  # next cycle in which a refresh falls due
     REFRESH_DUE,  # refreshes that are due
@@ -92,8 +100,8 @@ RANK_COLUMNS = 13
     WRITES_DONE,
     READ_LATENCY,  # sum over reads, accepted to returned
     WORST_LATENCY,
-) = range(27)
-CHANNEL_COLUMNS = 27
+) = range(30)
+CHANNEL_COLUMNS = 30
 
 # ask [slots, 5]: one request of the caller: one burst or several
 (

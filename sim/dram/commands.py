@@ -7,16 +7,17 @@ them counts, so a rule between bank groups may stand for the whole rank: it is n
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.sim.dram.columns import (
     ACTIVATE,
     ACTIVE_CYCLES,
+    AFTER,
     B_ACT,
     B_PRE,
     B_READ,
     B_WRITE,
+    BUSY,
     CLOSED,
     CLOSED_AFTER_HITS,
     COLUMN,
@@ -54,6 +55,8 @@ from arraysmith.sim.dram.columns import (
     OPEN_BANKS,
     OPEN_ROW,
     OPEN_SINCE,
+    OWN_GROUP,
+    OWN_RANK,
     PAGE,
     PER_GROUP,
     PRECHARGE,
@@ -81,7 +84,6 @@ from arraysmith.sim.dram.columns import (
     ROW,
     SERIAL,
     SERVED,
-    STIRRED,
     T_FAW,
     T_PPD,
     T_RAS,
@@ -108,7 +110,8 @@ from arraysmith.sim.dram.columns import (
     WRITE_WRITE_O,
     WRITE_WRITE_S,
 )
-from arraysmith.sim.dram.queues import complete, forget, look, release
+from arraysmith.sim.dram.compiled import kernel
+from arraysmith.sim.dram.queues import complete, forget, look, release, take
 
 Int = NDArray[np.int64]
 
@@ -116,7 +119,7 @@ ANY, ROW_COMMAND, COLUMN_COMMAND = range(3)
 """What a slot for commands may take."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def ready(
     t: int,
     c: int,
@@ -140,7 +143,7 @@ def ready(
         c: the channel.
         takes: kind of command wanted. The first ready one is offered whatever it is, and the turn
             goes on; if it is of the other kind there is none.
-        skip: rank that is about to be refreshed, or -1.
+        skip: rank (among those of all channels) that is about to be refreshed, or -1.
         slot: see ``columns``, as everything after it.
         queue: entries of the banks.
         bank: their state.
@@ -149,57 +152,57 @@ def ready(
         channel: whose turn it is; updated.
         par: parameters.
     """
-    in_group, in_rank = par[PER_GROUP], par[GROUPS] * par[PER_GROUP]
-    banks = par[RANKS] * in_rank
-    left = channel[c, IN_QUEUES]
-    q = channel[c, TURN]
+    first = channel[c, BUSY]
+    b = first
+    turn = channel[c, TURN]
+    while 0 <= b <= turn:
+        b = bank[b, AFTER]
     soonest = NEVER
-    for _ in range(banks):
-        if left == 0:
-            break
-        q += 1
-        if q == banks:
-            q = 0
-        b = c * banks + q
-        if bank[b, QUEUED] == 0:
-            continue
-        left -= bank[b, QUEUED]
-        r = q // in_rank
+    left = channel[c, IN_QUEUES]
+    while left > 0:
+        if b < 0:
+            b = first
+        here = b
+        b = bank[here, AFTER]
+        left -= bank[here, QUEUED]
+        r = bank[here, OWN_RANK]
         if r == skip:
             continue
-        r += c * par[RANKS]
-        g = b // in_group
+        g = bank[here, OWN_GROUP]
         command, entry, at = NONE, 0, NEVER
-        if bank[b, OPEN_ROW] < 0:
-            at = max(bank[b, B_ACT], group[g, G_ACT], rank[r, R_ACT])
-            at = max(at, rank[r, WINDOW + rank[r, WINDOW_AT]] + par[T_FAW])
+        if bank[here, OPEN_ROW] < 0:
+            at = max(bank[here, B_ACT], group[g, G_ACT], rank[r, R_ACT])
             command = ACTIVATE
         else:
-            if bank[b, WANT_PRE]:
-                at = max(bank[b, B_PRE], rank[r, R_PRE])
+            if bank[here, WANT_PRE]:
+                at = max(bank[here, B_PRE], rank[r, R_PRE])
                 command = PRECHARGE
-            i, j = bank[b, FIRST_READ], bank[b, FIRST_WRITE]
-            if par[FCFS] and (i >= 0 or j >= 0) and slot[queue[b, 0], SERIAL] != channel[c, SERVED]:
+            i, j = bank[here, FIRST_READ], bank[here, FIRST_WRITE]
+            if (
+                par[FCFS]
+                and (i >= 0 or j >= 0)
+                and slot[queue[here, 0], SERIAL] != channel[c, SERVED]
+            ):
                 i, j = -1, -1
             if at > t and i >= 0:
-                when = max(bank[b, B_READ], group[g, G_READ], rank[r, R_READ])
+                when = max(bank[here, B_READ], group[g, G_READ], rank[r, R_READ])
                 if when < at:
                     command, entry, at = READ, i, when
             if j >= 0 and (at > t or (command == READ and j < entry)):
-                when = max(bank[b, B_WRITE], group[g, G_WRITE], rank[r, R_WRITE])
+                when = max(bank[here, B_WRITE], group[g, G_WRITE], rank[r, R_WRITE])
                 if when <= t or when < at:
                     command, entry, at = WRITE_, j, when
         if at <= t:
-            channel[c, TURN] = q
+            channel[c, TURN] = here
             is_column = command in (READ, WRITE_)
             if (takes == ROW_COMMAND and is_column) or (takes == COLUMN_COMMAND and not is_column):
                 return NONE, 0, 0, t + 1
-            return command, b, entry, t
+            return command, here, entry, t
         soonest = min(soonest, at)
     return NONE, 0, 0, soonest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _note(
     t: int, command: int, b: int, row: int, column: int, log: Int, whole: Int, par: Int
 ) -> None:
@@ -219,7 +222,7 @@ def _note(
     log[i, LOG_COLUMN] = column
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _closed(t: int, b: int, r: int, bank: Int, rank: Int) -> None:
     """Note that the row of bank ``b`` is closed."""
     bank[b, OPEN_ROW] = -1
@@ -229,9 +232,10 @@ def _closed(t: int, b: int, r: int, bank: Int, rank: Int) -> None:
         rank[r, ACTIVE_CYCLES] += t - rank[r, OPEN_SINCE]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def issue_row(
     t: int,
+    c: int,
     command: int,
     b: int,
     slot: Int,
@@ -245,9 +249,7 @@ def issue_row(
     par: Int,
 ) -> None:
     """Open the row that the first entry of bank ``b`` needs, or close the one that is open."""
-    in_rank = par[GROUPS] * par[PER_GROUP]
-    r, g = b // in_rank, b // par[PER_GROUP]
-    c = r // par[RANKS]
+    r, g = bank[b, OWN_RANK], bank[b, OWN_GROUP]
     if command == ACTIVATE:
         row = slot[queue[b, 0], ROW]
         bank[b, OPEN_ROW] = row
@@ -256,10 +258,12 @@ def issue_row(
         bank[b, B_READ] = max(bank[b, B_READ], t + par[T_RCD_READ])
         bank[b, B_WRITE] = max(bank[b, B_WRITE], t + par[T_RCD_WRITE])
         group[g, G_ACT] = max(group[g, G_ACT], t + par[T_RRD_L])
-        rank[r, R_ACT] = max(rank[r, R_ACT], t + par[T_RRD_S])
         at = rank[r, WINDOW_AT]
         rank[r, WINDOW + at] = t
-        rank[r, WINDOW_AT] = (at + 1) & 3
+        at = (at + 1) & 3
+        rank[r, WINDOW_AT] = at
+        fifth = rank[r, WINDOW + at] + par[T_FAW]
+        rank[r, R_ACT] = max(rank[r, R_ACT], t + par[T_RRD_S], fifth)
         if rank[r, OPEN_BANKS] == 0:
             rank[r, OPEN_SINCE] = t
         rank[r, OPEN_BANKS] += 1
@@ -275,9 +279,10 @@ def issue_row(
     look(b, slot, queue, bank, par)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def issue_column(
     t: int,
+    c: int,
     b: int,
     entry: int,
     slot: Int,
@@ -294,9 +299,8 @@ def issue_column(
     par: Int,
 ) -> None:
     """Read or write for an entry of the queue of bank ``b``, which leaves it."""
-    ranks, in_rank = par[RANKS], par[GROUPS] * par[PER_GROUP]
-    r, g = b // in_rank, b // par[PER_GROUP]
-    c = r // ranks
+    ranks = par[RANKS]
+    r, g = bank[b, OWN_RANK], bank[b, OWN_GROUP]
     k = queue[b, entry]
     write = slot[k, WRITE]
     row = slot[k, ROW]
@@ -305,11 +309,7 @@ def issue_column(
         close = True
         for i in range(bank[b, QUEUED]):
             close = close and (i == entry or slot[queue[b, i], ROW] != row)
-    for i in range(entry + 1, bank[b, QUEUED]):
-        queue[b, i - 1] = queue[b, i]
-    bank[b, QUEUED] -= 1
-    channel[c, IN_QUEUES] -= 1
-    channel[c, STIRRED] = 1
+    take(b, entry, c, queue, bank, channel, par)
     channel[c, SERVED] += 1
     hit = bank[b, HITS] > 0
     bank[b, HITS] += 1
@@ -356,7 +356,7 @@ def issue_column(
     look(b, slot, queue, bank, par)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def issue(
     t: int,
     c: int,
@@ -380,15 +380,30 @@ def issue(
     channel[c, COMMAND_AT] = min(channel[c, COMMAND_AT], at)
     if command in (ACTIVATE, PRECHARGE):
         channel[c, N_CONFLICTS] += command == PRECHARGE
-        issue_row(t, command, b, slot, queue, bank, group, rank, channel, log, whole, par)
+        issue_row(t, c, command, b, slot, queue, bank, group, rank, channel, log, whole, par)
     elif command != NONE:
         issue_column(
-            t, b, entry, slot, ask, done, queue, bank, group, rank, channel, table, log, whole, par
+            t,
+            c,
+            b,
+            entry,
+            slot,
+            ask,
+            done,
+            queue,
+            bank,
+            group,
+            rank,
+            channel,
+            table,
+            log,
+            whole,
+            par,
         )
     return int(command)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def refresh(
     t: int,
     c: int,
@@ -425,7 +440,9 @@ def refresh(
         if bank[b, OPEN_ROW] >= 0:
             at = max(bank[b, B_PRE], rank[r, R_PRE])
             if at <= t:
-                issue_row(t, PRECHARGE, b, slot, queue, bank, group, rank, channel, log, whole, par)
+                issue_row(
+                    t, c, PRECHARGE, b, slot, queue, bank, group, rank, channel, log, whole, par
+                )
                 return PRECHARGE
             channel[c, COMMAND_AT] = min(channel[c, COMMAND_AT], at)
     return NONE

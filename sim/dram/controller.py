@@ -113,6 +113,9 @@ class Controller:
         self._queue = np.zeros((channels * banks, policy.bank_queue), np.int64)
         self._bank = np.zeros((channels * banks, at.BANK_COLUMNS), np.int64)
         self._bank[:, [at.OPEN_ROW, at.FIRST_READ, at.FIRST_WRITE]] = -1
+        places = np.arange(channels * banks)
+        self._bank[:, at.OWN_GROUP] = places // shape.banks_per_group
+        self._bank[:, at.OWN_RANK] = places // (shape.bank_groups * shape.banks_per_group)
         groups = channels * shape.ranks * shape.bank_groups
         self._group = np.zeros((groups, at.GROUP_COLUMNS), np.int64)
         self._rank = np.zeros((channels * shape.ranks, at.RANK_COLUMNS), np.int64)
@@ -121,6 +124,8 @@ class Controller:
         first = int(self._par[at.INTERVAL]) if policy.refresh else at.NEVER
         self._channel[:, [at.WAKE, at.REFRESH_AT]] = first
         self._channel[:, at.COMMAND_AT] = at.NEVER
+        self._channel[:, at.BUSY] = -1
+        self._channel[:, at.TURN] = places[::banks]
         waiting = channels * (2 * queue + banks * policy.bank_queue)
         self._table = np.full(1 << (2 * waiting).bit_length(), -1, np.int64)
         self._whole = np.zeros(at.WHOLE_COLUMNS, np.int64)

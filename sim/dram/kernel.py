@@ -8,7 +8,6 @@ happen are skipped, which changes nothing: what becomes ready is known by its cy
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.sim.dram.columns import (
@@ -26,6 +25,7 @@ from arraysmith.sim.dram.columns import (
     NONE,
     NOW,
     PENDING,
+    RANKS,
     READ,
     READS,
     REFRESH,
@@ -40,6 +40,7 @@ from arraysmith.sim.dram.columns import (
     WRITES,
 )
 from arraysmith.sim.dram.commands import ANY, COLUMN_COMMAND, ROW_COMMAND, issue, refresh
+from arraysmith.sim.dram.compiled import kernel
 from arraysmith.sim.dram.queues import accept, room, schedule
 
 Int = NDArray[np.int64]
@@ -51,7 +52,7 @@ REACHED, LOG_FULL, NO_PROGRESS = range(3)
 """Why it stopped."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def next_event(slot: Int, channel: Int, whole: Int, par: Int) -> int:
     """Return the next cycle in which anything can happen; ``NEVER`` if there is none."""
     t = NEVER
@@ -63,7 +64,7 @@ def next_event(slot: Int, channel: Int, whole: Int, par: Int) -> int:
     return int(max(t, whole[NOW]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def advance(
     until: int,
     stop: int,
@@ -131,7 +132,7 @@ def advance(
                 channel[c, COMMAND_AT] = NEVER
                 first, skip = NONE, -1
                 if channel[c, REFRESH_DUE] > 0:
-                    skip = channel[c, REFRESH_RANK]
+                    skip = c * par[RANKS] + channel[c, REFRESH_RANK]
                     first = refresh(t, c, slot, queue, bank, group, rank, channel, log, whole, par)
                     if first == REFRESH:
                         skip = -1
@@ -152,5 +153,5 @@ def advance(
                 schedule(t, c, slot, waiting, queue, bank, channel, table, whole, par)
             wake = min(channel[c, REFRESH_AT], channel[c, COMMAND_AT])
             channel[c, WAKE] = min(wake, t + 1) if channel[c, STIRRED] else wake
-        accept(t, slot, ask, done, waiting, channel, table, whole, par)
+        accept(t, slot, ask, done, waiting, bank, channel, table, whole, par)
         whole[NOW] = t + 1

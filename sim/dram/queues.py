@@ -7,7 +7,6 @@ a queue. A table of addresses finds the request that waits with the same address
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.sim.dram.columns import (
@@ -19,6 +18,7 @@ from arraysmith.sim.dram.columns import (
     ACCEPT,
     ACCEPTED,
     ADDRESS,
+    AFTER,
     ARRIVE,
     ASKED,
     AT_BANK,
@@ -29,6 +29,7 @@ from arraysmith.sim.dram.columns import (
     AT_ROW,
     BANK,
     BANK_QUEUE,
+    BUSY,
     CHAIN,
     CHANNEL,
     COLUMN,
@@ -46,6 +47,8 @@ from arraysmith.sim.dram.columns import (
     FREE_ASK,
     FREE_SLOTS,
     GROUPS,
+    HELD_READS,
+    HELD_WRITES,
     HIT_LIMIT,
     HITS,
     IN_FIRST,
@@ -69,6 +72,8 @@ from arraysmith.sim.dram.columns import (
     READS,
     READS_DONE,
     ROW,
+    SENDABLE_READS,
+    SENDABLE_WRITES,
     SERIAL,
     STIRRED,
     WAITS,
@@ -81,11 +86,12 @@ from arraysmith.sim.dram.columns import (
     WRITES,
     WRITES_DONE,
 )
+from arraysmith.sim.dram.compiled import kernel
 
 Int = NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def submit(
     first: Int,
     bursts: Int,
@@ -124,11 +130,12 @@ def submit(
             slot[k, ADDRESS] = number
             slot[k, WRITE] = write[i]
             slot[k, ARRIVE] = arrive[i]
-            slot[k, CHANNEL] = (number >> par[AT_CHANNEL]) & par[AT_CHANNEL + 1]
+            c = (number >> par[AT_CHANNEL]) & par[AT_CHANNEL + 1]
             rank = (number >> par[AT_RANK]) & par[AT_RANK + 1]
             group = (number >> par[AT_GROUP]) & par[AT_GROUP + 1]
             bank = (number >> par[AT_BANK]) & par[AT_BANK + 1]
-            slot[k, BANK] = (rank * par[GROUPS] + group) * par[PER_GROUP] + bank
+            slot[k, CHANNEL] = c
+            slot[k, BANK] = ((c * par[RANKS] + rank) * par[GROUPS] + group) * par[PER_GROUP] + bank
             slot[k, ROW] = (number >> par[AT_ROW]) & par[AT_ROW + 1]
             slot[k, COLUMN] = (number >> par[AT_COLUMN]) & par[AT_COLUMN + 1]
             slot[k, ASKED] = row
@@ -140,7 +147,7 @@ def submit(
             whole[IN_LAST] = k
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def complete(k: int, cycle: int, slot: Int, ask: Int, done: Int, channel: Int, whole: Int) -> None:
     """Note that the burst in slot ``k`` comes back in ``cycle``; with the last one, its request."""
     row = slot[k, ASKED]
@@ -166,7 +173,7 @@ def complete(k: int, cycle: int, slot: Int, ask: Int, done: Int, channel: Int, w
         channel[c, WORST_LATENCY] = max(channel[c, WORST_LATENCY], latency)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def release(k: int, slot: Int, whole: Int) -> None:
     """Give the slot ``k`` back."""
     slot[k, NEXT] = whole[FREE]
@@ -174,12 +181,12 @@ def release(k: int, slot: Int, whole: Int) -> None:
     whole[FREE_SLOTS] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place(burst: int, table: Int) -> int:
-    return int(((burst * 0x9E3779B97F4A7C15) >> 32) & (len(table) - 1))
+    return int(((burst * 0x9E3779B1) >> 15) & (len(table) - 1))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find(burst: int, write: int, slot: Int, table: Int) -> int:
     """Return the slot of the waiting read (or write) with this address, or -1."""
     k = table[_place(burst, table)]
@@ -188,7 +195,7 @@ def find(burst: int, write: int, slot: Int, table: Int) -> int:
     return int(k)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def forget(k: int, slot: Int, table: Int) -> None:
     """Take the request in slot ``k`` out of the table of addresses."""
     at = _place(slot[k, ADDRESS], table)
@@ -201,7 +208,7 @@ def forget(k: int, slot: Int, table: Int) -> None:
     slot[before, CHAIN] = slot[k, CHAIN]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def room(k: int, channel: Int, slot: Int, par: Int) -> bool:
     """Tell whether the channel of the request in slot ``k`` can accept it."""
     c = slot[k, CHANNEL]
@@ -212,13 +219,14 @@ def room(k: int, channel: Int, slot: Int, par: Int) -> bool:
     return bool(channel[c, READS] < par[READ_QUEUE])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def accept(
     t: int,
     slot: Int,
     ask: Int,
     done: Int,
     waiting: Int,
+    bank: Int,
     channel: Int,
     table: Int,
     whole: Int,
@@ -236,6 +244,7 @@ def accept(
         ask: updated.
         done: written.
         waiting: int64 [channels, 2, places], slots in the queues of reads and of writes.
+        bank: updated.
         channel: updated.
         table: int64 [power of 2], first slot of each chain of addresses.
         whole: updated.
@@ -278,11 +287,15 @@ def accept(
         queue = 0 if fcfs else write
         waiting[c, queue, channel[c, READS + queue]] = k
         channel[c, READS + queue] += 1
+        b = slot[k, BANK]
+        bank[b, HELD_READS + queue] += 1
+        if bank[b, QUEUED] < par[BANK_QUEUE]:
+            channel[c, SENDABLE_READS + queue] += 1
         channel[c, STIRRED] = 1
         channel[c, WAKE] = min(channel[c, WAKE], t + 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look(b: int, slot: Int, queue: Int, bank: Int, par: Int) -> None:
     """Work out again what the queue of bank ``b`` asks for.
 
@@ -315,7 +328,53 @@ def look(b: int, slot: Int, queue: Int, bank: Int, par: Int) -> None:
     bank[b, WANT_PRE] = other and (unhit or bank[b, HITS] >= par[HIT_LIMIT])
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _send(k: int, which: int, slot: Int, queue: Int, bank: Int, channel: Int, par: Int) -> None:
+    """Put the request in slot ``k`` into the queue of its bank."""
+    c, b = slot[k, CHANNEL], slot[k, BANK]
+    slot[k, WAITS] = 0
+    bank[b, HELD_READS + which] -= 1
+    channel[c, SENDABLE_READS + which] -= 1
+    if bank[b, QUEUED] == 0:  # comes into the list of busy banks
+        before, after = -1, channel[c, BUSY]
+        while 0 <= after < b:
+            before, after = after, bank[after, AFTER]
+        bank[b, AFTER] = after
+        if before < 0:
+            channel[c, BUSY] = b
+        else:
+            bank[before, AFTER] = b
+    queue[b, bank[b, QUEUED]] = k
+    bank[b, QUEUED] += 1
+    channel[c, IN_QUEUES] += 1
+    if bank[b, QUEUED] == par[BANK_QUEUE]:
+        channel[c, SENDABLE_READS] -= bank[b, HELD_READS]
+        channel[c, SENDABLE_WRITES] -= bank[b, HELD_WRITES]
+    look(b, slot, queue, bank, par)
+
+
+@kernel
+def take(b: int, entry: int, c: int, queue: Int, bank: Int, channel: Int, par: Int) -> None:
+    """Take an entry out of the queue of bank ``b`` of channel ``c``."""
+    if bank[b, QUEUED] == par[BANK_QUEUE]:
+        channel[c, SENDABLE_READS] += bank[b, HELD_READS]
+        channel[c, SENDABLE_WRITES] += bank[b, HELD_WRITES]
+    for i in range(entry + 1, bank[b, QUEUED]):
+        queue[b, i - 1] = queue[b, i]
+    bank[b, QUEUED] -= 1
+    channel[c, IN_QUEUES] -= 1
+    channel[c, STIRRED] = 1
+    if bank[b, QUEUED] == 0:
+        if channel[c, BUSY] == b:
+            channel[c, BUSY] = bank[b, AFTER]
+            return
+        before = channel[c, BUSY]
+        while bank[before, AFTER] != b:
+            before = bank[before, AFTER]
+        bank[before, AFTER] = bank[b, AFTER]
+
+
+@kernel
 def schedule(
     t: int,
     c: int,
@@ -359,9 +418,11 @@ def schedule(
     while True:
         again = False
         length = channel[c, READS + which]
+        if channel[c, SENDABLE_READS + which] == 0:
+            length = 0
         for i in range(length):
             k = waiting[c, which, i]
-            b = c * par[RANKS] * par[GROUPS] * par[PER_GROUP] + slot[k, BANK]
+            b = slot[k, BANK]
             if bank[b, QUEUED] < par[BANK_QUEUE]:
                 if which == 1:
                     read = find(slot[k, ADDRESS], 0, slot, table)
@@ -372,14 +433,10 @@ def schedule(
                         again = before == 0 and slot[read, WAITS] == 1
                         break
                     left -= 1
-                queue[b, bank[b, QUEUED]] = k
-                bank[b, QUEUED] += 1
-                slot[k, WAITS] = 0
-                channel[c, IN_QUEUES] += 1
                 for j in range(i + 1, length):
                     waiting[c, which, j - 1] = waiting[c, which, j]
                 channel[c, READS + which] = length - 1
-                look(b, slot, queue, bank, par)
+                _send(k, which, slot, queue, bank, channel, par)
                 moved = True
                 break
             if par[FCFS]:
