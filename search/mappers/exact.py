@@ -1,0 +1,85 @@
+"""The exact mapper: it proves the optimum of a finite space, or how far from it it may be.
+
+The space is that of ``exact_space``: tiles whose turns divide, every loop order and every spatial
+split that the dataflow and the mesh allow. ``exact_search`` says how it is searched.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from arraysmith.arch.registry import register
+from arraysmith.arch.spec_reader import Spec
+from arraysmith.search.mappers.base import Found, LayerTask, Mapper
+from arraysmith.search.mappers.exact_scores import BatchScorer
+from arraysmith.search.mappers.exact_search import BranchAndBound, Incumbent
+from arraysmith.search.mappers.exact_space import ExactSpace
+
+
+class ExactSettings(Spec):
+    """Effort of the exact mapper; the task's ``evaluations`` limit it, too."""
+
+    nodes: int = Field(default=10**9, ge=1, description="partial mappings looked at, at most")
+    growth: float = Field(
+        default=1.05, gt=1, le=2, description="limit of a band of bounds over the one before"
+    )
+    answer_interrupt: bool = Field(
+        default=False, description="return the best so far and its gap on Ctrl-C; else pass it on"
+    )
+
+
+@dataclass(frozen=True)
+class ExactFound(Found):
+    """What the exact mapper found.
+
+    Attributes:
+        nodes: partial mappings looked at.
+        leaves: complete tilings whose loop orders were scored.
+        spreads: spatial splits of the space.
+    """
+
+    nodes: int = 0
+    leaves: int = 0
+    spreads: int = 0
+
+
+@register("mapper", "exact")
+class Exact(Mapper):
+    """Branch and bound; deterministic, the generator is not used."""
+
+    settings_type = ExactSettings
+    settings: ExactSettings
+
+    def find(self, task: LayerTask, rng: np.random.Generator) -> ExactFound:
+        """Return the optimum, or the best within the effort and a bound of the optimum.
+
+        Raises:
+            ArraysmithError: the architecture has no mappings to search, or the dataflow leaves a
+                dim no place.
+        """
+        del rng
+        space = ExactSpace.of(task.architecture, task.problem, task.dataflow, task.setting)
+        scorer = BatchScorer(task.architecture, task.problem, task.setting)
+        best = Incumbent(space, scorer, task.objective, task.evaluations)
+        search = BranchAndBound(space, best, nodes=self.settings.nodes, growth=self.settings.growth)
+        with suppress(*([KeyboardInterrupt] if self.settings.answer_interrupt else [])):
+            search.run()
+        return ExactFound(
+            mapping=best.mapping,
+            cycles=best.cycles,
+            energy_pj=best.energy_pj,
+            loss=best.loss,
+            evaluations=best.evaluations,
+            drawn=best.evaluations,
+            repaired=0,
+            curve=tuple(best.curve),
+            bound=search.bound,
+            proven=search.proven,
+            nodes=search.nodes,
+            leaves=search.leaves,
+            spreads=len(space.spreads),
+        )
