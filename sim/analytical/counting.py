@@ -36,9 +36,11 @@ from arraysmith.sim.analytical.encoding import (
     ChainArrays,
     ChainTuple,
     Int,
+    LoopsTuple,
     MappingArrays,
     ProblemArrays,
     ProblemTuple,
+    RoomTuple,
 )
 from arraysmith.sim.analytical.groups import PAIR_ROWS, POINT_ROWS
 from arraysmith.sim.analytical.rules_default import count_tensor
@@ -48,6 +50,13 @@ from arraysmith.sim.analytical.tally import tally
 
 SETTINGS = ("default", "timeloop")
 """Named rule sets."""
+
+
+WorkTuple = tuple[Int, Int, BoxTuple, RoomTuple]
+"""(nest, scratch, boxes, room) of ``workspace``."""
+
+CountsTuple = tuple[Int, Int, Int, Int, Int]
+"""(words, instances, tiles, steps, macs) of ``Counts``."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +106,18 @@ def count(
     )
 
     def fill(rows: slice) -> None:
-        part = mappings.take(rows)
         _count_batch(
             setting == "timeloop",
             problem.kernel,
-            (chain.memory_level, chain.keeps, chain.network),
-            part.level,
-            part.axis,
-            part.dim,
-            part.count,
-            np.zeros((0, 0), np.int64) if part.tile is None else part.tile,
-            result.words[rows],
-            result.instances[rows],
-            result.tiles[rows],
-            result.steps[rows],
-            result.macs[rows],
+            chain.kernel,
+            mappings.take(rows).kernel,
+            (
+                result.words[rows],
+                result.instances[rows],
+                result.tiles[rows],
+                result.steps[rows],
+                result.macs[rows],
+            ),
         )
 
     if threads == 1:
@@ -145,7 +151,7 @@ def _fixed_rows(nest: Int, problem: ProblemTuple, chain: ChainTuple) -> None:
     nest[MEMORIES, len(memory_level)] = len(network)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(inline="always")
 def _read_loops(
     nest: Int, slot_level: Int, slot_axis: Int, dims: Int, counts: Int, slot_tiles: Int, i: int
 ) -> int:
@@ -153,12 +159,13 @@ def _read_loops(
     divide = len(slot_tiles) == 0
     loops = 0
     for s in range(len(slot_level)):
-        if counts[i, s] > 1:
-            nest[LEVEL, loops], nest[AXIS, loops] = slot_level[s], slot_axis[s]
-            nest[DIM, loops], nest[TURNS, loops] = dims[i, s], counts[i, s]
-            if not divide:
-                nest[TILE, loops] = slot_tiles[i, s]
-            loops += 1
+        # What turns once is written over by the next: without a branch that nobody can foresee.
+        turns = counts[i, s]
+        nest[LEVEL, loops], nest[AXIS, loops] = slot_level[s], slot_axis[s]
+        nest[DIM, loops], nest[TURNS, loops] = dims[i, s], turns
+        if not divide:
+            nest[TILE, loops] = slot_tiles[i, s]
+        loops += turns > 1
     if divide:
         for d in range(8):
             nest[CLASSES, d] = 1
@@ -168,7 +175,7 @@ def _read_loops(
     return loops
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(inline="always")
 def _read_levels(nest: Int, macs: int, loops: int, instances: Int, i: int) -> int:
     """Note what is left of every dim inside each memory, and count its instances.
 
@@ -186,42 +193,27 @@ def _read_levels(nest: Int, macs: int, loops: int, instances: Int, i: int) -> in
             memory += 1
         while at < loops and nest[LEVEL, at] == lev:
             d, tile = nest[DIM, at], nest[TILE, at]
-            if nest[CLASSES, d] != nest[TURNS, at] * tile:
-                uneven |= 1 << d
+            turns = nest[TURNS, at]
+            uneven |= (nest[CLASSES, d] != turns * tile) << d
             nest[CLASSES, d] = tile
-            if nest[AXIS, at] != TEMPORAL:
-                used *= nest[TURNS, at]
+            used *= 1 if nest[AXIS, at] == TEMPORAL else turns
             at += 1
     nest[REACH, macs] = loops
     return uneven
 
 
 @njit(cache=True, nogil=True)
-def _count_batch(
-    timeloop: bool,
-    problem: ProblemTuple,
-    chain: ChainTuple,
-    slot_level: Int,
-    slot_axis: Int,
-    dims: Int,
-    counts: Int,
-    slot_tiles: Int,
-    words: Int,
-    instances: Int,
-    tiles: Int,
-    steps: Int,
-    macs_done: Int,
-) -> None:
-    axes, coef, footprint, terms = problem[0], problem[1], problem[4][OFMAP], problem[8]
-    memories, macs = len(chain[0]), len(chain[2])
-    slots = len(slot_level)
-    divide = len(slot_tiles) == 0
+def workspace(
+    timeloop: bool, problem: ProblemTuple, chain: ChainTuple, batch: LoopsTuple
+) -> WorkTuple:
+    """Return the room in which ``count_rows`` counts the mappings of a batch."""
+    _, slot_axis, _, counts, slot_tiles = batch
+    macs, slots, divide = len(chain[2]), len(slot_axis), len(slot_tiles) == 0
     most = 1
-    for i in range(len(dims)):
+    for i in range(len(counts)):
         used = 1
         for s in range(slots):
-            if slot_axis[s] != TEMPORAL:
-                used *= counts[i, s]
+            used *= 1 if slot_axis[s] == TEMPORAL else counts[i, s]
         most = max(most, used)
     nest = np.zeros((INSIDE + macs + 1, max(slots, macs, 9) + 1), np.int64)
     _fixed_rows(nest, problem, chain)
@@ -247,15 +239,58 @@ def _count_batch(
         np.empty((2, 2, rows, indices + 1), np.int64),
         np.empty((PAIR_ROWS + 2 * macs, pairs), np.int64),
     )
-    for i in range(len(dims)):
-        loops = _read_loops(nest, slot_level, slot_axis, dims, counts, slot_tiles, i)
+    return nest, scratch, boxes, room
+
+
+@njit(cache=True, nogil=True)
+def _count_batch(
+    timeloop: bool,
+    problem: ProblemTuple,
+    chain: ChainTuple,
+    batch: LoopsTuple,
+    found: CountsTuple,
+) -> None:
+    work = workspace(timeloop, problem, chain, batch)
+    count_rows(timeloop, problem, chain, batch, work, 0, len(batch[2]), found)
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def count_rows(
+    timeloop: bool,
+    problem: ProblemTuple,
+    chain: ChainTuple,
+    batch: LoopsTuple,
+    work: WorkTuple,
+    first: int,
+    past: int,
+    found: CountsTuple,
+) -> None:
+    """Count some mappings of a batch.
+
+    Args:
+        timeloop: whether by the rules of ``timeloop``.
+        problem: the operator.
+        chain: memories, networks and kept tensors.
+        batch: loops of n mappings.
+        work: room, see ``workspace``.
+        first: the first mapping to count.
+        past: past the last one.
+        found: counts, whose first rows are written. Words of tensors that a memory does not keep
+            are not.
+    """
+    axes, coef, footprint, terms = problem[0], problem[1], problem[4][OFMAP], problem[8]
+    memories, macs = len(chain[0]), len(chain[2])
+    slot_level, slot_axis, dims, counts, slot_tiles = batch
+    words, instances, tiles, steps, macs_done = found
+    nest, scratch, boxes, room = work
+    for i in range(past - first):
+        loops = _read_loops(nest, slot_level, slot_axis, dims, counts, slot_tiles, first + i)
         uneven = _read_levels(nest, macs, loops, instances, i)
         step, done = 1, 1
         for s in range(loops):
-            if not uneven >> nest[DIM, s] & 1:
-                done *= nest[TURNS, s]
-                if nest[AXIS, s] == TEMPORAL:
-                    step *= nest[TURNS, s]
+            turns = 1 if uneven >> nest[DIM, s] & 1 else nest[TURNS, s]
+            done *= turns
+            step *= turns if nest[AXIS, s] == TEMPORAL else 1
         for d in range(8):
             if uneven >> d & 1:
                 step *= tally(nest, d, loops, loops, 0, -1)
@@ -270,18 +305,18 @@ def _count_batch(
                     long = 1 + coef[t, a, one] * (nest[row, one] - 1)
                     held *= long + coef[t, a, two] * (nest[row, two] - 1)
                 tiles[i, m, t] = held
+        if timeloop:
+            fill_boxes(problem, loops, nest, macs, boxes)
         for t in range(3):
-            if not timeloop:
+            if timeloop:
+                count_timeloop(
+                    problem, chain, loops, nest, boxes, t, instances[i], step, words[i], scratch
+                )
+            else:
                 count_tensor(nest, t, memories, macs, loops, uneven, footprint, i, words, room)
-                continue
-            if t == 0:
-                fill_boxes(problem, loops, nest, macs, boxes)
-            count_timeloop(
-                problem, chain, loops, nest, boxes, t, instances[i], step, words[i], scratch
-            )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def fill_boxes(
     problem: ProblemTuple, loops: int, nest: Int, macs_level: int, boxes: BoxTuple
 ) -> None:

@@ -41,6 +41,9 @@ ProblemTuple = tuple[Int, Int, Int, Int, Int, Int, Int, Int, Int]
 ChainTuple = tuple[Int, Int, Int]
 """(memory_level, keeps, network) of ``ChainArrays``."""
 
+LoopsTuple = tuple[Int, Int, Int, Int, Int]
+"""(level, axis, dim, count, tile) of ``MappingArrays``; no row of tiles when all of them divide."""
+
 LEVEL, AXIS, DIM, TURNS, TILE = 0, 1, 2, 3, 4
 """Rows of a *nest* that hold the loops that turn more than once, a column each.
 
@@ -219,6 +222,11 @@ class ChainArrays:
     keeps: Int
     network: Int
 
+    @property
+    def kernel(self) -> ChainTuple:
+        """What kernels take."""
+        return self.memory_level, self.keeps, self.network
+
     @classmethod
     def of(cls, architecture: Architecture, mapping: Mapping) -> ChainArrays:
         """Return the arrays of ``architecture`` with the tensors that ``mapping`` keeps."""
@@ -266,6 +274,12 @@ class MappingArrays:
             np.array([[loop.count for loop in loops]], np.int64).reshape(1, -1),
             np.array([[loop.tile for loop in loops]], np.int64).reshape(1, -1),
         )
+
+    @property
+    def kernel(self) -> LoopsTuple:
+        """What kernels take."""
+        tile = np.zeros((0, 0), np.int64) if self.tile is None else self.tile
+        return self.level, self.axis, self.dim, self.count, tile
 
     def take(self, rows: slice) -> MappingArrays:
         """Return some of the mappings."""

@@ -62,7 +62,7 @@ MULTICAST, REDUCTION = 0, 2
 """Flags of a network."""
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(inline="always")
 def _own_loops(nest: Int, t: int, loops: int, uneven: int) -> int:
     """Note the loops of every sliding axis of tensor ``t``; return the number of axes."""
     found = 0
@@ -71,16 +71,16 @@ def _own_loops(nest: Int, t: int, loops: int, uneven: int) -> int:
         second = nest[SLIDES + MAX_AXES * t + found, 1]
         count = 0
         for s in range(loops):
-            if nest[DIM, s] == first or nest[DIM, s] == second:
-                count += 1
-                nest[OWN + found, count] = s
+            d = nest[DIM, s]
+            nest[OWN + found, count + 1] = s  # stays if the loop is one of them
+            count += (d == first) | (d == second)
         nest[OWN + found, 0] = count
         nest[RAGGED, found] = (uneven >> first | uneven >> second) & 1
         found += 1
     return found
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(inline="always")
 def _share(
     nest: Int,
     t: int,
@@ -104,7 +104,7 @@ def _share(
     return any_shared
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(inline="always")
 def _all_tiles(nest: Int, t: int, a: int, child: int, above: int, room: RoomTuple) -> int:
     """Return the words of all tiles along sliding axis ``a``: their extents alone decide."""
     row = SLIDES + MAX_AXES * t + a
@@ -119,7 +119,7 @@ def _all_tiles(nest: Int, t: int, a: int, child: int, above: int, room: RoomTupl
     return words
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(inline="always")
 def _along(
     nest: Int,
     t: int,
@@ -156,7 +156,7 @@ def _along(
     return words
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(inline="always")
 def _crossing(
     nest: Int,
     uneven: int,
@@ -231,7 +231,7 @@ def _crossing(
     return total
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(inline="always")
 def count_tensor(
     nest: Int,
     t: int,
@@ -279,18 +279,18 @@ def count_tensor(
         for lev in range(top, child):
             single |= nest[NETWORK + flag, lev] << lev
         while s < above:
-            role = nest[PLAIN + t, nest[DIM, s]]
-            if role != SLIDING and not uneven >> nest[DIM, s] & 1:
-                turns = nest[TURNS, s]
-                nest[TURNED, s] = turned
-                if nest[AXIS, s] == TEMPORAL:
-                    turned *= turns
-                elif role:
-                    spread *= turns
-                else:
-                    copies *= turns
-                    if not single >> nest[LEVEL, s] & 1:
-                        served *= turns
+            # Factors of 1 rather than branches, which nobody can foresee.
+            d = nest[DIM, s]
+            role, turns = nest[PLAIN + t, d], nest[TURNS, s]
+            turns = 1 if (role == SLIDING) | (uneven >> d & 1) else turns
+            in_time = nest[AXIS, s] == TEMPORAL
+            nest[TURNED, s] = turned
+            turned *= turns if in_time else 1
+            side = 1 if in_time else turns
+            copy = 1 if role else side
+            spread *= side if role else 1
+            copies *= copy
+            served *= 1 if single >> nest[LEVEL, s] & 1 else copy
             s += 1
         tile = spread
         for d in range(8):
@@ -299,7 +299,7 @@ def count_tensor(
                 tile *= role * (nest[INSIDE + child, d] - 1) + 1
         apart = False
         if sliding and t != OFMAP:
-            apart = _share(nest, t, top, levels, above, True, sliding, room)
+            apart = _share(nest, t, top, levels, above, single != 0, sliding, room)
         sent, each, alone = 0, 0, 0
         # Once per transfer; then, where that differs in more than copies, per instance and,
         # for results, per different tile.

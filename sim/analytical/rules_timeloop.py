@@ -33,7 +33,7 @@ from arraysmith.sim.analytical.encoding import (
 from arraysmith.sim.analytical.sharing import tile_groups
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def moves_of(axes: int, loops: int, nest: Int, boxes: BoxTuple, t: int, child: int) -> int:
     """Return the words of tensor ``t``, of ``axes`` axes, that one child instance takes.
 
@@ -76,7 +76,7 @@ def moves_of(axes: int, loops: int, nest: Int, boxes: BoxTuple, t: int, child: i
     return words
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def count_timeloop(
     problem: ProblemTuple,
     chain: ChainTuple,

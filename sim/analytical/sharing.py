@@ -7,7 +7,7 @@ from numba import njit
 from arraysmith.sim.analytical.encoding import AXIS, LEVEL, TEMPORAL, TURNS, BoxTuple, Int
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _add_offsets(values: Int, size: int, stride: int, turns: int) -> int:
     """Spread ``size`` values by 0, stride, ... (turns - 1) stride; return the new size."""
     for i in range(1, turns):
@@ -16,7 +16,7 @@ def _add_offsets(values: Int, size: int, stride: int, turns: int) -> int:
     return size * turns
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _distinct(values: Int, size: int) -> int:
     """Drop repetitions in ``values[:size]`` in place and return how many are left."""
     kept = 0
@@ -30,7 +30,7 @@ def _distinct(values: Int, size: int) -> int:
     return kept
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def mesh_offsets(
     network: Int,
     loops: int,
@@ -74,7 +74,7 @@ def mesh_offsets(
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def tile_groups(
     axes: int,
     network: Int,
