@@ -240,12 +240,22 @@ class SpreadBounds:
         Returns:
             Infinite ones if the memory is too small.
         """
-        energy, cycles = np.empty(1), np.empty(1)
-        self.boundaries(memory, np.asarray(extents, np.int64).reshape(1, -1), energy, cycles)
-        return float(energy[0]), float(cycles[0])
+        energy, cycles = self.by_loop(memory, np.asarray(extents, np.int64).reshape(1, -1))
+        return float(energy.min()), float(cycles.min())
 
-    def boundaries(self, memory: int, extents: Int, energy: Float, cycles: Float) -> None:
-        """Write the bounds of n tiles, int64 [n, dims], to ``energy`` and ``cycles``."""
+    def by_loop(self, memory: int, extents: Int) -> tuple[Float, Float]:
+        """Return float64 [n, 9] twice, bounds by the innermost loop that turns above n tiles.
+
+        Args:
+            memory: see ``boundary``.
+            extents: int64 [n, dims].
+
+        Returns:
+            Picojoules and cycles per dim, infinite where it does not turn; in the last column where
+            nothing turns.
+        """
+        energy = np.full((len(extents), NO_DIM + 1), np.inf)
+        cycles = np.full((len(extents), NO_DIM + 1), np.inf)
         tables, machine = self.tables, self.tables.machine
         memories = len(tables.space.memories)
         at_macs = memory == memories
@@ -278,6 +288,7 @@ class SpreadBounds:
             energy,
             cycles,
         )
+        return energy, cycles
 
     def choices(self, memory: int) -> Int:
         """Return int64 [n, dims]: every tile of a memory that the dataflow allows."""
@@ -394,7 +405,6 @@ def _boundaries(
                     full[t] *= n[d] * above[d]
                     least[t] *= above[d]
             need += tile[t]
-        energy[i], cycles[i] = np.inf, np.inf
         if capacity >= 0 and need > capacity:
             continue
         for d0 in range(9):
@@ -449,5 +459,4 @@ def _boundaries(
                 one_way = own_out / used[memory] / rate[memory, READ]
                 other = own_in / used[memory] / rate[memory, WRITE]
                 slow = max(slow, one_way + other if shared[memory] else max(one_way, other))
-            energy[i] = min(energy[i], cost)
-            cycles[i] = min(cycles[i], slow)
+            energy[i, d0], cycles[i, d0] = cost, slow

@@ -24,7 +24,7 @@ from arraysmith.arch.problem import DIMS
 from arraysmith.search.mappers.exact_bounds import BoundTables, SpreadBounds
 from arraysmith.search.mappers.exact_scores import OBJECTIVES, PICO, BatchScorer, loss_of
 from arraysmith.search.mappers.exact_space import ExactSpace
-from arraysmith.sim.analytical.encoding import Int
+from arraysmith.sim.analytical.encoding import NO_DIM, Int
 from arraysmith.sim.analytical.scoring import Float
 
 SLACK = 1e-9
@@ -32,6 +32,12 @@ SLACK = 1e-9
 
 LEAVES = 4096
 """Leaves at a time: bounds memory."""
+
+FIRST = 16
+"""Leaves scored before any other."""
+
+_Rows = tuple[Int, Int, Int]
+"""(turns [n, memories, dims], orders [n, memories, dims], spatial splits [n, slots])."""
 
 EDP, ENERGY, LATENCY = range(len(OBJECTIVES))
 
@@ -211,8 +217,7 @@ class BranchAndBound:
         most = bounds.base_pj
         for m in range(1, memories):
             choices = bounds.choices(m)
-            cost, slow = np.empty(len(choices)), np.empty(len(choices))
-            bounds.boundaries(m, choices, cost, slow)
+            cost, slow = (x.min(axis=1) for x in bounds.by_loop(m, choices))
             rows = np.argsort(cost, kind="stable")[: int(np.isfinite(cost).sum())]
             if len(rows) == 0:
                 return None
@@ -240,35 +245,91 @@ class BranchAndBound:
 
     def _band(self, low: float, high: float) -> bool:
         """Score every leaf with a bound from ``low`` to ``high``; return whether that was all."""
-        waiting: list[tuple[Int, Int]] = []
-        size = 0
+        waiting: list[_Rows] = []
         for lists in self._within(high):
             for tiles in self._leaves(lists, low, high):
-                waiting.append((tiles, np.tile(lists.bounds.factors, (len(tiles), 1))))
-                size += len(tiles)
-                if size >= LEAVES:
+                waiting.append(self._expanded(lists.bounds, tiles))
+                # The first few leaves give a mapping to hold all others against.
+                most = LEAVES if self.incumbent.evaluations else 1
+                if sum(len(x[0]) for x in waiting) >= most:
                     if not self._score(waiting):
                         return False
-                    waiting, size = [], 0
+                    waiting = []
                 if self.incumbent.loss <= low * (1 + SLACK):
                     return True
             if self.nodes >= self._limit:
                 return False
-        return not waiting or self._score(waiting)
+        return self._score(waiting)
 
-    def _score(self, waiting: list[tuple[Int, Int]]) -> bool:
-        temporal = np.concatenate([x for x, _ in waiting])
-        spread = np.concatenate([x for _, x in waiting]).astype(np.int64)
-        return self.incumbent.score(*self._space.expanded(temporal, spread))
+    def _score(self, waiting: list[_Rows]) -> bool:
+        """Score what waits; return whether the budget reached it all."""
+        if not waiting:
+            return True
+        temporal, orders, spread = (np.concatenate(x) for x in zip(*waiting, strict=True))
+        return self.incumbent.score(temporal, orders, spread)
+
+    def _expanded(self, bounds: SpreadBounds, tiles: Int) -> _Rows:
+        """Return the loop orders of leaves whose bound is below the best known loss.
+
+        Memory by memory: the innermost loop above a memory decides what its tiles have to move.
+
+        Args:
+            bounds: of the spatial split.
+            tiles: int64 [n, memories + 1, dims], turns at each memory and inside.
+        """
+        memories = len(self._space.memories)
+        temporal = tiles[:, :-1] // tiles[:, 1:]
+        turning = (temporal > 1) @ (1 << np.arange(len(DIMS)))  # [n, memories], a bit per dim
+        parts = [bounds.by_loop(m, tiles[:, m]) for m in range(1, memories)]
+        rest = np.zeros((len(tiles), memories + 1))
+        for m in range(memories - 1, 0, -1):
+            rest[:, m] = rest[:, m + 1] + parts[m - 1][0].min(axis=1)
+        leaf = np.arange(len(tiles))
+        orders = np.zeros((len(tiles), 0, len(DIMS)), np.int64)
+        last = np.full(len(tiles), NO_DIM)
+        energy = np.full(len(tiles), bounds.base_pj)
+        cycles = np.full(len(tiles), bounds.floor)
+        for m in range(memories):
+            kinds, which = np.unique(turning[leaf, m], return_inverse=True)
+            choices = [self._space.order_rows(m, kind) for kind in kinds.tolist()]
+            many = np.array([len(x) for x, _ in choices], np.int64)[which]
+            again = np.repeat(np.arange(len(leaf)), many)
+            number = np.arange(len(again)) - np.repeat(np.cumsum(many) - many, many)
+            starts = np.cumsum([0, *(len(x) for x, _ in choices)])[which][again] + number
+            order = np.concatenate([x for x, _ in choices])[starts]
+            inner = np.concatenate([x for _, x in choices])[starts]
+            leaf, energy, cycles = leaf[again], energy[again], cycles[again]
+            orders = np.concatenate([orders[again], order[:, None]], axis=1)
+            last = np.where(inner == NO_DIM, last[again], inner)
+            if m + 1 < memories:
+                energy += parts[m][0][leaf, last]
+                cycles = np.maximum(cycles, parts[m][1][leaf, last])
+                least = self._losses(energy + rest[leaf, m + 2], cycles)
+                keep = least < self.incumbent.loss * (1 + SLACK)
+                leaf, energy, cycles = leaf[keep], energy[keep], cycles[keep]
+                orders, last = orders[keep], last[keep]
+            if len(leaf) == 0:
+                break
+        spread = np.tile(np.array(bounds.factors, np.int64), (len(leaf), 1))
+        return temporal[leaf], orders.reshape(len(leaf), memories, len(DIMS)), spread
+
+    def _losses(self, energy: Float, cycles: Float) -> Float:
+        if self._objective == LATENCY:
+            return cycles
+        whole = energy + self._tables.leakage_pj * cycles
+        return whole if self._objective == ENERGY else whole * PICO * cycles
 
     def _leaves(self, lists: _Lists, low: float, high: float) -> Iterator[Int]:
-        """Yield int64 [n, memories, dims], turns of the leaves of one spatial split in a band."""
+        """Yield int64 [n, memories + 1, dims], turns at each memory and inside of leaves in a band.
+
+        All of one spatial split; the last row is 1.
+        """
         memories = len(self._space.memories)
         left = lists.bounds.left
         if memories == 1:
             if low <= lists.least < high:
                 self.leaves += 1
-                yield left.reshape(1, 1, -1)
+                yield np.stack([left, np.ones(len(DIMS), np.int64)])[None]
             return
         opened = np.array(
             [[d in dims for d in range(len(DIMS))] for dims in self._space.open], np.int64
@@ -277,7 +338,7 @@ class BranchAndBound:
         at[0], at[1] = 1, lists.first[1]
         sums = np.zeros((2, memories + 1), np.float64)
         sums[0, 0], sums[1, 0] = lists.bounds.base_pj, lists.bounds.floor
-        found = np.empty((LEAVES, memories), np.int64)
+        found = np.empty((LEAVES if self.incumbent.evaluations else FIRST, memories), np.int64)
         while True:
             limit = min(high, self.incumbent.loss * (1 + SLACK))
             count, nodes = _walk(
@@ -303,8 +364,7 @@ class BranchAndBound:
             if count:
                 tiles = lists.tiles[found[:count, 1:]]  # [n, memories - 1, dims]
                 ends = np.ones((count, 1, len(DIMS)), np.int64)
-                whole = np.concatenate([np.tile(left, (count, 1, 1)), tiles, ends], axis=1)
-                yield whole[:, :-1] // whole[:, 1:]
+                yield np.concatenate([np.tile(left, (count, 1, 1)), tiles, ends], axis=1)
             if at[0] == 0 or self.nodes >= self._limit:
                 return
 

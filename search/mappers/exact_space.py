@@ -42,6 +42,7 @@ from arraysmith.arch.problem import OFMAP as OFMAP_NAME
 from arraysmith.sim.analytical.encoding import (
     AXIS_CODES,
     COLUMN,
+    NO_DIM,
     OFMAP,
     ROW,
     SLIDING,
@@ -243,26 +244,26 @@ class ExactSpace:
             ),
         )
 
-    def expanded(self, temporal: Int, spread: Int) -> tuple[Int, Int, Int]:
-        """Return every loop order of every point: (temporal, orders, spread), rows repeated."""
-        places = len(self.memories)
-        turning = (temporal > 1) @ (1 << np.arange(len(DIMS)))  # [n, memories], a bit per dim
-        kinds, which = np.unique(turning, axis=0, return_inverse=True)
-        choices = []
-        for kind in kinds.tolist():
-            per_place = [self.orders(m, bits) for m, bits in enumerate(kind)]
-            rows = [[_whole(order) for order in pick] for pick in itertools.product(*per_place)]
-            choices.append(np.array(rows, np.int64).reshape(-1, places, len(DIMS)))
-        which = which.ravel()
-        many = np.array([len(x) for x in choices], np.int64)[which]
-        again = np.repeat(np.arange(len(temporal)), many)
-        orders = np.concatenate([choices[k] for k in which.tolist()])
-        return temporal[again], orders, spread[again]
+    def order_rows(self, memory: int, turning: int) -> tuple[Int, Int]:
+        """Return ``orders`` as arrays.
 
+        Returns:
+            int64 [n, dims], all dims, those that do not turn outermost; int64 [n], the innermost
+            dim, ``NO_DIM`` where none turns.
+        """
+        key = (memory, turning)
+        if key not in self._rows:
+            orders = self.orders(memory, turning)
+            whole = [
+                (*(d for d in range(len(DIMS)) if not turning >> d & 1), *order) for order in orders
+            ]
+            last = [order[-1] if order else NO_DIM for order in orders]
+            self._rows[key] = np.array(whole, np.int64), np.array(last, np.int64)
+        return self._rows[key]
 
-def _whole(order: Order) -> Order:
-    """Return an order of all dims: those that do not turn outermost."""
-    return (*(d for d in range(len(DIMS)) if d not in order), *order)
+    @cached_property
+    def _rows(self) -> dict[tuple[int, int], tuple[Int, Int]]:
+        return {}
 
 
 def _covers(one: tuple[object, ...], other: tuple[object, ...]) -> bool:

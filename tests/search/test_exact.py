@@ -223,11 +223,13 @@ def test_orders_left_out_are_no_better():
     space = ExactSpace.of(DESIGN, layer, FREE, "default")
     scorer = BatchScorer(DESIGN, layer, "default")
     turns = np.ones((1, 3, len(DIMS)), np.int64)
-    turns[0, :2, [DIMS.index(x) for x in "KCP"]] = 2
+    turns[0, :2, [DIMS.index(x) for x in "KCP"]] = 2  # bits 2 to 4
     spread = np.ones((1, len(space.slots)), np.int64)
-    kept = space.expanded(turns, spread)
-    assert len(kept[0]) == 9  # any of three tensors in place, at two memories
-    best = loss_of("energy", *scorer(space.loops(*kept))).min()
+    kept = [space.order_rows(m, 0b11100)[0] for m in range(2)]
+    assert [len(x) for x in kept] == [3, 3]  # any of three tensors in place, at two memories
+    both = np.array([[a, b, range(8)] for a in kept[0] for b in kept[1]], np.int64)
+    nine = np.repeat(turns, 9, axis=0), both, np.repeat(spread, 9, axis=0)
+    best = loss_of("energy", *scorer(space.loops(*nine))).min()
     draw = random.Random(1)
     for _ in range(100):
         orders = np.array([[draw.sample(range(8), 8) for _ in range(3)]], np.int64)
