@@ -35,7 +35,9 @@ def check_deadlock_free(topology: Topology, table: RouteTable, num_vcs: int) -> 
         named = [f"{topology.name_link(link)} vc {vc}" for link, vc in cycle]
         value = " > ".join([*named, named[0]])
         rule = "packets that hold these channels can wait for each other for ever"
-        raise InputError([Fault("routing", value, rule, "give classes virtual channels of their own")])
+        raise InputError(
+            [Fault("routing", value, rule, "give classes virtual channels of their own")]
+        )
 
 
 def dependencies(
@@ -102,7 +104,9 @@ def dependencies(
                         seen.add(channel)
                         link = links[channel[0]]
                         frontier.append((link.target, link.target_port, channel))
-            for holding, asked in (_extended(local, table.escape) if table.escape else local).items():
+            for holding, asked in (
+                _extended(local, table.escape) if table.escape else local
+            ).items():
                 found.setdefault(holding, set()).update(asked)
     if table.two_phase:
         _join_phases(topology, table, found, usable)

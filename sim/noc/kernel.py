@@ -14,7 +14,7 @@ A credit is used 1 + link latency + credit delay after the win; by a terminal wi
 
 from __future__ import annotations
 
-from numba import njit
+from arraysmith.sim.noc.jit import kernel, part
 
 from arraysmith.sim.noc.allocation import (
     allocate_vcs,
@@ -38,9 +38,10 @@ from arraysmith.sim.noc.stages import (
 from arraysmith.sim.noc.state import (
     ACTIVE,
     AT,
+    BRANCH,
+    BRANCHES,
     BRANCH_SENT,
     BRANCH_VC,
-    BRANCHES,
     BY_FORK,
     BY_JOIN,
     BY_ROUTE,
@@ -48,14 +49,15 @@ from arraysmith.sim.noc.state import (
     BY_VC,
     COUNT,
     CREDITS,
-    D_CYCLE,
-    D_PACKET,
-    D_TERMINAL,
     DELIVERED,
     DONE,
     DUE,
+    D_CYCLE,
+    D_PACKET,
+    D_TERMINAL,
     EVENTS,
     FIRST,
+    FIRST_PORT,
     FLIT,
     FLITS,
     FLITS_IN,
@@ -63,21 +65,24 @@ from arraysmith.sim.noc.state import (
     FREE,
     FULL,
     INDEX_BITS,
+    Int,
     LAST_MOVE,
     LAST_VC,
+    LIST,
+    LISTED,
     LISTS,
     MULTICAST,
     NOW,
     OUT,
     OUT_VC,
     OWNER,
+    POPPED,
     P_FLITS,
     P_FOLLOWING,
     P_KIND,
     P_RELEASE,
     P_ROUTE_CLASS,
     P_STARTED,
-    POPPED,
     QUEUE,
     QUEUED,
     RETURNS,
@@ -88,21 +93,37 @@ from arraysmith.sim.noc.state import (
     STAGE,
     STUCK,
     SWITCH_VC,
+    Settings,
+    Small,
     T_PORT,
     VC,
-    W_ROUTER_OF,
     WAITING,
     WON,
-    Packets,
-    Settings,
-    State,
-    Wiring,
+    W_ROUTER_OF,
 )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def advance(
-    wiring: Wiring, settings: Settings, state: State, packets: Packets, until: int
+    settings: Settings,
+    now: Int,
+    lanes: Int,
+    gates: Int,
+    entries: Int,
+    nodes: Int,
+    ends: Int,
+    wheel: Int,
+    scratch: Int,
+    ways: Small,
+    masks: Int,
+    table: Int,
+    trees: Int,
+    values: Int,
+    arrived: Int,
+    joins: Int,
+    deliveries: Int,
+    hops: Int,
+    until: int,
 ) -> int:
     """Run to the beginning of cycle ``until``.
 
@@ -110,159 +131,304 @@ def advance(
         DONE; FULL when there may be no room for the deliveries of a cycle (to be called again with
         more); STUCK when nothing moves and nothing ever will.
     """
-    routers = len(wiring.first_port) - 1
-    terminals = len(wiring.terminal)
-    while state.now[NOW] < until:
-        if state.now[DELIVERED] + terminals > len(packets.deliveries):
+    routers = len(nodes) - 1
+    terminals = len(ends)
+    while now[NOW] < until:
+        if now[DELIVERED] + terminals > len(deliveries):
             return FULL
-        if state.now[EVENTS]:
-            _take_in(wiring, settings, state, packets)
-        if state.now[QUEUED]:
+        if now[EVENTS]:
+            _take_in(
+                settings,
+                now,
+                lanes,
+                gates,
+                nodes,
+                ends,
+                wheel,
+                ways,
+                masks,
+                table,
+                trees,
+                arrived,
+                deliveries,
+            )
+        if now[QUEUED]:
             for terminal in range(terminals):
-                if state.terminal[terminal, QUEUE] >= 0:
-                    _send(wiring, settings, state, packets, terminal)
+                if ends[terminal, QUEUE] >= 0:
+                    _send(settings, now, ends, wheel, masks, table, terminal)
         busy = False
         for router in range(routers):
-            if state.listed[LISTS, router]:
+            if nodes[router, LISTED + LISTS]:
                 busy = True
-                work(wiring, settings, state, packets, router)
-        now = state.now[NOW] + 1
-        if not busy and not state.now[EVENTS]:
-            now = max(now, _next_release(state, packets, until))
-        elif not state.now[EVENTS] and now - state.now[LAST_MOVE] > settings.patience:
+                work(
+                    settings,
+                    now,
+                    lanes,
+                    gates,
+                    entries,
+                    nodes,
+                    ends,
+                    wheel,
+                    scratch,
+                    ways,
+                    masks,
+                    table,
+                    trees,
+                    values,
+                    arrived,
+                    joins,
+                    hops,
+                    router,
+                )
+        cycle = now[NOW] + 1
+        if not busy and not now[EVENTS]:
+            cycle = max(cycle, _next_release(ends, table, until))
+        elif not now[EVENTS] and cycle - now[LAST_MOVE] > settings.patience:
             return STUCK
-        state.now[NOW] = now
+        now[NOW] = cycle
     return DONE
 
 
-@njit(cache=True, nogil=True)
-def _next_release(state: State, packets: Packets, until: int) -> int:
+@part
+def _next_release(ends: Int, table: Int, until: int) -> int:
     """Return the first cycle in which a terminal of an empty network has something to send."""
     found = until
-    for terminal in range(len(state.terminal)):
-        if state.terminal[terminal, QUEUE] >= 0:
-            found = min(found, packets.table[state.terminal[terminal, QUEUE], P_RELEASE])
+    for terminal in range(len(ends)):
+        if ends[terminal, QUEUE] >= 0:
+            found = min(found, table[ends[terminal, QUEUE], P_RELEASE])
     return found
 
 
-@njit(cache=True, nogil=True)
-def _take_in(wiring: Wiring, settings: Settings, state: State, packets: Packets) -> None:
+@part
+def _take_in(
+    settings: Settings,
+    now: Int,
+    lanes: Int,
+    gates: Int,
+    nodes: Int,
+    ends: Int,
+    wheel: Int,
+    ways: Small,
+    masks: Int,
+    table: Int,
+    trees: Int,
+    arrived: Int,
+    deliveries: Int,
+) -> None:
     """Handle what arrives in this cycle."""
-    now = state.now[NOW]
-    slot = now % settings.slots
-    due = state.due[slot, FLITS]
+    cycle = now[NOW]
+    slot = cycle % settings.slots
+    due = wheel[slot, FLITS]
     for i in range(due):
-        goal, vc, flit = state.arrivals[slot, i, AT], state.arrivals[slot, i, VC], state.arrivals[slot, i, FLIT]
+        goal, vc, flit = (
+            wheel[slot, 2 + 3 * i + AT],
+            wheel[slot, 2 + 3 * i + VC],
+            wheel[slot, 2 + 3 * i + FLIT],
+        )
         if goal >= 0:
-            push(wiring, settings, state, packets, goal * settings.vcs + vc, flit)
+            push(
+                settings,
+                lanes,
+                gates,
+                nodes,
+                ends,
+                ways,
+                masks,
+                table,
+                trees,
+                arrived,
+                goal * settings.vcs + vc,
+                flit,
+            )
             continue
         terminal = -1 - goal
-        state.now[FLITS_IN] -= 1
+        now[FLITS_IN] -= 1
         packet = flit >> INDEX_BITS
-        if (flit & ((1 << INDEX_BITS) - 1)) == packets.table[packet, P_FLITS] - 1:
-            entry = state.now[DELIVERED]
-            packets.deliveries[entry, D_PACKET] = packet
-            packets.deliveries[entry, D_CYCLE] = now
-            packets.deliveries[entry, D_TERMINAL] = terminal
-            state.now[DELIVERED] += 1
-        when = now + 1 + settings.terminal + settings.credit
+        if (flit & ((1 << INDEX_BITS) - 1)) == table[packet, P_FLITS] - 1:
+            entry = now[DELIVERED]
+            deliveries[entry, D_PACKET] = packet
+            deliveries[entry, D_CYCLE] = cycle
+            deliveries[entry, D_TERMINAL] = terminal
+            now[DELIVERED] += 1
+        when = cycle + 1 + settings.terminal + settings.credit
         back = when % settings.slots
-        code = wiring.terminal[terminal, T_PORT] * settings.vcs + vc
-        state.returns[back, state.due[back, RETURNS]] = code
-        state.due[back, RETURNS] += 1
-        state.now[EVENTS] += 1
-    returned = state.due[slot, RETURNS]
+        code = ends[terminal, T_PORT] * settings.vcs + vc
+        wheel[back, settings.returns + wheel[back, RETURNS]] = code
+        wheel[back, RETURNS] += 1
+        now[EVENTS] += 1
+    returned = wheel[slot, RETURNS]
     for i in range(returned):
-        code = state.returns[slot, i]
+        code = wheel[slot, settings.returns + i]
         if code >= 0:
-            state.lane[code, CREDITS] += 1
+            lanes[code, CREDITS] += 1
         else:
             terminal, vc = (-1 - code) // settings.vcs, (-1 - code) % settings.vcs
-            state.terminal[terminal, SEND_CREDITS + vc] += 1
-    state.due[slot, FLITS] = 0
-    state.due[slot, RETURNS] = 0
-    state.now[EVENTS] -= due + returned
+            ends[terminal, SEND_CREDITS + vc] += 1
+    wheel[slot, FLITS] = 0
+    wheel[slot, RETURNS] = 0
+    now[EVENTS] -= due + returned
     if due + returned:
-        state.now[LAST_MOVE] = now
+        now[LAST_MOVE] = cycle
 
 
-@njit(cache=True, nogil=True)
+@part
 def _send(
-    wiring: Wiring, settings: Settings, state: State, packets: Packets, terminal: int
+    settings: Settings, now: Int, ends: Int, wheel: Int, masks: Int, table: Int, terminal: int
 ) -> None:
     """Let a terminal send a flit of the first packet in its queue."""
-    now, vcs = state.now[NOW], settings.vcs
-    packet = state.terminal[terminal, QUEUE]
-    if packets.table[packet, P_RELEASE] > now:
+    cycle, vcs = now[NOW], settings.vcs
+    packet = ends[terminal, QUEUE]
+    if table[packet, P_RELEASE] > cycle:
         return
-    if state.terminal[terminal, SEND_VC] < 0:
-        mask = wiring.inject_vcs[packets.table[packet, P_ROUTE_CLASS]] & state.terminal[terminal, SEND_FREE]
+    if ends[terminal, SEND_VC] < 0:
+        mask = masks[1, table[packet, P_ROUTE_CLASS]] & ends[terminal, SEND_FREE]
         if settings.in_order:
-            mask &= kept_vc(wiring.inject_vcs[packets.table[packet, P_ROUTE_CLASS]], flow_of(packets, packet))
-        whole = settings.cut_through or packets.table[packet, P_KIND] == MULTICAST
-        room = packets.table[packet, P_FLITS] if whole else 1
+            mask &= kept_vc(masks[1, table[packet, P_ROUTE_CLASS]], flow_of(table, packet))
+        whole = settings.cut_through or table[packet, P_KIND] == MULTICAST
+        room = table[packet, P_FLITS] if whole else 1
         for step in range(1, vcs + 1):
-            vc = (state.terminal[terminal, LAST_VC] + step) % vcs
-            if mask >> vc & 1 and state.terminal[terminal, SEND_CREDITS + vc] >= room:
-                state.terminal[terminal, SEND_VC] = state.terminal[terminal, LAST_VC] = vc
-                state.terminal[terminal, SEND_FREE] &= ~(1 << vc)
+            vc = (ends[terminal, LAST_VC] + step) % vcs
+            if mask >> vc & 1 and ends[terminal, SEND_CREDITS + vc] >= room:
+                ends[terminal, SEND_VC] = ends[terminal, LAST_VC] = vc
+                ends[terminal, SEND_FREE] &= ~(1 << vc)
                 break
-    vc = state.terminal[terminal, SEND_VC]
-    if vc < 0 or state.terminal[terminal, SEND_CREDITS + vc] <= 0:
+    vc = ends[terminal, SEND_VC]
+    if vc < 0 or ends[terminal, SEND_CREDITS + vc] <= 0:
         return
-    index = state.terminal[terminal, SENT]
+    index = ends[terminal, SENT]
     if index == 0:
-        packets.table[packet, P_STARTED] = now
-    slot = (now + 1 + settings.terminal) % settings.slots
-    entry = state.due[slot, FLITS]
-    state.arrivals[slot, entry, AT] = wiring.terminal[terminal, T_PORT]
-    state.arrivals[slot, entry, VC] = vc
-    state.arrivals[slot, entry, FLIT] = packet << INDEX_BITS | index
-    state.due[slot, FLITS] += 1
-    state.now[EVENTS] += 1
-    state.now[FLITS_IN] += 1
-    state.terminal[terminal, SEND_CREDITS + vc] -= 1
-    state.terminal[terminal, SENT] = index + 1
-    if index + 1 == packets.table[packet, P_FLITS]:
-        state.terminal[terminal, SEND_FREE] |= 1 << vc
-        state.terminal[terminal, SEND_VC] = -1
-        state.terminal[terminal, SENT] = 0
-        state.terminal[terminal, QUEUE] = packets.table[packet, P_FOLLOWING]
-        state.now[QUEUED] -= 1
+        table[packet, P_STARTED] = cycle
+    slot = (cycle + 1 + settings.terminal) % settings.slots
+    entry = wheel[slot, FLITS]
+    wheel[slot, 2 + 3 * entry + AT] = ends[terminal, T_PORT]
+    wheel[slot, 2 + 3 * entry + VC] = vc
+    wheel[slot, 2 + 3 * entry + FLIT] = packet << INDEX_BITS | index
+    wheel[slot, FLITS] += 1
+    now[EVENTS] += 1
+    now[FLITS_IN] += 1
+    ends[terminal, SEND_CREDITS + vc] -= 1
+    ends[terminal, SENT] = index + 1
+    if index + 1 == table[packet, P_FLITS]:
+        ends[terminal, SEND_FREE] |= 1 << vc
+        ends[terminal, SEND_VC] = -1
+        ends[terminal, SENT] = 0
+        ends[terminal, QUEUE] = table[packet, P_FOLLOWING]
+        now[QUEUED] -= 1
 
 
-@njit(cache=True, nogil=True)
-def work(wiring: Wiring, settings: Settings, state: State, packets: Packets, router: int) -> None:
-    """Let one router do a cycle."""
-    base = wiring.first_port[router]
-    ports = wiring.first_port[router + 1] - base
-    bids = state.listed[BY_VC, router] + state.listed[BY_FORK, router]
-    if bids:
-        allocate_vcs(wiring, settings, state, packets, router)
-    pairs = 0
-    if state.listed[BY_SWITCH, router] or state.listed[BY_FORK, router]:
-        pairs = gather_bids(wiring, settings, state, packets, router)
-    won = match_switch(wiring, settings, state, router, pairs) if pairs else 0
-    routing = state.listed[BY_ROUTE, router]
-    joining = state.listed[BY_JOIN, router]
-    if bids:
-        _settle_vcs(wiring, settings, state, base, router)
-    if joining:
-        _join(wiring, settings, state, packets, base, router)
-    if won or settings.switch_allocation > 1:
-        _settle_switch(wiring, settings, state, packets, base, ports, won)
-    for i in range(pairs):
-        state.scratch[0, state.scratch[2, i]] = -1
-    if routing:
-        _settle_routes(wiring, settings, state, packets, base, router, routing)
-
-
-@njit(cache=True, nogil=True)
-def _settle_routes(
-    wiring: Wiring,
+@part
+def work(
     settings: Settings,
-    state: State,
-    packets: Packets,
+    now: Int,
+    lanes: Int,
+    gates: Int,
+    entries: Int,
+    nodes: Int,
+    ends: Int,
+    wheel: Int,
+    scratch: Int,
+    ways: Small,
+    masks: Int,
+    table: Int,
+    trees: Int,
+    values: Int,
+    arrived: Int,
+    joins: Int,
+    hops: Int,
+    router: int,
+) -> None:
+    """Let one router do a cycle."""
+    base = nodes[router, FIRST_PORT]
+    ports = nodes[router + 1, FIRST_PORT] - base
+    bids = nodes[router, LISTED + BY_VC] + nodes[router, LISTED + BY_FORK]
+    if bids:
+        allocate_vcs(settings, lanes, gates, nodes, ends, scratch, ways, masks, table, router)
+    pairs = 0
+    if nodes[router, LISTED + BY_SWITCH] or nodes[router, LISTED + BY_FORK]:
+        pairs = gather_bids(
+            settings, lanes, gates, entries, nodes, scratch, table, trees, joins, router
+        )
+    won = match_switch(settings, gates, entries, nodes, scratch, router, pairs) if pairs else 0
+    routing = nodes[router, LISTED + BY_ROUTE]
+    joining = nodes[router, LISTED + BY_JOIN]
+    if bids:
+        _settle_vcs(settings, now, lanes, gates, nodes, base, router)
+    if joining:
+        _join(
+            settings,
+            now,
+            lanes,
+            gates,
+            nodes,
+            ends,
+            wheel,
+            ways,
+            masks,
+            table,
+            trees,
+            values,
+            arrived,
+            joins,
+            base,
+            router,
+        )
+    if won or settings.switch_allocation > 1:
+        _settle_switch(
+            settings,
+            now,
+            lanes,
+            gates,
+            entries,
+            nodes,
+            ends,
+            wheel,
+            scratch,
+            ways,
+            masks,
+            table,
+            trees,
+            values,
+            arrived,
+            joins,
+            hops,
+            base,
+            ports,
+            won,
+        )
+    for i in range(pairs):
+        scratch[0, scratch[2, i]] = -1
+    if routing:
+        _settle_routes(
+            settings,
+            now,
+            lanes,
+            gates,
+            nodes,
+            ends,
+            ways,
+            masks,
+            table,
+            trees,
+            arrived,
+            base,
+            router,
+            routing,
+        )
+
+
+@part
+def _settle_routes(
+    settings: Settings,
+    now: Int,
+    lanes: Int,
+    gates: Int,
+    nodes: Int,
+    ends: Int,
+    ways: Small,
+    masks: Int,
+    table: Int,
+    trees: Int,
+    arrived: Int,
     base: int,
     router: int,
     known: int,
@@ -272,99 +438,187 @@ def _settle_routes(
     Args:
         known: entries of the list when the cycle began; later ones begin in the next cycle.
     """
-    now, start = state.now[NOW], base * settings.vcs
+    cycle, start = now[NOW], base * settings.vcs
     for i in range(known - 1, -1, -1):
-        lane = state.lists[BY_ROUTE, start + i]
-        if state.lane[lane, DUE] < 0:
-            state.lane[lane, DUE] = now + settings.routing - 1
-        if state.lane[lane, DUE] == now:
-            state.lane[lane, DUE] = -1
-            strike(wiring, settings, state, BY_ROUTE, lane)
-            packet = state.buffer[lane, state.lane[lane, FIRST]] >> INDEX_BITS
-            begin(wiring, settings, state, packets, lane, packet)
-            state.now[LAST_MOVE] = now
+        lane = lanes[start + i, LIST + BY_ROUTE]
+        if lanes[lane, DUE] < 0:
+            lanes[lane, DUE] = cycle + settings.routing - 1
+        if lanes[lane, DUE] == cycle:
+            lanes[lane, DUE] = -1
+            strike(settings, lanes, gates, nodes, BY_ROUTE, lane)
+            packet = lanes[lane, settings.buffer + lanes[lane, FIRST]] >> INDEX_BITS
+            begin(
+                settings,
+                lanes,
+                gates,
+                nodes,
+                ends,
+                ways,
+                masks,
+                table,
+                trees,
+                arrived,
+                lane,
+                packet,
+            )
+            now[LAST_MOVE] = cycle
 
 
-@njit(cache=True, nogil=True)
+@part
 def _settle_vcs(
-    wiring: Wiring, settings: Settings, state: State, base: int, router: int
+    settings: Settings, now: Int, lanes: Int, gates: Int, nodes: Int, base: int, router: int
 ) -> None:
     """Give the virtual channels won in this cycle (or as many before as allocation takes)."""
-    now, vcs = state.now[NOW], settings.vcs
+    cycle, vcs = now[NOW], settings.vcs
     start = base * vcs
-    for i in range(state.listed[BY_VC, router] - 1, -1, -1):
-        lane = state.lists[BY_VC, start + i]
-        vc = state.lane[lane, WON]
+    for i in range(nodes[router, LISTED + BY_VC] - 1, -1, -1):
+        lane = lanes[start + i, LIST + BY_VC]
+        vc = lanes[lane, WON]
         if settings.vc_allocation > 1:
-            if state.lane[lane, DUE] < 0:
-                state.lane[lane, DUE] = now + settings.vc_allocation - 1
-            if state.lane[lane, DUE] > now:
+            if lanes[lane, DUE] < 0:
+                lanes[lane, DUE] = cycle + settings.vc_allocation - 1
+            if lanes[lane, DUE] > cycle:
                 continue
-            state.lane[lane, DUE] = -1
+            lanes[lane, DUE] = -1
         if vc < 0:
             continue
-        state.lane[lane, WON] = -1
-        out = state.lane[lane, OUT]
-        if not state.port[out, FREE] >> vc & 1:
+        lanes[lane, WON] = -1
+        out = lanes[lane, OUT]
+        if not gates[out, FREE] >> vc & 1:
             continue  # somebody who began earlier has it
-        state.port[out, FREE] &= ~(1 << vc)
-        state.lane[out * vcs + vc, OWNER] = lane
-        state.lane[lane, OUT_VC] = vc
-        state.lane[lane, STAGE] = ACTIVE
-        strike(wiring, settings, state, BY_VC, lane)
+        gates[out, FREE] &= ~(1 << vc)
+        lanes[out * vcs + vc, OWNER] = lane
+        lanes[lane, OUT_VC] = vc
+        lanes[lane, STAGE] = ACTIVE
+        strike(settings, lanes, gates, nodes, BY_VC, lane)
         if not settings.speculative:
-            enlist(wiring, settings, state, BY_SWITCH, lane)
-        state.now[LAST_MOVE] = now
+            enlist(settings, lanes, gates, nodes, BY_SWITCH, lane)
+        now[LAST_MOVE] = cycle
 
 
-@njit(cache=True, nogil=True)
+@part
 def _settle_switch(
-    wiring: Wiring,
     settings: Settings,
-    state: State,
-    packets: Packets,
+    now: Int,
+    lanes: Int,
+    gates: Int,
+    entries: Int,
+    nodes: Int,
+    ends: Int,
+    wheel: Int,
+    scratch: Int,
+    ways: Small,
+    masks: Int,
+    table: Int,
+    trees: Int,
+    values: Int,
+    arrived: Int,
+    joins: Int,
+    hops: Int,
     base: int,
     ports: int,
     won: int,
 ) -> None:
     """Send the flits that have won the switch, with copies where a packet forks."""
     speedup, vcs = settings.speedup, settings.vcs
-    now = state.now[NOW]
+    cycle = now[NOW]
     taken = 0
-    if state.listed[BY_FORK, wiring.port[base, W_ROUTER_OF]]:
+    if nodes[gates[base, W_ROUTER_OF], LISTED + BY_FORK]:
         for i in range(won):
-            taken |= 1 << (state.scratch[3, i] % ports)
+            taken |= 1 << (scratch[3, i] % ports)
     for i in range(won):
-        pair = state.scratch[3, i]
-        lane = state.scratch[0, pair]
+        pair = scratch[3, i]
+        lane = scratch[0, pair]
         port = lane // vcs
         vc = lane - port * vcs
-        state.entry[base * speedup + pair // ports, SWITCH_VC] = (vc + speedup) % vcs
-        if state.lane[lane, STAGE] == FORKING:
-            taken = _copy(wiring, settings, state, packets, lane, base, ports, pair % ports, taken)
+        entries[base * speedup + pair // ports, SWITCH_VC] = (vc + speedup) % vcs
+        if lanes[lane, STAGE] == FORKING:
+            taken = _copy(
+                settings,
+                now,
+                lanes,
+                gates,
+                nodes,
+                ends,
+                wheel,
+                ways,
+                masks,
+                table,
+                trees,
+                arrived,
+                hops,
+                lane,
+                base,
+                ports,
+                pair % ports,
+                taken,
+            )
             continue
-        if state.lane[lane, STAGE] == WAITING:
+        if lanes[lane, STAGE] == WAITING:
             continue  # bid early, and got no virtual channel
         if settings.switch_allocation > 1:
-            state.lane[lane, DUE] = now + settings.switch_allocation - 1
-        elif may_send(wiring, settings, state, packets, lane):
-            send_first(wiring, settings, state, packets, lane)
+            lanes[lane, DUE] = cycle + settings.switch_allocation - 1
+        elif may_send(settings, lanes, gates, table, trees, joins, lane):
+            send_first(
+                settings,
+                now,
+                lanes,
+                gates,
+                nodes,
+                ends,
+                wheel,
+                ways,
+                masks,
+                table,
+                trees,
+                values,
+                arrived,
+                joins,
+                hops,
+                lane,
+            )
     if settings.switch_allocation > 1:
-        router = wiring.port[base, W_ROUTER_OF]
+        router = gates[base, W_ROUTER_OF]
         start = base * vcs
-        for i in range(state.listed[BY_SWITCH, router] - 1, -1, -1):
-            lane = state.lists[BY_SWITCH, start + i]
-            if state.lane[lane, DUE] == now:
-                state.lane[lane, DUE] = -1
-                send_first(wiring, settings, state, packets, lane)
+        for i in range(nodes[router, LISTED + BY_SWITCH] - 1, -1, -1):
+            lane = lanes[start + i, LIST + BY_SWITCH]
+            if lanes[lane, DUE] == cycle:
+                lanes[lane, DUE] = -1
+                send_first(
+                    settings,
+                    now,
+                    lanes,
+                    gates,
+                    nodes,
+                    ends,
+                    wheel,
+                    ways,
+                    masks,
+                    table,
+                    trees,
+                    values,
+                    arrived,
+                    joins,
+                    hops,
+                    lane,
+                )
 
 
-@njit(cache=True, nogil=True)
+@part
 def _copy(
-    wiring: Wiring,
     settings: Settings,
-    state: State,
-    packets: Packets,
+    now: Int,
+    lanes: Int,
+    gates: Int,
+    nodes: Int,
+    ends: Int,
+    wheel: Int,
+    ways: Small,
+    masks: Int,
+    table: Int,
+    trees: Int,
+    arrived: Int,
+    hops: Int,
     lane: int,
     base: int,
     ports: int,
@@ -376,42 +630,88 @@ def _copy(
     Returns:
         The outputs that are taken in this cycle, as bits.
     """
-    index = state.branch[lane, won, BRANCH_SENT]
-    place = state.lane[lane, FIRST] + index - state.lane[lane, POPPED]
+    index = lanes[lane, BRANCH + 2 * won + BRANCH_SENT]
+    place = lanes[lane, FIRST] + index - lanes[lane, POPPED]
     if place >= settings.depth:
         place -= settings.depth
-    flit = state.buffer[lane, place]
+    flit = lanes[lane, settings.buffer + place]
     packet = flit >> INDEX_BITS
-    least = packets.table[packet, P_FLITS]
+    least = table[packet, P_FLITS]
     for port in range(ports):
-        if not state.lane[lane, BRANCHES] >> port & 1:
+        if not lanes[lane, BRANCHES] >> port & 1:
             continue
         if port == won or (
             not taken >> port & 1
-            and state.branch[lane, port, BRANCH_SENT] == index
-            and fork_ready(settings, state, lane, base, port)
+            and lanes[lane, BRANCH + 2 * port + BRANCH_SENT] == index
+            and fork_ready(settings, lanes, lane, base, port)
         ):
             taken |= 1 << port
-            state.branch[lane, port, BRANCH_SENT] += 1
-            vc = state.branch[lane, port, BRANCH_VC]
-            launch(wiring, settings, state, packets, base + port, vc, flit)
-            state.now[FLITS_IN] += 1
-        least = min(least, state.branch[lane, port, BRANCH_SENT])
-    state.now[FLITS_IN] -= 1 if least > state.lane[lane, POPPED] else 0
-    if least > state.lane[lane, POPPED]:
-        state.lane[lane, POPPED] += 1
-        drop_first(wiring, settings, state, packets, lane, BY_FORK)
+            lanes[lane, BRANCH + 2 * port + BRANCH_SENT] += 1
+            vc = lanes[lane, BRANCH + 2 * port + BRANCH_VC]
+            launch(settings, now, lanes, gates, wheel, table, hops, base + port, vc, flit)
+            now[FLITS_IN] += 1
+        least = min(least, lanes[lane, BRANCH + 2 * port + BRANCH_SENT])
+    now[FLITS_IN] -= 1 if least > lanes[lane, POPPED] else 0
+    if least > lanes[lane, POPPED]:
+        lanes[lane, POPPED] += 1
+        drop_first(
+            settings,
+            now,
+            lanes,
+            gates,
+            nodes,
+            ends,
+            wheel,
+            ways,
+            masks,
+            table,
+            trees,
+            arrived,
+            lane,
+            BY_FORK,
+        )
     return taken
 
 
-@njit(cache=True, nogil=True)
+@part
 def _join(
-    wiring: Wiring, settings: Settings, state: State, packets: Packets, base: int, router: int
+    settings: Settings,
+    now: Int,
+    lanes: Int,
+    gates: Int,
+    nodes: Int,
+    ends: Int,
+    wheel: Int,
+    ways: Small,
+    masks: Int,
+    table: Int,
+    trees: Int,
+    values: Int,
+    arrived: Int,
+    joins: Int,
+    base: int,
+    router: int,
 ) -> None:
     """Let every lane that joins a sum add a flit to it."""
     start = base * settings.vcs
-    for i in range(state.listed[BY_JOIN, router] - 1, -1, -1):
-        lane = state.lists[BY_JOIN, start + i]
-        if state.lane[lane, COUNT]:
-            state.now[FLITS_IN] -= 1
-            join_flit(wiring, settings, state, packets, lane)
+    for i in range(nodes[router, LISTED + BY_JOIN] - 1, -1, -1):
+        lane = lanes[start + i, LIST + BY_JOIN]
+        if lanes[lane, COUNT]:
+            now[FLITS_IN] -= 1
+            join_flit(
+                settings,
+                now,
+                lanes,
+                gates,
+                nodes,
+                ends,
+                wheel,
+                ways,
+                masks,
+                table,
+                trees,
+                values,
+                arrived,
+                joins,
+                lane,
+            )

@@ -25,6 +25,7 @@ from arraysmith.sim.noc.state import (
     LOADS,
     MULTICAST,
     NOW,
+    FIRST_PORT,
     P_FLITS,
     P_FOLLOWING,
     P_GROUP,
@@ -39,17 +40,14 @@ from arraysmith.sim.noc.state import (
     P_TREE,
     P_VALUE_AT,
     P_VIA,
-    PACKET_COLUMNS,
     QUEUE,
     QUEUE_END,
     QUEUED,
     REDUCTION,
     UNICAST,
     Int,
-    Packets,
     fresh_state,
     settings_of,
-    wiring_of,
 )
 from arraysmith.sim.noc.topology import Topology
 from arraysmith.sim.noc.waiting import waiting_chain
@@ -114,9 +112,10 @@ class Network:
             InputError: the topology does not connect its terminals; the routing does not fit, or
                 can deadlock; allocations of several cycles are to be speculative.
         """
-        if router.speculative and max(
-            router.vc_allocation_cycles, router.switch_allocation_cycles
-        ) > 1:
+        if (
+            router.speculative
+            and max(router.vc_allocation_cycles, router.switch_allocation_cycles) > 1
+        ):
             rule = "bids early, which takes allocations of one cycle each"
             raise InputError([Fault("speculative", "true", rule)])
         topology.check_connected()
@@ -124,9 +123,8 @@ class Network:
         self._table = routing.compile(topology, router.num_vcs)
         if check_deadlock:
             check_deadlock_free(topology, self._table, router.num_vcs)
-        self._wiring = wiring_of(topology, self._table, router)
-        self._settings = settings_of(self._wiring, self._table, router)
-        self._state = fresh_state(self._wiring, self._settings)
+        self._settings = settings_of(topology, self._table, router)
+        self._state = fresh_state(topology, self._table, self._settings, router)
         self._rng = np.random.default_rng(seed)
         self._trees = Trees(topology, self._table)
         self._taken = 0
@@ -136,7 +134,6 @@ class Network:
         self._known_trees = 0
         self._join_flits = 0
         self._degrees: dict[int, int] = {}
-        self._packets = _empty_packets(topology)
 
     @property
     def now(self) -> int:
@@ -197,7 +194,13 @@ class Network:
         )
 
     def multicast(
-        self, source: int, targets: tuple[int, ...], flits: int, release: int | None = None, *, tag: int = 0
+        self,
+        source: int,
+        targets: tuple[int, ...],
+        flits: int,
+        release: int | None = None,
+        *,
+        tag: int = 0,
     ) -> int:
         """Queue one packet for several terminals; routers copy it where their ways part.
 
@@ -218,7 +221,13 @@ class Network:
         tree = self._trees.multicast(source, targets)
         self._degrees[len(targets)] = self._degrees.get(len(targets), 0) + 1
         found = self._queue(
-            np.array([source]), np.array(targets[:1]), flits, release, kind=MULTICAST, tree=tree, tag=tag
+            np.array([source]),
+            np.array(targets[:1]),
+            flits,
+            release,
+            kind=MULTICAST,
+            tree=tree,
+            tag=tag,
         )
         return int(found[0])
 
@@ -266,12 +275,12 @@ class Network:
 
     def value_of(self, packet: int) -> Int:
         """Return int64 [flits]: what a packet of a reduction carries now."""
-        start = int(self._packets.table[packet, P_VALUE_AT])
-        return self._packets.values[start : start + int(self._packets.table[packet, P_FLITS])].copy()
+        start = int(self._state.table[packet, P_VALUE_AT])
+        return self._state.values[start : start + int(self._state.table[packet, P_FLITS])].copy()
 
     def latencies(self, deliveries: Deliveries) -> tuple[Int, Int]:
         """Return cycles of each delivery since its release, and since its head left the terminal."""
-        packets = self._packets
+        packets = self._state
         return (
             deliveries.cycle - packets.table[deliveries.packet, P_RELEASE],
             deliveries.cycle - packets.table[deliveries.packet, P_STARTED],
@@ -284,19 +293,17 @@ class Network:
             NoProgressError: nothing moves and nothing ever will.
         """
         while True:
-            said = advance(self._wiring, self._settings, self._state, self._packets, until)
+            said = advance(self._settings, *self._state, until)
             if said != FULL:
                 break
-            room = 2 * len(self._packets.deliveries)
-            grown = _longer(self._packets.deliveries, room)
-            self._packets = self._packets._replace(deliveries=grown)
+            room = 2 * len(self._state.deliveries)
+            grown = _longer(self._state.deliveries, room)
+            self._state = self._state._replace(deliveries=grown)
         if said != DONE:
-            chain = waiting_chain(
-                self.topology, self._wiring, self._settings, self._state, self._packets
-            )
+            chain = waiting_chain(self.topology, self._settings, self._state)
             raise NoProgressError(self.now, chain)
         end = int(self._state.now[DELIVERED])
-        packets = self._packets
+        packets = self._state
         found = Deliveries(
             packets.deliveries[:end, D_PACKET].copy(),
             packets.deliveries[:end, D_TERMINAL].copy(),
@@ -325,10 +332,10 @@ class Network:
 
     def link_loads(self) -> dict[str, dict[str, int]]:
         """Return flits that passed each link, by its name and kind of traffic."""
-        first = self._wiring.first_port
+        first = self._state.nodes[:, FIRST_PORT]
         return {
             self.topology.name_link(i): {
-                kind: int(self._state.port[first[link.source] + link.source_port, LOADS + k])
+                kind: int(self._state.gates[first[link.source] + link.source_port, LOADS + k])
                 for k, kind in enumerate(KINDS)
             }
             for i, link in enumerate(self.topology.links)
@@ -336,9 +343,7 @@ class Network:
 
     def flit_hops(self) -> dict[str, tuple[int, ...]]:
         """Return flits times links by kind of traffic, an entry per tag."""
-        return {
-            kind: tuple(int(x) for x in self._state.tag_hops[:, k]) for k, kind in enumerate(KINDS)
-        }
+        return {kind: tuple(int(x) for x in self._state.hops[:, k]) for k, kind in enumerate(KINDS)}
 
     def degrees(self) -> dict[int, int]:
         """Return packets that fork by the number of their targets."""
@@ -377,13 +382,13 @@ class Network:
         when = np.broadcast_to(
             np.asarray(self.now if release is None else release, np.int64), (count,)
         )
-        if tag >= len(self._state.tag_hops):
+        if tag >= len(self._state.hops):
             hops = np.zeros((tag + 1, len(KINDS)), np.int64)
-            hops[: len(self._state.tag_hops)] = self._state.tag_hops
-            self._state = self._state._replace(tag_hops=hops)
+            hops[: len(self._state.hops)] = self._state.hops
+            self._state = self._state._replace(hops=hops)
         first, end = self._count, self._count + count
         group_flits = self._join_flits
-        packets = self._packets._replace(table=_longer(self._packets.table, end))
+        packets = self._state._replace(table=_longer(self._state.table, end))
         if kind != UNICAST and tree >= self._known_trees:
             packets = packets._replace(trees=self._trees.table_of_trees())
             self._known_trees = len(packets.trees)
@@ -410,7 +415,7 @@ class Network:
         packets.table[part, P_TAG] = tag
         packets.table[part, P_FOLLOWING] = -1
         packets.table[part, P_STARTED] = -1
-        self._packets = packets
+        self._state = packets
         self._count = end
         if kind == REDUCTION:
             self._values += count * int(lengths[0])
@@ -424,17 +429,17 @@ class Network:
         order = np.argsort(sources, kind="stable")
         at, queued = sources[order], numbers[order]
         same = at[1:] == at[:-1]
-        self._packets.table[queued[:-1][same], P_FOLLOWING] = queued[1:][same]
+        self._state.table[queued[:-1][same], P_FOLLOWING] = queued[1:][same]
         state = self._state
         starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(at) else np.zeros(0, int)
         ends = np.concatenate((starts[1:], [len(at)])) - 1
         for start, end in zip(starts, ends[: len(starts)], strict=True):
             terminal = at[start]
-            if state.terminal[terminal, QUEUE] < 0:
-                state.terminal[terminal, QUEUE] = queued[start]
+            if state.ends[terminal, QUEUE] < 0:
+                state.ends[terminal, QUEUE] = queued[start]
             else:
-                self._packets.table[state.terminal[terminal, QUEUE_END], P_FOLLOWING] = queued[start]
-            state.terminal[terminal, QUEUE_END] = queued[end]
+                self._state.table[state.ends[terminal, QUEUE_END], P_FOLLOWING] = queued[start]
+            state.ends[terminal, QUEUE_END] = queued[end]
         state.now[QUEUED] += len(at)
 
 
@@ -445,16 +450,3 @@ def _longer(array: Int, length: int) -> Int:
     found = np.zeros((max(length, 2 * len(array)), *array.shape[1:]), np.int64)
     found[: len(array)] = array
     return found
-
-
-def _empty_packets(topology: Topology) -> Packets:
-    """Return no packets."""
-    room = max(1024, 2 * len(topology.terminals))
-    return Packets(
-        table=np.zeros((16, PACKET_COLUMNS), np.int64),
-        values=np.zeros(16, np.int64),
-        trees=np.zeros((1, topology.routers, 3), np.int64),
-        arrived=np.zeros(16, np.int64),
-        joins=np.zeros((16, 2), np.int64),
-        deliveries=np.zeros((room, 3), np.int64),
-    )

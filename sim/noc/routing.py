@@ -119,9 +119,7 @@ def split_vcs(routing: str, num_vcs: int, parts: int) -> tuple[int, ...]:
         rule = f"{routing} needs at least {parts} to be free of deadlock"
         raise InputError([Fault("num_vcs", str(num_vcs), rule)])
     bounds = [num_vcs * part // parts for part in range(parts + 1)]
-    return tuple(
-        (1 << high) - (1 << low) for low, high in zip(bounds, bounds[1:], strict=False)
-    )
+    return tuple((1 << high) - (1 << low) for low, high in zip(bounds, bounds[1:], strict=False))
 
 
 def all_vcs(num_vcs: int) -> int:

@@ -77,6 +77,4 @@ class UpAdaptive(Routing):
         """Return the table."""
         require_family("up_adaptive", topology, ("fat_tree",))
         mask = all_vcs(num_vcs)
-        return table_of(
-            topology, lambda r, t: _fat_choices(topology, r, t, mask), mask
-        )
+        return table_of(topology, lambda r, t: _fat_choices(topology, r, t, mask), mask)

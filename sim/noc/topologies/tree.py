@@ -31,18 +31,14 @@ class Tree:
         require_sizes(2, arity=self.arity)
         require_sizes(1, levels=self.levels, link_cycles=self.link_cycles)
         places = tuple(
-            (level, place)
-            for level in range(self.levels + 1)
-            for place in range(self.arity**level)
+            (level, place) for level in range(self.levels + 1) for place in range(self.arity**level)
         )
         router_at = {place: router for router, place in enumerate(places)}
         links: list[Link] = []
         for (level, place), router in router_at.items():
             if level:
                 parent = router_at[level - 1, place // self.arity]
-                links += both_ways(
-                    parent, router, place % self.arity, self.arity, self.link_cycles
-                )
+                links += both_ways(parent, router, place % self.arity, self.arity, self.link_cycles)
         leaves = range(len(places) - self.arity**self.levels, len(places))
         shape = (self.arity, self.levels)
         return Topology("tree", shape, places, (0, *leaves), tuple(links))
