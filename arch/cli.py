@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,20 +20,42 @@ from arraysmith.arch.kinds import (
 )
 from arraysmith.arch.main import command_points
 
+if TYPE_CHECKING:
+    from arraysmith.arch.architecture import Architecture
+    from arraysmith.arch.problem import Problem
+
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--architecture", metavar="ARCH", help="Design that mapping files shall run on.")
+@click.option("--workload", metavar="LAYER", help="Layer that mapping files shall run.")
 @JSON_OPTION
 @click.pass_context
-def check(ctx: click.Context, files: tuple[str, ...], *, as_json: bool) -> None:
+def check(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    architecture: str | None,
+    workload: str | None,
+    *,
+    as_json: bool,
+) -> None:
     """Read input files of any kind and report everything wrong with them.
+
+    With --architecture and --workload, mapping files also report every rule that they break there.
 
     Prints a line per good file on stdout and a line per fault on stderr, as
     file:line:column: field: value: rule: hint. Exits with 2 if there is any fault.
     """
-    results = [_checked(file) for file in files]
+    if (architecture is None) != (workload is None):
+        raise click.UsageError("--architecture and --workload go together")
+    use = None
+    if architecture is not None and workload is not None:
+        from arraysmith.arch.architecture_file import load_architecture
+
+        use = load_architecture(architecture), _one_problem(workload)
+    results = [_checked(file, use) for file in files]
     if as_json:
         click.echo(json.dumps({"files": results}, indent=2))
     else:
@@ -48,8 +70,22 @@ def check(ctx: click.Context, files: tuple[str, ...], *, as_json: bool) -> None:
         ctx.exit(2)
 
 
-def _checked(file: str) -> dict[str, Any]:
-    """Return what is known of one file, as plain data."""
+def _one_problem(ref: str) -> Problem:
+    """Return the problem of the one layer that ``ref`` names."""
+    from arraysmith.arch.networks import load_network
+
+    layers = load_network(ref).layers
+    if len(layers) != 1:
+        rule = f"a mapping is for one layer, this has {len(layers)}"
+        raise InputError([Fault("--workload", ref, rule, f"for example {ref}:{layers[0].name}")])
+    return layers[0].problem
+
+
+def _checked(file: str, use: tuple[Architecture, Problem] | None) -> dict[str, Any]:
+    """Return what is known of one file, as plain data.
+
+    ``use``: the design and the layer that a mapping is for; None if nobody says.
+    """
     kind = None
     faults: tuple[Fault, ...] = ()
     assumptions: tuple[str, ...] = ()
@@ -57,6 +93,11 @@ def _checked(file: str) -> dict[str, Any]:
         kind = file_kind(file)
         _, value = load_file(file)
         assumptions = getattr(value, "assumptions", ())
+        if use is not None:
+            from arraysmith.arch.mapping_check import holds_mapping, mapping_faults
+
+            if holds_mapping(file, kind):
+                faults = mapping_faults(file, *use)
     except InputError as error:
         faults = error.faults
     return {

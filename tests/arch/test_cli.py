@@ -271,3 +271,44 @@ def test_shells_complete_commands_and_kinds(tmp_path: Path, words, typed, expect
         env=environment,
     )
     assert [line.partition(",")[2] for line in done.stdout.split()] == expected
+
+
+CHECKED = ("check", "--architecture", "eyeriss", "--workload", "vgg16:conv1_1")
+
+
+@pytest.mark.parametrize(
+    ("levels", "told"),
+    [
+        ('dram: {temporal: ["K:300"]}', "3:21: levels.dram.temporal[0]: tile 300: tile: 1 to 64"),
+        ('dram: {temporal: ["P:28"]}', "3:21: levels.dram.temporal[0]: innermost tile 28: cov"),
+        ('array: {x: ["Q:1"]}\n  psum_spad: {temporal: ["C:1", "R:1", "S:1", "P:1", "K:1"]}',
+         "3:14: levels.array.x: 224 instances: fanout: 14"),
+        ('psum_spad: {temporal: ["K:1", "C:1", "R:1", "S:1", "P:1", "Q:1"]}',
+         "3:3: levels.glb: needs 53859520 b, has 884736 b"),
+    ],
+)  # fmt: skip
+def test_check_names_every_rule_that_a_mapping_breaks_on_a_design(tmp_path, capsys, levels, told):
+    path = tmp_path / "m.yaml"
+    path.write_text(f"kind: mapping\nlevels:\n  {levels}\n")
+    assert run(["check", str(path)]) == 0
+    capsys.readouterr()
+    assert run([*CHECKED, str(path)]) == 2
+    assert f"{path}:{told}" in capsys.readouterr().err
+
+
+def test_check_finds_nothing_wrong_with_a_legal_mapping(tmp_path, capsys):
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        'kind: mapping\nlevels:\n  dram: {temporal: ["K:1", "P:1", "Q:1", "C:1", "R:1", "S:1"]}\n'
+    )
+    assert run([*CHECKED, str(path)]) == 0
+    assert "ok" in capsys.readouterr().out
+
+
+def test_check_takes_one_layer_and_a_design_together(tmp_path, capsys):
+    path = tmp_path / "m.yaml"
+    path.write_text("kind: mapping\nlevels: {}\n")
+    assert run(["check", "--architecture", "eyeriss", str(path)]) == 2
+    assert "go together" in capsys.readouterr().err
+    assert run(["check", "--architecture", "eyeriss", "--workload", "vgg16", str(path)]) == 2
+    assert "a mapping is for one layer" in capsys.readouterr().err
