@@ -371,7 +371,7 @@ def _best_row(
             energy_of(row, words, instances, entry_memory, entry_direction, width, price)
             + mac_pj
             + leakage_pj * cycles
-            + network_of(row, words, *wires)
+            + network_of(row, words, wires[0], wires[1], wires[2])
         )
         loss, tie = cycles * energy, energy
         if objective == 1:

@@ -147,5 +147,5 @@ def _score(
             energy_of(row, words, instances, entry_memory, entry_direction, width, price)
             + mac_pj
             + leakage_pj * cycles[row]
-            + network_of(row, words, *wires)
+            + network_of(row, words, wires[0], wires[1], wires[2])
         )
