@@ -20,7 +20,7 @@ from arraysmith.traces.reader import TraceFile
 from arraysmith.traces.recorder import TraceWriter
 from arraysmith.traces.recording import simulate_layer
 from arraysmith.traces.rtl_commands import ArrayKind, command_digits, command_lines
-from arraysmith.validation.rtl import bench
+from arraysmith.validation import verilator as bench
 from arraysmith.validation.rtl.replay import replay
 from arraysmith.validation.suites.rtl import SHAPES, Layer, compare, random_cases, rtl
 

@@ -1,0 +1,1 @@
+"""A row-stationary array in SystemVerilog, and the bench that runs mapped layers on it."""
