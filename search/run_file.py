@@ -38,7 +38,7 @@ from arraysmith.search.run_spec import (
 )
 from arraysmith.search.space import DATAFLOW, MappingChoice, Space
 from arraysmith.sim.analytical.counting import SETTINGS
-from arraysmith.sim.cycle.nest import Chain
+from arraysmith.sim.cycle.tree import require_buses
 from arraysmith.sim.layers import distinct_layers
 from arraysmith.traces.page import DesignRow
 
@@ -135,7 +135,7 @@ class _Reader:
                 rule = "a systolic array has no mappings to search; its fan-out must be an xy_bus"
                 self.fault("architecture", rule)
             else:  # what cannot be simulated cannot be re-scored: say so before the search
-                self.simulable("architecture", template, Mapping(()))
+                self.simulable("architecture", template)
             reader = SpaceReader(spec, self.positions, template)
             space = reader.read()
             self.faults += reader.faults
@@ -251,11 +251,11 @@ class _Reader:
     def architecture(self, at: str, ref: str) -> Architecture | None:
         return self.attempt(at, lambda: load_architecture(self.reference(ref)))
 
-    def simulable(self, at: str, design: Architecture, mapping: Mapping) -> bool:
+    def simulable(self, at: str, design: Architecture) -> bool:
         """Note a design that the simulator has no machine for."""
         if design.systolic is not None:
             return True
-        return self.attempt(at, lambda: Chain.of(design, mapping)) is not None
+        return self.attempt(at, lambda: require_buses(design)) is not None
 
     def mappings(
         self, template: Architecture | None, network: Network | None
@@ -281,14 +281,12 @@ class _Reader:
                 continue
             if rival.dataflow is not None:
                 dataflow = self.dataflow(f"{at}.dataflow", rival.dataflow, design)
-                if dataflow is not None and self.simulable(
-                    f"{at}.architecture", design, Mapping(())
-                ):
+                if dataflow is not None and self.simulable(f"{at}.architecture", design):
                     rivals.append(Rival(rival.label, design, None, dataflow))
                 continue
             assert rival.mapping is not None
             mapping = self.mapping(f"{at}.mapping", rival.mapping, design, network)
-            if mapping is not None and self.simulable(f"{at}.architecture", design, mapping):
+            if mapping is not None and self.simulable(f"{at}.architecture", design):
                 rivals.append(Rival(rival.label, design, mapping))
         return Baseline(stated, spec.samples or 0), tuple(rivals)
 

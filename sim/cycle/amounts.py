@@ -262,7 +262,7 @@ def _fill(
     by = np.array([factor.by[0], factor.by[1] if other != NO_DIM else 0], np.int64)
     nothing = np.zeros((0, tree.loops.shape[2]), np.int64)
     beside = nothing if other == NO_DIM else tree.loops[other, : tree.many[other]]
-    return _fill_entries(
+    filled: tuple[Int, int] = _fill_entries(
         (tree.loops[one, : tree.many[one]], beside),
         (int(tree.size[one]), 1 if other == NO_DIM else int(tree.size[other])),
         by,
@@ -278,6 +278,7 @@ def _fill(
         pool,
         used,
     )  # fmt: skip
+    return filled
 
 
 @njit(cache=True, nogil=True)

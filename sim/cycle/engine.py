@@ -20,14 +20,20 @@ import simpy
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import spatial
 from arraysmith.sim.cycle.border import BorderRequests
-from arraysmith.sim.cycle.boxes import AXES, Int
-from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.nest import I, O, W
+from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.machine import OFFCHIP, Machine
+from arraysmith.sim.cycle.network import whole_cycles
 from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
-from arraysmith.sim.cycle.schedule import Border, Epoch, Order, epochs, program, turns_of
+from arraysmith.sim.cycle.schedule import Epoch, Order, epochs, program
 from arraysmith.sim.cycle.streams import Streams
+from arraysmith.sim.cycle.tree import I, O, W
 
 Process = Generator[simpy.Event, Any, Any]
+
+
+# Milestones of a phase: per tensor, when the near side of the border was last read and when its
+# memory was last at work; when the last results were there.
+USED, IDLE, DONE, MILESTONES = 0, 3, 6, 7
 
 
 @dataclass(frozen=True)
@@ -36,23 +42,13 @@ class Outcome:
 
     Attributes:
         cycles: from the first request to the last word written off-chip.
-        stalls: int64 [causes], cycles by ``spatial.CAUSES``.
-        array_words: int64 [spatial.WORDS], words between shared memory and scratchpads.
-        border_words: int64 [3], words into the near side per tensor (once per multicast).
-        border_fills: int64 [3], words that the receivers took of them.
-        result_words: words of results that went out over the border.
-        result_reads: of these, words read first because another PE's were there already.
-        result_drains: words that the near side sent for them.
+        stalls: int64 [causes], cycles by ``Machine.causes``.
+        words: int64 [edges, spatial.WORDS], words over every edge.
     """
 
     cycles: int
     stalls: Int
-    array_words: Int
-    border_words: Int
-    border_fills: Int
-    result_words: int
-    result_reads: int
-    result_drains: int
+    words: Int
 
 
 class SpatialRun:
@@ -71,14 +67,10 @@ class SpatialRun:
         self._channel = channel
         self._border = border
         self._streams = streams
-        self._state = spatial.new_state()
-        self._stalls = np.zeros(len(spatial.CAUSES), np.int64)
-        self._words = np.zeros(spatial.WORDS, np.int64)
-        self._border_words = np.zeros(3, np.int64)
-        self._border_fills = np.zeros(3, np.int64)
-        self._result_words = 0
-        self._result_reads = 0
-        self._result_drains = 0
+        self._plan, self._clocks = machine.plan(), machine.clocks()
+        self._stalls = np.zeros(len(machine.causes), np.int64)
+        self._words = np.zeros((len(machine.tree.edges), spatial.WORDS), np.int64)
+        self._below = [machine.below(t) for t in range(3)]
         self._finished = 0
         # A tile is in; the results of an epoch have left; a phase ran. Made by who comes first.
         self._in: dict[tuple[int, int], simpy.Event] = {}
@@ -90,33 +82,21 @@ class SpatialRun:
 
     def run(self) -> Outcome:
         """Simulate to the last word written and return what happened."""
-        machine, nest = self._machine, self._machine.nest
-        borders = [Border.of(nest, t, shared=machine.chain.in_shared[t]) for t in range(3)]
-        mine = [epochs(nest, t, border) for t, border in enumerate(borders)]
+        machine = self._machine
 
         def orders(*, inward: bool, outward: bool) -> Iterator[Order]:
-            tensors = range(3) if inward else (O,)
-            streams = {t: epochs(nest, t, borders[t]) for t in tensors}
-            return program(nest, streams, ahead=machine.ahead, inward=inward, outward=outward)
+            streams = {t: epochs(machine, t) for t in (range(3) if inward else (O,))}
+            return program(machine, streams, inward=inward, outward=outward)
 
         if machine.one_channel:
             self._start_channel("both", orders(inward=True, outward=True))
         else:
             self._start_channel("in", orders(inward=True, outward=False))
             self._start_channel("out", orders(inward=False, outward=True))
-        self._env.process(self._array(mine))
+        self._env.process(self._array([epochs(machine, t) for t in range(3)]))
         self._env.run()
-        self._stalls[spatial.DRAIN] += self._finished - int(self._state[spatial.COMPUTED])
-        return Outcome(
-            self._finished,
-            self._stalls,
-            self._words,
-            self._border_words,
-            self._border_fills,
-            self._result_words,
-            self._result_reads,
-            self._result_drains,
-        )
+        self._stalls[-1] += self._finished - int(self._clocks[0][spatial.COMPUTED])
+        return Outcome(self._finished, self._stalls, self._words)
 
     def _event(self, table: dict[Any, simpy.Event], key: Any) -> simpy.Event:
         if key not in table:
@@ -125,11 +105,9 @@ class SpatialRun:
 
     def _array(self, coming: list[Iterator[Epoch]]) -> Process:
         """Take the phases in order."""
-        nest = self._machine.nest
-        old = np.zeros((3, AXES), np.int64)
-        milestones = np.zeros(spatial.MILESTONES, np.int64)
         upcoming = [next(stream, None) for stream in coming]
-        for phase in range(nest.phases):
+        phase, over = 0, False
+        while not over:
             start, cause = 0, O
             for t in (O, I, W):
                 epoch = upcoming[t]
@@ -146,48 +124,47 @@ class SpatialRun:
                     if when > start:
                         start, cause = when, t
                 self._in.pop((t, epoch.number), None)
-            self._run_phase(int(self._env.now), spatial.OFFCHIP + cause, phase, old, milestones)
+            over = self._run_phase(int(self._env.now), OFFCHIP + cause)
             if phase >= min(self._release.values(), default=phase + 1):
-                self._milestones[phase] = milestones.copy()
+                self._milestones[phase] = self._reached()
             if phase in self._ran:
                 self._ran.pop(phase).succeed()
+            phase += 1
 
     def _room(self, epoch: Epoch) -> int:
         """Return the result epoch that has to leave before ``epoch`` has room; negative if none."""
         return epoch.number - (2 if self._machine.ahead[O] else 1)
 
-    def _run_phase(self, start: int, cause: int, phase: int, old: Int, milestones: Int) -> None:
-        machine, nest = self._machine, self._machine.nest
-        streams = self._streams
-        nothing = np.empty((0, 4, spatial.RECORD), np.int64)
-        records = streams.new_records() if streams else nothing
-        before, known = old.copy(), self._state[spatial.EPOCH : spatial.EPOCH + 3] >= 0
-        spatial.run_phase(
-            start,
-            cause,
-            turns_of(phase, nest.counts, nest.phase_loops),
-            turns_of(phase + 1, nest.counts, nest.phase_loops),
-            phase + 1 == nest.phases,
-            old,
-            (nest.phase_loops, nest.step_loops),
-            nest.counts,
-            (nest.child_stride, nest.child_reach, nest.extent, nest.offset),
-            (nest.shifts, nest.shift_sizes, nest.copies),
-            (nest.every_shift, nest.every_sizes, nest.every_copies),
-            nest.retains,
-            nest.child_again,
-            machine.in_shared,
-            machine.serial,
-            machine.rates,
-            machine.numbers,
-            self._state,
-            self._stalls,
-            self._words,
-            milestones,
-            records,
-        )
-        if streams:
-            streams.tell_array(phase, before, known, records)
+    def _run_phase(self, start: int, cause: int) -> bool:
+        """Run the steps of a phase; return whether it was the last one."""
+        state, streams = self._clocks[0], self._streams
+        nothing = np.empty((0, spatial.RECORD), np.int64)
+        while True:
+            records = streams.room if streams else nothing
+            many = spatial.run_phase(
+                start, cause, self._plan, self._clocks, self._stalls, self._words, records
+            )
+            if streams:
+                streams.tell_inner(records[:many])
+            if state[spatial.OVER]:
+                return bool(state[spatial.TURNED] < 0)
+
+    def _reached(self) -> Int:
+        """Return the milestones of the phase that has just run."""
+        machine = self._machine
+        state, _, _, known, _, _, memories, _ = self._clocks
+        found = np.full(MILESTONES, state[spatial.COMPUTED])
+        for t, below in enumerate(self._below):
+            if below >= 0:
+                found[USED + t] = known[below, spatial.READ_LEFT]
+                memory = machine.edges[below, spatial.PARENT]
+                if not machine.service[memory].any():  # else it works as long as the MACs do
+                    found[IDLE + t] = memories[memory, 1]
+        if self._below[O] >= 0:
+            found[DONE] = known[self._below[O], spatial.LANDED]
+        else:
+            found[DONE] += machine.numbers[spatial.PIPELINE] - 1
+        return found
 
     def _start_channel(self, name: str, orders: Iterator[Order]) -> None:
         self._release[name] = -1
@@ -215,57 +192,63 @@ class SpatialRun:
 
     def _forget(self) -> None:
         """Drop the milestones that no channel will ask for again: releases never fall."""
-        asked = min(self._release.values(), default=self._machine.nest.phases)
+        asked = min(self._release.values(), default=self._kept_from)
         while self._kept_from < asked:
             self._milestones.pop(self._kept_from, None)
             self._kept_from += 1
 
     def _free_at(self, order: Order, milestones: Int) -> int:
         """Return when the near side can take (or has ready) the words of ``order``."""
-        machine = self._machine
-        if not machine.chain.in_shared[order.tensor]:
-            computed = int(milestones[spatial.COMPUTED_AT])
-            return computed + (machine.pipeline_cycles - 1 if order.outward else 0)
-        if not machine.ahead_shared:
-            return int(milestones[spatial.IDLE])
+        t = order.tensor
         if order.outward:
-            return int(milestones[spatial.DRAINED_AT])
-        if order.tensor == O:
+            serial = self._below[t] >= 0 and not self._machine.ahead[t]
+            return int(milestones[IDLE + t] if serial else milestones[DONE])
+        if not self._machine.ahead[t]:
+            return int(milestones[IDLE + t])
+        if t == O and self._below[t] >= 0:
             return 0  # room comes with the results that leave
-        return int(milestones[spatial.READ_DONE + order.tensor])
+        return int(milestones[USED + t])
 
     def _transfer(self, order: Order) -> Transfer:
         machine, epoch, t = self._machine, order.epoch, order.tensor
-        words, most = epoch.words, epoch.most
-        if order.outward:
-            words, most = machine.result_words, machine.nest.tile_words(machine.nest.child_reach[O])
+        tree, edge = machine.tree, machine.tree.edges[machine.borders[order.tensor]]
+        words = epoch.up if order.outward else epoch.words
+        near = []
+        for level, down, up in zip(edge.fanouts, epoch.down_buses, epoch.up_buses, strict=True):
+            moved = int(up if order.outward else down)
+            near.append(whole_cycles(moved, tree.bus(level).words_per_cycle))
+        if not edge.at_macs:
+            child = machine.buffer(edge.child)
+            rate = child.read_rate if order.outward else child.write_rate
+            near.append(whole_cycles(child.whole(epoch.most), rate))
         return Transfer(
             tensor=TENSORS[t],
             outward=order.outward,
             words=words,
-            read_first=machine.result_again_words if order.outward else 0,
-            near_cycles=machine.near_cycles(t, words, most, outward=order.outward),
-            near_latency_cycles=machine.near_latency_cycles(t),
+            read_first=epoch.up - epoch.tiles if order.outward else 0,
+            near_cycles=max(near, default=0),
+            near_latency_cycles=sum(tree.bus(level).latency_cycles for level in edge.fanouts),
             tile=epoch.number,
             bursts=self._border.bursts(t, epoch, outward=order.outward),
         )
 
     def _account(self, order: Order, transfer: Transfer, timing: Timing) -> None:
         """Count a transfer whose last word has left, and tell who waits for it."""
-        env, machine = self._env, self._machine
+        env, epoch = self._env, order.epoch
+        words = self._words[self._machine.borders[order.tensor]]
         if self._streams:
-            self._streams.tell_border(order.tensor, order.epoch, timing, outward=order.outward)
+            self._streams.tell_border(order.tensor, epoch, timing, outward=order.outward)
         if order.outward:
-            self._result_words += transfer.words
-            self._result_reads += transfer.read_first
-            self._result_drains += machine.result_drained_words
+            words[spatial.UP_WORDS] += epoch.up
+            words[spatial.TILE_WORDS] += epoch.tiles
+            words[spatial.DRAIN_WORDS] += epoch.sent
             self._finished = max(self._finished, timing.arrived)
-            self._event(self._out, order.epoch.number).succeed(int(env.now))
+            self._event(self._out, epoch.number).succeed(int(env.now))
             # Who waits for an epoch is at most two epochs behind.
-            self._out.pop(order.epoch.number - 4, None)
+            self._out.pop(epoch.number - 4, None)
             return
-        self._border_words[order.tensor] += transfer.words
-        self._border_fills[order.tensor] += order.epoch.total
-        event = self._event(self._in, (order.tensor, order.epoch.number))
+        words[spatial.DOWN_WORDS] += transfer.words
+        words[spatial.FILL_WORDS] += epoch.total
+        event = self._event(self._in, (order.tensor, epoch.number))
         arrival = env.timeout(timing.arrived - int(env.now))
         arrival.callbacks.append(lambda _: event.succeed(timing.arrived))

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 
 from arraysmith.arch.architecture import Architecture, Memory
-from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.problem import Problem
+from arraysmith.arch.legality import division_violations, tile_words
+from arraysmith.arch.mapping import Mapping, kept_tensors
+from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.cycle import spatial
+from arraysmith.sim.cycle.amounts import Amounts
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.memory import Buffer
-from arraysmith.sim.cycle.nest import Chain, Flags, I, Nest, O, W
-from arraysmith.sim.cycle.network import Buses, rate_rows, whole_cycles
+from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, UPDATE, Wires
+from arraysmith.sim.cycle.tree import Edge, I, O, Tree, UnsupportedDesignError, W
+from arraysmith.sim.cycle.turns import count_rounds, find_limits
+
+MOST_TICKS = 1 << 30
+"""Most parts of a cycle that rates may need to be told exactly; 2^63 ticks are the longest run."""
 
 
 @dataclass(frozen=True)
@@ -22,155 +29,323 @@ class Machine:
     """One mapped design.
 
     Attributes:
-        chain: its memories and network.
-        nest: its loops and tiles.
-        shared: the shared memory; None if there is none.
-        ahead_shared: whether the shared memory works ping-pong.
-        ahead: per tensor, whether its next tile may cross the off-chip border early.
-        in_shared: bool [3].
-        serial: bool [3], whether a tensor's scratchpad excludes filling from working.
-        rates: int64 [spatial.RATES, 2].
+        tree: its loops and edges.
+        amounts: what their turns move.
+        buffers: per level, the memory with all that it keeps; None for fan-outs.
+        inner: numbers of the edges on the chip, parents first.
+        borders: per tensor, number of the edge over the off-chip border.
+        ahead: per tensor, whether its next tile may cross the border while the last is in use.
+        ragged: whether some tile does not divide the one around it.
+        ticks: of a cycle; every rate on the chip moves a word in a whole number of them.
+        causes: names of the stall causes, by code.
         numbers: int64 [spatial.NUMBERS].
-        senders: result tiles that arrive on top of the array per epoch.
+        edges: int64 [edges on the chip, spatial.EDGE].
+        service: int64 [memories, 2], see ``spatial.Plan``.
         one_channel: whether off-chip reads and writes take turns.
-        pipeline_cycles: of a MAC.
     """
 
-    chain: Chain
-    nest: Nest
-    shared: Buffer | None
-    ahead_shared: bool
+    tree: Tree
+    amounts: Amounts
+    buffers: tuple[Buffer | None, ...]
+    inner: tuple[int, ...]
+    borders: tuple[int, ...]
     ahead: tuple[bool, ...]
-    in_shared: Flags
-    serial: Flags
-    rates: Int
+    ragged: bool
+    ticks: int
+    causes: tuple[str, ...]
     numbers: Int
-    senders: int
+    edges: Int
+    service: Int
     one_channel: bool
-    pipeline_cycles: int
 
     @classmethod
     def of(cls, architecture: Architecture, problem: Problem, mapping: Mapping) -> Machine:
-        """Return the machine of a legal mapping; refuses designs as ``Chain.of`` does."""
-        chain = Chain.of(architecture, mapping)
-        nest = Nest.of(architecture, problem, mapping, chain)
-        network = Buses(chain.bus)
-        shared = None
-        if chain.shared is not None:
-            kept = [t for t in range(3) if chain.in_shared[t]]
-            shared = Buffer(chain.shared, sum(nest.tile_words(nest.shared_reach[t]) for t in kept))
-        buffers = _scratchpads(chain, nest)
-        # Without a scratchpad, operands sit in a register pair; a result is added to in the memory
-        # above, one at a time.
-        serial = np.array(
-            [(t == O) if (buffer := buffers[t]) is None else not buffer.ping_pong for t in range(3)]
+        """Return the machine of a legal mapping; refuses designs as ``Tree.of`` does."""
+        for memory in architecture.memories:
+            if memory.banks > 1 or memory.layouts or memory.partition:
+                raise UnsupportedDesignError(
+                    f"{memory.name}: banks, layouts and parts are simulated beside a systolic "
+                    "array only"
+                )
+        tree = Tree.of(architecture, problem, mapping)
+        buffers = tuple(
+            Buffer(level, _kept_words(tree, i)) if isinstance(level, Memory) else None
+            for i, level in enumerate(architecture.levels)
         )
-        ahead_shared = shared is not None and shared.ping_pong
-        senders = network.senders(nest.instances, nest.result_tiles)
-        macs = nest.macs_per_step
-        extra = max((_service_cycles(chain, x, macs) for x in _distinct(chain)), default=0) - macs
+        inner = sorted(
+            (e for e, edge in enumerate(tree.edges) if edge.parent > 0),
+            key=lambda e: (tree.edges[e].parent, tree.edges[e].tensor),
+        )
+        borders = tuple(
+            next(e for e, x in enumerate(tree.edges) if x.tensor == t and x.parent == 0)
+            for t in range(3)
+        )
+        causes = _Causes(tree)
+        ragged = bool(division_violations(architecture, problem, mapping))
         numbers = np.zeros(spatial.NUMBERS, np.int64)
-        numbers[spatial.STEP_CYCLES] = macs
-        numbers[spatial.STEP_EXTRA] = max(0, extra)
+        numbers[spatial.PHASE_LOOPS] = tree.phase_loops
+        numbers[spatial.STEP_LOOPS] = tree.step_loops
         numbers[spatial.PIPELINE] = architecture.compute.pipeline_cycles
-        numbers[spatial.BUS_LATENCY] = network.latency_cycles
-        numbers[spatial.ONE_PORT] = shared is not None and shared.one_port
-        numbers[spatial.SENDERS] = senders
-        numbers[spatial.INSTANCES] = nest.instances
-        adds_offchip = not chain.in_shared[O] and senders > nest.result_tiles
+        numbers[spatial.RAGGED] = ragged
+        start = np.zeros(len(tree.time), np.int64)
+        numbers[spatial.ROUNDS] = count_rounds(
+            tree.loops, tree.many, tree.size, start, tree.step_loops
+        )
+        numbers[spatial.FANOUTS] = len(architecture.fanouts)
+        numbers[spatial.FILL_CAUSE] = causes.code("fill")
+        numbers[spatial.PORT_CAUSES] = causes.ports
+        edges = _edge_rows(tree, buffers, inner, causes)
+        result = tree.edges[borders[O]]
+        adds = any(not tree.bus(level).reduction for level in result.fanouts)
+        below = buffers[result.child] if not result.at_macs else None
         return cls(
-            chain=chain,
-            nest=nest,
-            shared=shared,
-            ahead_shared=ahead_shared,
-            ahead=tuple(ahead_shared if chain.in_shared[t] else not serial[t] for t in range(3)),
-            in_shared=np.array(chain.in_shared),
-            serial=serial,
-            rates=rate_rows(
-                [
-                    shared.read_rate if shared else None,
-                    shared.write_rate if shared else None,
-                    network.rate,
-                    *(spad.write_words_per_cycle if spad else None for spad in chain.spads),
-                    _read_rate(chain.spads[O]),
-                ]
-            ),
+            tree=tree,
+            amounts=Amounts.of(tree),
+            buffers=buffers,
+            inner=tuple(inner),
+            borders=borders,
+            ahead=tuple(not _serial(tree.edges[e], buffers) for e in borders),
+            ragged=ragged,
+            ticks=_ticks(architecture),
+            causes=causes.names,
             numbers=numbers,
-            senders=senders,
+            edges=edges,
+            service=_service(tree),
             one_channel=bool(
-                chain.offchip.ports == 1 or (shared is not None and shared.one_port) or adds_offchip
+                architecture.memories[0].ports == 1 or (below and below.one_port) or adds
             ),
-            pipeline_cycles=architecture.compute.pipeline_cycles,
         )
 
     @property
-    def result_words(self) -> int:
-        """Words of one result tile on the near side of the off-chip border, summed over tiles."""
-        nest = self.nest
-        if self.chain.in_shared[O]:
-            return nest.tile_words(nest.shared_reach[O])
-        return self.senders * nest.tile_words(nest.child_reach[O])
+    def compute_cycles(self) -> int:
+        """Cycles in which the leading MAC works."""
+        tree = self.tree
+        start = np.zeros(len(tree.time), np.int64)
+        return int(count_rounds(tree.loops, tree.many, tree.size, start, 0))
 
     @property
-    def result_again_words(self) -> int:
-        """Of these, words that off-chip memory has to read before it can add them."""
-        nest = self.nest
-        if self.chain.in_shared[O]:
-            return 0
-        return (self.senders - nest.result_tiles) * nest.tile_words(nest.child_reach[O])
+    def phases(self) -> int:
+        """Turns of the loops that make the phases."""
+        tree = self.tree
+        found = 1
+        for d, size in enumerate(tree.size.tolist()):
+            rows = tree.loops[d, : tree.many[d]].tolist()
+            found *= _rounds(rows, size, tree.phase_loops)
+        return found
+
+    def buffer(self, level: int) -> Buffer:
+        """Return the memory at a level."""
+        found = self.buffers[level]
+        assert found is not None
+        return found
+
+    def innermost(self, tensor: int) -> bool:
+        """Return whether MACs work with the tensor where it comes in over the border."""
+        return self.below(tensor) < 0
+
+    def below(self, tensor: int) -> int:
+        """Return the row in ``edges`` of the edge out of the child of the border; -1: none."""
+        child = self.tree.edges[self.borders[tensor]].child
+        for k, e in enumerate(self.inner):
+            if (self.tree.edges[e].tensor, self.tree.edges[e].parent) == (tensor, child):
+                return k
+        return -1
+
+    def limits(self) -> Int:
+        """Return int64 [loops in time], how often they turn at first."""
+        tree = self.tree
+        found = np.zeros(len(tree.time), np.int64)
+        find_limits(tree.loops, tree.many, tree.size, np.zeros_like(found), found)
+        return found
+
+    def plan(self) -> spatial.Plan:
+        """Return what the kernel runs with and never changes."""
+        tree = self.tree
+        again = np.full((max(1, len(self.inner)), len(tree.time)), -1, np.int64)
+        for k, e in enumerate(self.inner):
+            for j, ancestor in tree.edges[e].again:
+                again[k, j] = ancestor
+        tables = self.amounts.tables
+        return (
+            tree.loops, tree.many, tree.size, self.numbers, self.edges, again, self.service, tables,
+        )  # fmt: skip
+
+    def clocks(self) -> spatial.Clocks:
+        """Return what it changes, as it is at cycle 0."""
+        times, count = len(self.tree.time), max(1, len(self.inner))
+        state = np.zeros(spatial.STATE, np.int64)
+        state[spatial.OPENING], state[spatial.TURNED] = 1, -1
+        known = np.zeros((count, spatial.KNOWN), np.int64)
+        known[:, spatial.EPOCH] = -1
+        width = spatial.E_THROUGH + 2 + len(self.tree.architecture.fanouts) + times
+        memories = len(self.tree.architecture.memories)
+        return (
+            state,
+            np.zeros(times, np.int64),
+            self.limits(),
+            known,
+            np.zeros((count, spatial.RING, width), np.int64),
+            np.full((count, spatial.VISITS), -spatial.RING, np.int64),
+            np.zeros((memories, 2), np.int64),
+            self._wires(),
+        )
+
+    def _wires(self) -> Wires:
+        architecture, ticks = self.tree.architecture, self.ticks
+        memories = architecture.memories
+        ports = np.arange(4 * len(memories)).reshape(-1, 4)
+        per_word = np.zeros((len(memories), 4), np.int64)
+        for m, memory in enumerate(memories):
+            if memory.ports == 1:
+                ports[m, UPDATE], ports[m, DRAIN] = ports[m, READ], ports[m, FILL]
+            out, back = memory.read_words_per_cycle, memory.write_words_per_cycle
+            per_word[m, READ] = per_word[m, DRAIN] = _per_word(out, ticks)
+            per_word[m, UPDATE] = per_word[m, FILL] = _per_word(back, ticks)
+        access = [x.words_per_access if x.whole_words else 1 for x in memories]
+        buses = [
+            _per_word(self.tree.bus(level).words_per_cycle, ticks)
+            for e in self.inner
+            for _ in range(2)
+            for level in self.tree.edges[e].fanouts
+        ]
+        return (
+            np.zeros(4 * len(memories), np.int64),
+            ports,
+            per_word,
+            np.array(access, np.int64),
+            np.zeros(len(buses), np.int64),
+            np.array(buses, np.int64),
+            ticks,
+        )
+
+
+class _Causes:
+    """Names of stall causes, each with its code."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._names = ["fill", *(f"offchip_{name}" for name in TENSORS)]
+        self.ports = len(self._names)
+        self._names += [f"{memory.name}_port" for memory in tree.architecture.memories]
+
+    def code(self, name: str) -> int:
+        """Return the code of a cause; a new one if it was not asked for before."""
+        if name not in self._names:
+            self._names.append(name)
+        return self._names.index(name)
+
+    def codes(self, names: list[str]) -> int:
+        """Return the first of consecutive codes."""
+        first = len(self._names)
+        self._names += names
+        return first
 
     @property
-    def result_drained_words(self) -> int:
-        """Words that the near side reads for one result epoch."""
-        nest = self.nest
-        if self.chain.in_shared[O]:
-            return self.result_words
-        return nest.instances * nest.tile_words(nest.child_reach[O])
-
-    def near_cycles(self, tensor: int, words: int, most: int, *, outward: bool) -> int:
-        """Return the cycles that ports and buses on the near side need for a border transfer.
-
-        Args:
-            tensor: tensor code.
-            words: words that cross.
-            most: most of them at one scratchpad.
-            outward: results on their way out.
-        """
-        if self.chain.in_shared[tensor]:
-            assert self.shared is not None
-            return whole_cycles(words, self.shared.read_rate if outward else self.shared.write_rate)
-        bus = whole_cycles(words, self.chain.bus.words_per_cycle)
-        spad = self.chain.spads[tensor]
-        if spad is None:
-            return bus
-        rate = spad.read_words_per_cycle if outward else spad.write_words_per_cycle
-        return max(bus, whole_cycles(most, rate))
-
-    def near_latency_cycles(self, tensor: int) -> int:
-        """Return the cycles between off-chip channel and the near side of the border."""
-        return 0 if self.chain.in_shared[tensor] else self.chain.bus.latency_cycles
+    def names(self) -> tuple[str, ...]:
+        """All names and, last, that of the end of a run."""
+        return (*self._names, "drain")
 
 
-def _read_rate(memory: Memory | None) -> Fraction | None:
-    return memory.read_words_per_cycle if memory else None
+OFFCHIP = 1
+"""Code of the first stall cause that is an off-chip tensor."""
 
 
-def _distinct(chain: Chain) -> list[Memory]:
-    """Return the scratchpads, each once, outermost first of the tensors that they keep."""
-    return list(dict.fromkeys(spad for spad in chain.spads if spad is not None))
+def _kept_words(tree: Tree, level: int) -> int:
+    words = tile_words(tree.architecture, tree.problem, tree.mapping, level)
+    memory = tree.memory(level)
+    return sum(words[x] for x in kept_tensors(memory, tree.mapping.at(memory.name)))
 
 
-def _scratchpads(chain: Chain, nest: Nest) -> list[Buffer | None]:
-    """Return the scratchpad of each tensor with all that it keeps."""
-    kept = {
-        spad: sum(nest.tile_words(nest.child_reach[t]) for t in range(3) if chain.spads[t] == spad)
-        for spad in _distinct(chain)
-    }
-    return [None if spad is None else Buffer(spad, kept[spad]) for spad in chain.spads]
+def _serial(edge: Edge, buffers: tuple[Buffer | None, ...]) -> bool:
+    """Return whether the child of an edge excludes filling (draining) from working.
+
+    Without a memory, operands sit in a register pair; results over the border are added to one at a
+    time.
+    """
+    if edge.at_macs:
+        return edge.tensor == O
+    buffer = buffers[edge.child]
+    assert buffer is not None
+    return not buffer.ping_pong
 
 
-def _service_cycles(chain: Chain, spad: Memory, macs: int) -> int:
-    """Return the cycles a scratchpad's ports need for the operands and results of ``macs`` MACs."""
-    operands = sum(chain.spads[t] == spad for t in (I, W))
-    results = int(chain.spads[O] == spad)
-    return Buffer(spad, 0).service_cycles(macs * (operands + results), macs * results)
+def _edge_rows(
+    tree: Tree, buffers: tuple[Buffer | None, ...], inner: list[int], causes: _Causes
+) -> Int:
+    levels = tree.architecture.levels
+    number = {x.name: m for m, x in enumerate(tree.architecture.memories)}
+    memory = {i: number[x.name] for i, x in enumerate(levels) if isinstance(x, Memory)}
+    rows = np.zeros((len(inner), spatial.EDGE), np.int64)
+    buses = 0
+    for k, e in enumerate(inner):
+        edge, row, name = tree.edges[e], rows[k], TENSORS[tree.edges[e].tensor]
+
+        def other(child: int, parent: int, t: int = edge.tensor) -> int:
+            """Row of the tensor's edge into ``child`` or out of ``parent``; -1 if none."""
+            for i, x in enumerate(inner):
+                mine = tree.edges[x]
+                if mine.tensor == t and (mine.child == child or mine.parent == parent):
+                    return i
+            return -1
+
+        row[spatial.NUMBER], row[spatial.TENSOR] = e, edge.tensor
+        row[spatial.DEPTH], row[spatial.AT_MACS] = edge.depth, edge.at_macs
+        row[spatial.ABOVE], row[spatial.BELOW] = other(edge.parent, -1), other(-1, edge.child)
+        row[spatial.SERIAL] = not edge.at_macs and _serial(edge, buffers)
+        row[spatial.PARENT] = memory[edge.parent]
+        row[spatial.CHILD] = -1 if edge.at_macs else memory[edge.child]
+        parent = buffers[edge.parent]
+        assert parent is not None
+        row[spatial.PARENT_SERIAL] = not parent.ping_pong
+        row[spatial.LATENCY] = sum(tree.bus(level).latency_cycles for level in edge.fanouts)
+        row[spatial.BUSES], row[spatial.FIRST_BUS] = len(edge.fanouts), buses
+        buses += 2 * len(edge.fanouts)
+        row[spatial.PORT_CAUSE] = causes.code(f"{levels[edge.parent].name}_{name}")
+        child = tree.architecture.compute.name if edge.at_macs else levels[edge.child].name
+        row[spatial.ROOM_CAUSE] = causes.code(f"{child}_room")
+        row[spatial.BUS_CAUSE] = causes.codes([f"{levels[x].name}_{name}" for x in edge.fanouts])
+    return rows
+
+
+def _service(tree: Tree) -> Int:
+    """Return the words per MAC at memories right above the MACs."""
+    memories = tree.architecture.memories
+    found = np.zeros((len(memories), 2), np.int64)
+    for t in (I, W, O):
+        last = [edge for edge in tree.edges if edge.tensor == t][-1]
+        if not last.at_macs:
+            m = memories.index(tree.memory(last.child))
+            found[m] += (1, t == O)
+    return found
+
+
+def _ticks(architecture: Architecture) -> int:
+    """Return the parts of a cycle in which every rate on the chip moves whole words."""
+    rates: list[Fraction | None] = []
+    for memory in architecture.memories[1:]:
+        rates += [memory.read_words_per_cycle, memory.write_words_per_cycle]
+    rates += [getattr(fanout.network, "words_per_cycle", None) for fanout in architecture.fanouts]
+    found = lcm(*(rate.numerator for rate in rates if rate is not None))
+    if found > MOST_TICKS:
+        raise UnsupportedDesignError(
+            f"{architecture.name}: rates on the chip need {found} parts of a cycle to be exact, "
+            f"at most {MOST_TICKS} are simulated: round some"
+        )
+    return found
+
+
+def _per_word(rate: Fraction | None, ticks: int) -> int:
+    return 0 if rate is None else ticks // rate.numerator * rate.denominator
+
+
+def _rounds(rows: list[list[int]], extent: int, loops: int) -> int:
+    """Return the turns of the leading instance's loops in time below number ``loops``."""
+    if not rows:
+        return 1
+    (in_time, number, tile, *_), rest = rows[0], rows[1:]
+    if not in_time:
+        return _rounds(rest, min(tile, extent), loops)
+    if number >= loops:
+        return 1
+    turns = -(-extent // tile)
+    last = _rounds(rest, extent - (turns - 1) * tile, loops)
+    return (turns - 1) * _rounds(rest, tile, loops) + last if turns > 1 else last

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from arraysmith.arch.architecture import Memory
-from arraysmith.sim.cycle.network import whole_cycles
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,12 @@ class Buffer:
         """Whether reads and writes share the cycles of a port (each half has its own)."""
         return self.memory.ports == 1
 
-    def service_cycles(self, reads: int, writes: int) -> int:
-        """Return the cycles that the ports of one side need for these words."""
-        read = whole_cycles(reads, self.memory.read_words_per_cycle)
-        write = whole_cycles(writes, self.memory.write_words_per_cycle)
-        return read + write if self.one_port else max(read, write)
+    def whole(self, words: int) -> int:
+        """Return the words that a transfer of ``words`` takes room for at a port."""
+        if not self.memory.whole_words:
+            return words
+        each = self.memory.words_per_access
+        return -(-words // each) * each
 
     @property
     def read_rate(self) -> Fraction | None:

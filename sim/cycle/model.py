@@ -8,17 +8,17 @@ import numpy as np
 import simpy
 
 from arraysmith.arch.architecture import Architecture
-from arraysmith.arch.legality import require_division, require_legal
+from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
 from arraysmith.sim.cycle import spatial
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.engine import Outcome, SpatialRun
 from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.nest import I, O, UnsupportedDesignError, W
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import Streams, address_map
+from arraysmith.sim.cycle.tree import O, UnsupportedDesignError
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, Traffic
@@ -43,11 +43,15 @@ class CycleModel:
         """Return the measured cost.
 
         Raises:
-            IllegalMappingError: naming every rule that is broken; ``division`` is one here.
+            IllegalMappingError: naming every rule that is broken.
             UnsupportedDesignError: a design that the simulator has no machine for.
         """
         require_legal(architecture, problem, mapping)
-        whole = [memory.name for memory in architecture.memories if memory.whole_words]
+        whole = [
+            memory.name
+            for memory in architecture.memories
+            if memory.whole_words and (architecture.systolic or memory.depth is None)
+        ]
         if whole:
             raise UnsupportedDesignError(f"whole_words of {', '.join(whole)} is not simulated")
         if architecture.systolic:
@@ -55,7 +59,6 @@ class CycleModel:
             from arraysmith.sim.cycle.systolic import simulate_systolic
 
             return simulate_systolic(architecture, problem, mapping, self.probe, self.parameters)
-        require_division(architecture, problem, mapping)
         machine = Machine.of(architecture, problem, mapping)
         env = simpy.Environment()
         regions = address_map(problem, architecture, self.parameters)
@@ -63,7 +66,7 @@ class CycleModel:
         streams = None
         if self.probe is not None:
             streams = Streams(problem, machine, border, self.probe, self.parameters)
-        channel = FixedRate(env, machine.chain.offchip, self.probe)
+        channel = FixedRate(env, architecture.memories[0], self.probe)
         outcome = SpatialRun(env, machine, channel, border, streams).run()
         return _report(architecture, problem, machine, outcome)
 
@@ -71,13 +74,12 @@ class CycleModel:
 def _report(
     architecture: Architecture, problem: Problem, machine: Machine, outcome: Outcome
 ) -> Report:
-    nest = machine.nest
-    compute = nest.phases * nest.steps_per_phase * nest.macs_per_step
+    compute, active = machine.compute_cycles, machine.tree.instances
     stalls = tuple(
-        (name, int(cycles)) for name, cycles in zip(spatial.CAUSES, outcome.stalls, strict=True)
+        (name, int(cycles)) for name, cycles in zip(machine.causes, outcome.stalls, strict=True)
     )
     assert compute + sum(cycles for _, cycles in stalls) == outcome.cycles, "unexplained cycles"
-    assert compute * nest.instances == problem.macs, "work is not covered"
+    assert compute * active >= problem.macs, "work is not covered"
     return priced_report(
         architecture,
         problem,
@@ -86,7 +88,7 @@ def _report(
         setting="default",
         compute_cycles=compute,
         stalls=tuple((name, cycles) for name, cycles in stalls if cycles),
-        active_pes=nest.instances,
+        active_pes=active,
         traffic=_traffic(machine, outcome),
     )
 
@@ -104,69 +106,63 @@ def multiplied_words(problem: Problem, tensor: Tensor) -> int:
 
 
 def _counts(problem: Problem, machine: Machine, outcome: Outcome) -> list[Count]:
-    chain, nest, words = machine.chain, machine.nest, outcome.array_words
-    counts: list[Count] = []
+    tree = machine.tree
+    found: dict[tuple[int, int, str], int] = {}
 
-    def add(level: str, tensor: int, direction: str, moved: int, instances: int = 1) -> None:
-        counts.append(Count(level, TENSORS[tensor], direction, int(moved), instances))
+    def add(level: int, tensor: int, direction: str, moved: int) -> None:
+        key = level, tensor, direction
+        found[key] = found.get(key, 0) + int(moved)
 
-    for t in (I, W, O):
-        came = int(outcome.border_words[t])
-        add(chain.offchip.name, t, READ, came + (outcome.result_reads if t == O else 0))
-    add(chain.offchip.name, O, UPDATE, outcome.result_words)
-    if chain.shared is not None:
-        name = chain.shared.name
-        for t in (I, W, O):
-            if chain.in_shared[t]:
-                again = words[spatial.AGAIN_WORDS] if t == O else 0
-                add(name, t, READ, words[spatial.READ_WORDS + t] + again)
-                add(name, t, FILL, outcome.border_fills[t])
-        if chain.in_shared[O]:
-            add(name, O, UPDATE, words[spatial.UPDATE_WORDS])
-            add(name, O, DRAIN, outcome.result_drains)
-    fills, drains = _scratchpad_moves(machine, outcome)
-    for t in (I, W, O):
-        spad = chain.spads[t]
-        if spad is None:
-            continue
-        many = nest.instances
-        add(spad.name, t, FILL, fills[t], many)
+    for edge, words in zip(tree.edges, outcome.words, strict=True):
+        t, parent, child = edge.tensor, edge.parent, edge.child
+        add(parent, t, READ, words[spatial.DOWN_WORDS])
+        if not edge.at_macs:
+            add(child, t, FILL, words[spatial.FILL_WORDS])
         if t != O:
-            add(spad.name, t, READ, multiplied_words(problem, problem.tensors[t]), many)
             continue
-        from_zero = drains - fills[t]
-        add(spad.name, t, READ, problem.macs - from_zero, many)
-        add(spad.name, t, UPDATE, problem.macs, many)
-        add(spad.name, t, DRAIN, drains, many)
-    return counts
-
-
-def _scratchpad_moves(machine: Machine, outcome: Outcome) -> tuple[tuple[int, ...], int]:
-    """Return (words that all PEs took, per tensor; words that they sent up)."""
-    chain = machine.chain
-    fills = tuple(
-        int(
-            outcome.array_words[spatial.FILL_WORDS + t]
-            if chain.in_shared[t]
-            else outcome.border_fills[t]
+        # All but the first of the sums that meet in a word are added to what is read of it.
+        add(parent, t, READ, words[spatial.UP_WORDS] - words[spatial.TILE_WORDS])
+        add(parent, t, UPDATE, words[spatial.UP_WORDS])
+        if not edge.at_macs:
+            add(child, t, DRAIN, words[spatial.DRAIN_WORDS])
+    for t, edge in {x.tensor: x for x in tree.edges}.items():
+        if edge.at_macs:
+            continue
+        words = outcome.words[tree.edges.index(edge)]
+        if t != O:
+            add(edge.child, t, READ, multiplied_words(problem, problem.tensors[t]))
+            continue
+        from_zero = words[spatial.DRAIN_WORDS] - words[spatial.FILL_WORDS]
+        add(edge.child, t, READ, problem.macs - from_zero)
+        add(edge.child, t, UPDATE, problem.macs)
+    return [
+        Count(
+            tree.memory(level).name,
+            TENSORS[t],
+            direction,
+            found[level, t, direction],
+            tree.copies(level),
         )
+        for level in range(len(tree.architecture.levels))
         for t in range(3)
-    )
-    sent = outcome.array_words[spatial.DRAIN_WORDS] if chain.in_shared[O] else outcome.result_drains
-    return fills, int(sent)
+        for direction in (READ, FILL, UPDATE, DRAIN)
+        if found.get((level, t, direction))
+    ]
 
 
 def _traffic(machine: Machine, outcome: Outcome) -> tuple[Traffic, ...]:
-    """Return what entered the array's network and what came out of it."""
-    chain, words = machine.chain, outcome.array_words
-    fills, sent = _scratchpad_moves(machine, outcome)
+    """Return what entered every fan-out's network and what came out of it."""
+    tree = machine.tree
     parts = []
-    for t in range(3):
-        down = int(words[spatial.READ_WORDS + t] if chain.in_shared[t] else outcome.border_words[t])
-        if t == O:
-            up = words[spatial.UPDATE_WORDS] if chain.in_shared[O] else outcome.result_words
-            parts.append(Traffic(chain.fanout.name, TENSORS[t], "reduction", int(up), sent))
-        if down:
-            kind = "multicast" if fills[t] > down else "unicast"
-            parts.append(Traffic(chain.fanout.name, TENSORS[t], kind, down, fills[t]))
+    for level, fanout in enumerate(tree.architecture.levels):
+        for edge, words in zip(tree.edges, outcome.words, strict=True):
+            if level not in edge.fanouts:
+                continue
+            name, (down, took) = TENSORS[edge.tensor], words[: spatial.FILL_WORDS + 1].tolist()
+            if edge.tensor == O:
+                up, sent = int(words[spatial.UP_WORDS]), int(words[spatial.DRAIN_WORDS])
+                parts.append(Traffic(fanout.name, name, "reduction", up, max(up, sent)))
+            if down:
+                kind = "multicast" if took > down else "unicast"
+                parts.append(Traffic(fanout.name, name, kind, down, took))
     return tuple(parts)

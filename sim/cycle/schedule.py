@@ -1,8 +1,8 @@
 """What crosses the off-chip border, in which order: the program of the DMA engine.
 
-An *epoch* of a tensor is a run of phases with one tile on the near side of the border (the shared
-memory, or the scratchpads for a tensor that passes it by). The order of transfers is fixed before
-the run, by the phase that makes room for them: it depends on the mapping alone, never on timing, so
+An *epoch* of a tensor is a run of phases with one tile on the near side of the border (the
+outermost memory on the chip that keeps it, or the MACs). The order of transfers is fixed before the
+run, by the phase that makes room for them: it depends on the mapping alone, never on timing, so
 that no machine gets slower by a faster part.
 """
 
@@ -16,11 +16,17 @@ from itertools import tee
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.boxes import AXES, Int, fresh_words, most_fresh_words, place
-from arraysmith.sim.cycle.nest import Flags, I, Nest, O, W
+from arraysmith.sim.cycle.amounts import Tables, find_entries, most_words, total_words
+from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.tree import I, O, W
+from arraysmith.sim.cycle.turns import next_turn
 
 LOOK_AHEAD = 1024
-"""Turns examined in one batch; bounds memory, never shows in a result."""
+"""Phases examined in one batch; bounds memory, never shows in a result."""
+
+# Columns of a row of ``_scan``; then words per bus down, words per bus up, turns of all loops.
+PHASE, TURNED, DOWN, EACH, UP, TILES, SENT, ROW = range(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +36,30 @@ class Epoch:
     Attributes:
         number: counted from 0.
         first: first phase.
-        words: words that cross the border for it (once per multicast).
-        most: most words that one receiver takes of them.
+        turned: the loop in time that turned to it; -1 for the first of all.
+        index: int64 [loops in time], turns.
+        words: words that cross the border inwards for it (once per multicast).
+        most: words that the receiver (sender) that has most takes (sends) of them.
         total: words that all receivers take together.
+        up: words of results that arrive in off-chip memory at its end.
+        tiles: words of its different tiles; the others are added to those off-chip.
+        sent: words that the near side sends for them.
+        down_buses: int64 [fan-outs], words that one bus of each fan-out brings down.
+        up_buses: int64 [fan-outs], words that it takes up.
     """
 
     number: int
     first: int
+    turned: int
+    index: Int
     words: int
     most: int
     total: int
+    up: int
+    tiles: int
+    sent: int
+    down_buses: Int
+    up_buses: Int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,160 +86,92 @@ class Order:
         return (self.release, not self.outward, self.epoch.first, self.rank)
 
 
-@dataclass(frozen=True)
-class Border:
-    """Tiles of one tensor on the near side, as arrays.
-
-    Attributes:
-        stride: int64 [AXES, loops]; see ``Nest`` for this and the next.
-        reach: int64 [AXES].
-        retains: whether the near side keeps words from tile to tile.
-        groups: (shifts, sizes, copies) of the tiles with a transfer each.
-        everyone: the same for every receiver.
-        again: bool [loops], loops whose later turns bring result tiles back.
-    """
-
-    stride: Int
-    reach: Int
-    retains: bool
-    groups: tuple[Int, Int, int]
-    everyone: tuple[Int, Int, int]
-    again: Flags
-
-    @classmethod
-    def of(cls, nest: Nest, tensor: int, *, shared: bool) -> Border:
-        """Return the border of ``tensor`` in front of the shared memory, or of the scratchpads."""
-        if shared:
-            one = (np.zeros((AXES, 1), np.int64), np.ones(AXES, np.int64), 1)
-            return cls(
-                nest.shared_stride[tensor],
-                nest.shared_reach[tensor],
-                True,
-                one,
-                one,
-                nest.shared_again,
-            )
-        return cls(
-            nest.child_stride[tensor],
-            nest.child_reach[tensor],
-            bool(nest.retains[tensor]),
-            (nest.shifts[tensor], nest.shift_sizes[tensor], int(nest.copies[tensor])),
-            (nest.every_shift[tensor], nest.every_sizes[tensor], int(nest.every_copies[tensor])),
-            nest.child_again,
-        )
-
-    def turned(self, nest: Nest) -> int:
-        """Phase loops down to the innermost that moves the tile."""
-        if not self.retains:
-            return nest.phase_loops
-        moving = np.flatnonzero(self.stride[:, : nest.phase_loops].any(0))
-        return int(moving[-1]) + 1 if len(moving) else 0
-
-
-def epochs(nest: Nest, tensor: int, border: Border) -> Iterator[Epoch]:
+def epochs(machine: Machine, tensor: int) -> Iterator[Epoch]:
     """Yield the epochs of ``tensor`` in order."""
-    turned = border.turned(nest)
-    turns = int(np.prod(nest.counts[:turned]))
-    phases_per_turn = nest.phases // turns
+    tree, e = machine.tree, machine.borders[tensor]
+    edge = tree.edges[e]
+    times, buses = len(tree.time), len(edge.fanouts)
+    again = np.zeros(times, np.bool_)
+    again[[j for j, _ in edge.again]] = True
+    index, limits = np.zeros(times, np.int64), machine.limits()
+    state = np.array([0, -1, 0], np.int64)  # phase, loop that has turned, whether all is over
     number = 0
-    for begin in range(0, turns, LOOK_AHEAD):
-        table = _examine(
-            begin,
-            min(turns, begin + LOOK_AHEAD),
-            turned,
-            nest.counts,
-            border.stride,
-            nest.offset[tensor],
-            nest.extent[tensor],
-            border.reach,
-            border.retains,
-            border.groups,
-            border.everyone,
-            border.again,
-            tensor == O,
-        )
-        for turn, words, most, total in table.tolist():
-            yield Epoch(number, turn * phases_per_turn, words, most, total)
+    while not state[2]:
+        table = np.empty((LOOK_AHEAD, ROW + 2 * buses + times), np.int64)
+        many = _scan(
+            e, tensor == O, (edge.depth, tree.phase_loops, len(tree.architecture.fanouts), buses),
+            (tree.loops, tree.many, tree.size), again, machine.ragged, machine.amounts.tables,
+            index, limits, state, table,
+        )  # fmt: skip
+        for row in table[:many]:
+            phase, turned, words, most, up, tiles, sent = row[:ROW].tolist()
+            down_buses, up_buses = row[ROW : ROW + buses], row[ROW + buses : ROW + 2 * buses]
+            total = words if tensor == O else sent
+            yield Epoch(
+                number, phase, turned, row[ROW + 2 * buses :], words, most, total, up, tiles, sent,
+                down_buses, up_buses,
+            )  # fmt: skip
             number += 1
 
 
 @njit(cache=True, nogil=True)
-def turns_of(turn: int, counts: Int, turned: int) -> Int:
-    """Return int64 [loops]: the index of each of the ``turned`` outer loops in turn ``turn``."""
-    index = np.zeros(len(counts), np.int64)
-    for j in range(turned - 1, -1, -1):
-        index[j] = turn % counts[j]
-        turn //= counts[j]
-    return index
-
-
-@njit(cache=True, nogil=True)
-def _examine(
-    begin: int,
-    end: int,
-    turned: int,
-    counts: Int,
-    stride: Int,
-    offset: Int,
-    extent: Int,
-    reach: Int,
-    retains: bool,
-    groups: tuple[Int, Int, int],
-    everyone: tuple[Int, Int, int],
-    again: Flags,
+def _scan(
+    edge: int,
     results: bool,
-) -> Int:
-    """Return int64 [epochs, 4]: turn, words, most, total of the turns that bring another tile."""
-    shifts, sizes, copies = groups
-    every_shift, every_sizes, every_copies = everyone
-    table = np.empty((end - begin, 4), np.int64)
+    shape: tuple[int, int, int, int],
+    nest: tuple[Int, Int, Int],
+    again: Int,
+    ragged: bool,
+    tables: Tables,
+    index: Int,
+    limits: Int,
+    state: Int,
+    table: Int,
+) -> int:
+    """Write the turns that bring another tile over the border; return how many."""
+    depth, phase_loops, fanouts, buses = shape
+    entries = np.empty(16, np.int64)
+    factors = tables[2][edge]
     count = 0
-    for turn in range(begin, end):
-        index = turns_of(turn, counts, turned)
-        now = place(stride, offset, index, turned)
-        old = now
-        keeps = retains and turn > 0
-        if turn > 0:
-            old = place(stride, offset, turns_of(turn - 1, counts, turned), turned)
-        if keeps and (now == old).all():
-            continue
-        words, most, total = 0, 0, 0
-        if results:
-            for j in range(turned):
-                if again[j] and index[j] > 0:
-                    most = 1
-            for a in range(AXES):
-                most *= reach[a]
-            words = most
-            for a in range(AXES):
-                words *= sizes[a]
-            total = words
-        else:
-            words = copies * fresh_words(now, old, keeps, reach, extent, shifts, sizes)
-            most = most_fresh_words(now, old, keeps, reach, extent, shifts, sizes)
-            total = every_copies * fresh_words(
-                now, old, keeps, reach, extent, every_shift, every_sizes
-            )
-        table[count, 0], table[count, 1], table[count, 2], table[count, 3] = (
-            turn,
-            words,
-            most,
-            total,
-        )
-        count += 1
-    return table[:count]
+    while count < len(table) and not state[2]:
+        turned = state[1]
+        if turned < depth:
+            row = table[count]
+            count += 1
+            find_entries(tables, edge, index, turned, entries)
+            row[PHASE], row[TURNED] = state[0], turned
+            words = total_words(tables, factors, 0, entries)
+            if results:
+                back = False
+                for j in range(len(index)):
+                    back = back or (again[j] and index[j] > 0)
+                row[TILES] = words
+                row[UP] = total_words(tables, factors, fanouts + 1, entries)
+                words = words if back else 0
+            else:
+                row[UP] = row[TILES] = 0
+            row[DOWN] = words
+            row[EACH] = most_words(tables, factors, fanouts, entries)
+            row[SENT] = total_words(tables, factors, fanouts, entries)
+            for i in range(buses):
+                row[ROW + i] = most_words(tables, factors, i, entries)
+                row[ROW + buses + i] = most_words(tables, factors, fanouts + 1 + i, entries)
+            for j in range(len(index)):
+                row[ROW + 2 * buses + j] = index[j]
+        state[1] = next_turn(nest[0], nest[1], nest[2], index, limits, phase_loops, ragged)
+        state[0] += 1
+        state[2] = state[1] < 0
+    return count
 
 
 def program(
-    nest: Nest, streams: dict[int, Iterator[Epoch]], *, ahead: tuple[bool, ...], inward: bool,
-    outward: bool,
-) -> Iterator[Order]:  # fmt: skip
+    machine: Machine, streams: dict[int, Iterator[Epoch]], *, inward: bool, outward: bool
+) -> Iterator[Order]:
     """Yield the transfers of a DMA channel in the order in which it does them.
 
     Args:
-        nest: the mapped problem.
+        machine: the mapped design.
         streams: epochs per tensor code.
-        ahead: per tensor, whether a tile may come in while its predecessor is worked on.
         inward: the channel brings tiles in.
         outward: the channel takes results out.
     """
@@ -227,9 +179,9 @@ def program(
     for tensor, stream in streams.items():
         coming, leaving = tee(stream)
         if tensor == O and outward:
-            parts.append(_results(nest, leaving))
+            parts.append(_results(machine.phases, leaving))
         if inward:
-            parts.append(_tiles(tensor, coming, ahead=ahead[tensor]))
+            parts.append(_tiles(tensor, coming, ahead=machine.ahead[tensor]))
     return heapq.merge(*parts, key=lambda x: x.key)
 
 
@@ -243,11 +195,11 @@ def _tiles(tensor: int, stream: Iterator[Epoch], *, ahead: bool) -> Iterator[Ord
             yield Order(release, rank, tensor, False, epoch)
 
 
-def _results(nest: Nest, stream: Iterator[Epoch]) -> Iterator[Order]:
+def _results(phases: int, stream: Iterator[Epoch]) -> Iterator[Order]:
     last = None
     for epoch in stream:
         if last is not None:
             yield Order(epoch.first - 1, 0, O, True, last)
         last = epoch
     assert last is not None
-    yield Order(nest.phases - 1, 0, O, True, last)
+    yield Order(phases - 1, 0, O, True, last)

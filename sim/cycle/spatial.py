@@ -1,14 +1,20 @@
-"""The array side of a spatial design, compiled: fills, lock-step computing, drains, step by step.
+"""What happens on the chip of a spatial design, compiled: fills, lock-step computing, drains.
 
-``run_phase`` takes the steps of one phase, in order. It is a max-plus recurrence over a few clocks
-(``state``), kept from phase to phase. Everything it decides lies at or after the phase's start, so
-the event engine may run it at that moment and schedule what follows from it.
+``run_phase`` takes the steps of one phase, in order. It is a max-plus recurrence over clocks that
+are kept from phase to phase: whatever waits, waits for the latest of several times, and the order
+in which transfers take turns depends on the mapping alone. So nothing that gets faster makes the
+run slower. Everything it decides lies at or after the phase's start, so the event engine may run it
+at that moment and schedule what follows from it.
 
-For step s, in this order on the shared memory's read port: new ifmap words, new weight words,
-partial sums that come back; each tensor on its own bus. Partial sums are last because their room is
-the last to be free: it comes with the drain of two epochs ago. Then the drain of an epoch that
-ended with step s - 1 (before the fills, if the partial-sum scratchpad is a single buffer, or a
-phase ends there).
+Per step: what every edge has to bring, parents before children, ifmap, weight, partial sums; then
+the results of epochs that ended with the step before, children before parents; then the step
+itself. Partial sums are last because their room is the last to be free: it comes with the drain of
+two epochs ago. Results go before the next step's words where their place is needed for it; those of
+MACs that keep nothing go as many steps later as the MACs have stages.
+
+Times are cycles, the clocks of ports and buses ticks (parts of a cycle, see ``Machine``): transfers
+share a cycle of a port as long as their words fit; what has arrived is there from the next whole
+cycle on.
 """
 
 from __future__ import annotations
@@ -16,306 +22,382 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.boxes import AXES, Int, fresh_words, most_fresh_words, place
+from arraysmith.sim.cycle.amounts import Tables, find_entries, most_words, total_words
+from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.transfers import ON_BUS, Wires, pass_down, pass_up, serve_macs
+from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
-CAUSES = (
-    "fill",
-    "offchip_ifmap",
-    "offchip_weight",
-    "offchip_ofmap",
-    "glb_ifmap",
-    "glb_weight",
-    "glb_ofmap",
-    "spad",
-    "drain",
-)
-"""Causes of cycles without computing, see README; positions are the codes used here."""
+RING = 64
+"""Epochs of an edge that are remembered."""
 
-FILL, OFFCHIP, GLB, SPAD, DRAIN = 0, 1, 4, 7, 8
+VISITS = 1024
+"""Result tiles told apart when MACs come back to one; two that are not are taken for one."""
 
-# Places in the state vector.
-COMPUTED = 0  # the last step computed so far ended
-READ_FREE = 1  # shared memory's read port (the only port, if it has one)
-WRITE_FREE = 2  # shared memory's write port
-BUS_FREE = 3  # buses down, one per tensor
-UP_FREE = 6  # bus up
-USED = 7  # per tensor: the tile before the present one was last computed with
-DRAINED = 10  # per parity of the epoch: its results had left the scratchpad
-EPOCH = 12  # per tensor: number of the present tile, -1 before the first
-STARTED = 15  # whether a step was computed
-OPEN = 16  # whether the results of an epoch wait to be drained ...
-OPEN_READY = 17  # ... since when ...
-OPEN_EPOCH = 18  # ... and of which epoch
-STATE = 19
+# Columns of ``Machine.edges``, one row per edge on the chip, parents first.
+NUMBER = 0  # of the edge in the tree
+TENSOR = 1
+DEPTH = 2  # loops in time that move its tile
+AT_MACS = 3
+ABOVE = 4  # the edge into its parent; -1: words come over the off-chip border
+BELOW = 5  # the edge out of its child; -1: the MACs work with it
+SERIAL = 6  # filling (draining) the child and working with it exclude each other
+PARENT = 7  # numbers of memories, -1 for the MACs
+CHILD = 8
+PARENT_SERIAL = 9
+LATENCY = 10  # cycles along all its buses
+BUSES = 11  # how many
+FIRST_BUS = 12  # clock of the first bus down; those up follow
+PORT_CAUSE = 13  # stall causes: the parent's port ...
+ROOM_CAUSE = 14  # ... room in the child ...
+BUS_CAUSE = 15  # ... and the first bus
+EDGE = 16
 
-# Rates: rows of int64 [.., 2], words per cycle as a fraction; 0 / 1 is unlimited.
-SHARED_READ, SHARED_WRITE, BUS, SPAD_WRITE, SPAD_READ, RATES = 0, 1, 2, 3, 6, 7
+# What is known of an edge.
+ARRIVED = 0  # its tile is in the child (has room there)
+BLAME = 1  # why not earlier
+USED = 2  # the tile before the present one was last used
+READ_LEFT = 3  # the last words left the parent
+LANDED = 4  # the last results were in the parent
+EPOCH = 5  # number of the present tile; -1 before the first
+ENDED = 6  # result epochs that are over ...
+SENT = 7  # ... and drained
+KNOWN = 8
+
+# What is known of an epoch of results.
+E_READY = 0  # its results are done
+E_ROOM = 1  # its tile has room in the child
+E_ABOVE = 2  # the parent's epoch
+E_DRAINED = 3  # its results are in the parent ...
+E_LEFT = 4  # ... and have left the child
+E_TILES = 5  # words of different tiles
+E_TURNED = 6  # the loop that turned to it
+E_THROUGH = 7  # words at ports and buses when it drains; then the turns of all loops
+
+# Places in the state.
+COMPUTED, STARTED, OPENING, TURNED, OVER, STATE = range(6)
+
+# Words counted, per edge of the tree.
+DOWN_WORDS, FILL_WORDS, UP_WORDS, TILE_WORDS, DRAIN_WORDS, WORDS = range(6)
 
 # Numbers of the machine.
-STEP_CYCLES = 0  # MACs of a PE in a step
-STEP_EXTRA = 1  # cycles more that the scratchpads' ports need for them
-PIPELINE = 2  # cycles from operands to result
-BUS_LATENCY = 3
-ONE_PORT = 4  # whether reads and writes of the shared memory share a port
-SENDERS = 5  # result tiles that arrive at the shared memory per epoch
-INSTANCES = 6  # PEs at work
-NUMBERS = 7
+PHASE_LOOPS, STEP_LOOPS, PIPELINE, RAGGED, ROUNDS, FANOUTS, FILL_CAUSE, PORT_CAUSES, NUMBERS = (
+    range(9)
+)
 
-# Milestones of a phase.
-READ_DONE, IDLE, DRAINED_AT, COMPUTED_AT, MILESTONES = 0, 3, 4, 5, 6
+# Columns of a record; the turns of all loops follow.
+R_EDGE, R_UP, R_BEGIN, R_LEFT, R_DONE, R_TILE, R_TURNED, R_AGAIN, RECORD = range(9)
 
-# Words counted.
-READ_WORDS = 0  # per tensor, sent to the array
-FILL_WORDS = 3  # per tensor, received by all PEs
-UPDATE_WORDS = 6  # results that arrived
-AGAIN_WORDS = 7  # of these, words read first to be added to
-DRAIN_WORDS = 8  # results sent by all PEs
-WORDS = 9
+Plan = tuple[Int, Int, Int, Int, Int, Int, Int, Tables]
+"""What never changes: loops, how many per dim, sizes (see ``Tree``); numbers; edges; int64 [edges,
+loops in time], ``Edge.again``, -1 elsewhere; int64 [memories, 2], words that a MAC right below
+takes and gives back; tables (see ``amounts``)."""
 
-# Columns of a record.
-REC_START, REC_LEFT, REC_DONE, REC_TILE, RECORD = 0, 1, 2, 3, 4
-
-
-def new_state() -> Int:
-    """Return the clocks at cycle 0."""
-    state = np.zeros(STATE, np.int64)
-    state[EPOCH : EPOCH + 3] = -1
-    return state
-
-
-@njit(cache=True, nogil=True)
-def cycles_for(words: int, rate: Int) -> int:
-    """Return the whole cycles that ``words`` take at ``rate`` (numerator, denominator)."""
-    return 0 if rate[0] == 0 else -(-(words * rate[1]) // rate[0])
+Clocks = tuple[Int, Int, Int, Int, Int, Int, Int, Wires]
+"""What does: state; turns of the next step; limits of the loops; edges; epochs [edges, RING, ..];
+int64 [edges, VISITS], last epoch of a result tile; int64 [memories, 2], when the last fill was
+there and the last child was done; ports and buses."""
 
 
 @njit(cache=True, nogil=True)
 def run_phase(
-    start: int,
-    cause: int,
-    index: Int,
-    following: Int,
-    final: bool,
-    old: Int,
-    loops: tuple[int, int],
-    counts: Int,
-    geometry: tuple[Int, Int, Int, Int],
-    groups: tuple[Int, Int, Int],
-    everyone: tuple[Int, Int, Int],
-    retains: Int,
-    again: Int,
-    in_shared: Int,
-    serial: Int,
-    rates: Int,
-    numbers: Int,
-    state: Int,
-    stalls: Int,
-    words: Int,
-    milestones: Int,
-    records: Int,
-) -> None:
-    """Run the steps of one phase.
+    start: int, cause: int, plan: Plan, clocks: Clocks, stalls: Int, words: Int, records: Int
+) -> int:
+    """Run the steps of one phase, or as many as there is room for records.
 
     Args:
-        start: cycle from which the array may work on the phase: all its off-chip words are in.
-        cause: code of the stall cause if the array has to wait for ``start``.
-        index: int64 [loops], turns of the phase's loops; inner ones are used and left at 0.
-        following: int64 [loops], turns of the next phase's loops.
-        final: whether there is none.
-        old: int64 [3, AXES], tiles of the step before; updated.
-        loops: (phase loops, step loops).
-        counts: int64 [loops], turns.
-        geometry: (stride, reach, extent, offset) of the scratchpads' tiles, see ``Nest``.
-        groups: (shifts, sizes, copies) of the tiles with a transfer each.
-        everyone: the same for every PE.
-        retains: bool [3], see ``Nest``.
-        again: bool [loops], see ``Nest.child_again``.
-        in_shared: bool [3], tensors that come from the shared memory.
-        serial: bool [3], whether filling (draining) a tensor's scratchpad and computing with it
-            exclude each other.
-        rates: int64 [RATES, 2].
-        numbers: int64 [NUMBERS].
-        state: int64 [STATE], clocks; updated.
+        start: cycle from which the chip may work on the phase: all its off-chip words are in.
+        cause: code of the stall cause if it has to wait for ``start``.
+        plan: see ``Plan``.
+        clocks: see ``Clocks``; updated. ``state[OVER]`` tells whether the phase is over.
         stalls: int64 [causes], added to.
-        words: int64 [WORDS], added to.
-        milestones: int64 [MILESTONES], written.
-        records: int64 [steps, 4, RECORD] or [0, 4, RECORD]: written if there is room, per step the
-            transfer of each tensor down and of the results up; tile -1 where there is none.
+        words: int64 [edges of the tree, WORDS], added to.
+        records: int64 [n, RECORD + loops in time], written; [0, ..]: none are kept.
+
+    Returns:
+        Records written.
     """
-    stride, reach, extent, offset = geometry
-    shifts, sizes, copies = groups
-    every_shift, every_sizes, every_copies = everyone
-    first, last = loops
-    now = np.empty((3, AXES), np.int64)
-    for t in range(3):
-        now[t] = place(stride[t], offset[t], index, last)
-    tile = 1
-    tiles = 1
-    for a in range(AXES):
-        tile *= reach[2, a]
-        tiles *= sizes[2, a]
-    write_port = READ_FREE if numbers[ONE_PORT] else WRITE_FREE
+    loops, many, size, numbers, edges, _, service, _ = plan
+    state, index, limits, known, epochs, _, _, wires = clocks
+    count, recorded = len(edges), 0
     recording = len(records) > 0
-    early_drain = serial[2] or not retains[2]
-    step = 0
     while True:
-        best, binding = -1, 2
-        for t in range(3):
-            if recording:
-                records[step, t, REC_TILE] = -1
-                if t == 2:
-                    records[step, 3, REC_TILE] = -1
-            known = state[EPOCH + t] >= 0
-            moved = not known or not retains[t]
-            for a in range(AXES):
-                moved = moved or now[t, a] != old[t, a]
-            if not moved:
-                continue
-            state[EPOCH + t] += 1
-            if not in_shared[t]:
-                continue
-            keeps = known and retains[t]
-            if t == 2:
-                epoch = state[EPOCH + 2]
-                room = state[DRAINED + (epoch + 1 if early_drain else epoch) % 2]
-                back = False
-                for j in range(last):
-                    back = back or (again[j] and index[j] > 0)
-                if not back:
-                    if room > best:
-                        best, binding = room, 2
-                    continue
-                sent, most, total = tiles * tile, tile, tiles * tile
-            else:
-                room = state[COMPUTED] if serial[t] else state[USED + t]
-                state[USED + t] = state[COMPUTED]
-                sent = copies[t] * fresh_words(
-                    now[t], old[t], keeps, reach[t], extent[t], shifts[t], sizes[t]
-                )
-                if sent == 0:
-                    continue
-                most = most_fresh_words(
-                    now[t], old[t], keeps, reach[t], extent[t], shifts[t], sizes[t]
-                )
-                total = every_copies[t] * fresh_words(
-                    now[t], old[t], keeps, reach[t], extent[t], every_shift[t], every_sizes[t]
-                )
-            port = cycles_for(sent, rates[SHARED_READ])
-            busy = max(port, cycles_for(sent, rates[BUS]), cycles_for(most, rates[SPAD_WRITE + t]))
-            begin = max(start, state[READ_FREE], state[BUS_FREE + t], room)
-            state[READ_FREE] = begin + port
-            state[BUS_FREE + t] = begin + busy
-            done = begin + busy + numbers[BUS_LATENCY]
-            milestones[READ_DONE + t] = begin + busy
-            milestones[IDLE] = max(milestones[IDLE], begin + busy)
-            words[READ_WORDS + t] += sent
-            words[FILL_WORDS + t] += total
-            if done > best:
-                best, binding = done, t
-            if recording:
-                records[step, t, REC_START] = begin
-                records[step, t, REC_LEFT] = begin + busy
-                records[step, t, REC_DONE] = done
-                records[step, t, REC_TILE] = state[EPOCH + t]
-        if state[OPEN]:
-            _drain(
-                tile, tiles, step - 1, write_port, rates, numbers, state, words,
-                milestones, records,
-            )  # fmt: skip
-            state[OPEN] = 0
-        for t in range(3):
-            for a in range(AXES):
-                old[t, a] = now[t, a]
-        begin = max(state[COMPUTED], best)
-        waited = 0
-        if step == 0:
+        if recording and recorded + count * (RING + 2) > len(records):
+            state[OVER] = 0
+            return recorded
+        turned = state[TURNED]
+        best, binding = -1, cause
+        for k in range(count):
+            if turned < edges[k, DEPTH]:
+                known[k, EPOCH] += 1
+                if edges[k, TENSOR] == 2:
+                    recorded = _send_sums(
+                        k, turned, start, cause, plan, clocks, words, records, recorded
+                    )
+                else:
+                    recorded = _send_operand(
+                        k, turned, start, cause, plan, clocks, words, records, recorded
+                    )
+            if edges[k, BELOW] < 0 and known[k, ARRIVED] > best:
+                best, binding = known[k, ARRIVED], known[k, BLAME]
+        waiting = False
+        for k in range(count):
+            waiting = waiting or (not edges[k, AT_MACS] and known[k, ENDED] > known[k, SENT])
+        for k in range(count - 1, -1, -1):
+            keep = min(numbers[PIPELINE], RING - 2) - 1 if edges[k, AT_MACS] and not waiting else 0
+            while known[k, ENDED] - known[k, SENT] > keep:
+                recorded = _drain(k, plan, clocks, records, recorded)
+        begin, waited = max(state[COMPUTED], best), 0
+        if state[OPENING]:
             begin = max(begin, start)
             waited = max(0, start - state[COMPUTED])
-        gap = begin - state[COMPUTED]
         if not state[STARTED]:
-            stalls[FILL] += gap
+            stalls[numbers[FILL_CAUSE]] += begin - state[COMPUTED]
             state[STARTED] = 1
         else:
             stalls[cause] += waited
-            stalls[GLB + binding] += gap - waited
-        stalls[SPAD] += numbers[STEP_EXTRA]
-        state[COMPUTED] = begin + numbers[STEP_CYCLES] + numbers[STEP_EXTRA]
-        step += 1
-        j = last - 1
-        while j >= first:
-            index[j] += 1
-            if index[j] < counts[j]:
-                for t in range(3):
-                    for a in range(AXES):
-                        now[t, a] += stride[t, a, j]
-                break
-            for t in range(3):
-                for a in range(AXES):
-                    now[t, a] -= (counts[j] - 1) * stride[t, a, j]
-            index[j] = 0
-            j -= 1
-        if j < first:
-            now[2] = place(stride[2], offset[2], following, last)
-        ended = not retains[2] or (j < first and final)
-        for a in range(AXES):
-            ended = ended or now[2, a] != old[2, a]
-        if ended and in_shared[2]:
-            state[OPEN] = 1
-            state[OPEN_READY] = state[COMPUTED] + numbers[PIPELINE] - 1
-            state[OPEN_EPOCH] = state[EPOCH + 2]
-            if early_drain or j < first:
-                _drain(
-                    tile, tiles, step - 1, write_port, rates, numbers, state, words,
-                    milestones, records,
-                )  # fmt: skip
-                state[OPEN] = 0
-        if j < first:
-            break
-    milestones[COMPUTED_AT] = state[COMPUTED]
+            stalls[binding] += begin - state[COMPUTED] - waited
+        macs = numbers[ROUNDS]
+        if numbers[RAGGED]:
+            macs = count_rounds(loops, many, size, index, numbers[STEP_LOOPS])
+        end, slow = begin + macs, -1
+        for m in range(len(service)):
+            if service[m, 0] or service[m, 1]:
+                done = serve_macs(wires, m, begin, macs * service[m, 0], macs * service[m, 1])
+                if done > end:
+                    end, slow = done, m
+        if slow >= 0:
+            stalls[numbers[PORT_CAUSES] + slow] += end - begin - macs
+        state[COMPUTED], state[OPENING] = end, 0
+        turned = next_turn(
+            loops, many, size, index, limits, numbers[STEP_LOOPS], numbers[RAGGED] == 1
+        )
+        state[TURNED] = turned
+        over = turned < numbers[PHASE_LOOPS]
+        early = over
+        first = 0
+        for k in range(count):
+            if edges[k, TENSOR] == 2 and turned < edges[k, DEPTH]:
+                epoch = known[k, EPOCH]
+                known[k, ENDED] = epoch + 1
+                epochs[k, epoch % RING, E_READY] = end + numbers[PIPELINE] - 1
+                if not early and edges[k, SERIAL]:
+                    early, first = True, k
+        for k in range(count - 1, first - 1 if early else count, -1):
+            while known[k, ENDED] > known[k, SENT]:  # from the inside out
+                recorded = _drain(k, plan, clocks, records, recorded)
+        if over:
+            state[OVER] = state[OPENING] = 1
+            return recorded
 
 
 @njit(cache=True, nogil=True)
-def _drain(
-    tile: int,
-    tiles: int,
-    step: int,
-    write_port: int,
-    rates: Int,
-    numbers: Int,
-    state: Int,
+def _send_operand(
+    k: int,
+    turned: int,
+    start: int,
+    cause: int,
+    plan: Plan,
+    clocks: Clocks,
     words: Int,
-    milestones: Int,
     records: Int,
-) -> None:
-    """Send the results of the epoch that ended with ``step`` up to the shared memory.
-
-    Called after the fills of the next step (their epoch may have begun) or right at the end.
-    """
-    arriving = numbers[SENDERS] * tile
-    again = arriving - tiles * tile  # words added to what another PE has just written
-    port = cycles_for(arriving, rates[SHARED_WRITE])
-    read = cycles_for(again, rates[SHARED_READ])
-    busy = max(port, cycles_for(arriving, rates[BUS]), cycles_for(tile, rates[SPAD_READ]))
-    begin = max(state[OPEN_READY], state[write_port], state[UP_FREE])
-    if again:
-        begin = max(begin, state[READ_FREE])
-    if numbers[ONE_PORT]:
-        port += read
-        busy = max(busy, port)
-    elif again:
-        state[READ_FREE] = begin + read
-        busy = max(busy, read)
-    state[write_port] = begin + port
-    state[UP_FREE] = begin + busy
-    done = begin + busy + numbers[BUS_LATENCY]
-    state[DRAINED + state[OPEN_EPOCH] % 2] = done
-    milestones[DRAINED_AT] = done
-    milestones[IDLE] = max(milestones[IDLE], done)
-    words[AGAIN_WORDS] += again
-    words[UPDATE_WORDS] += arriving
-    words[DRAIN_WORDS] += numbers[INSTANCES] * tile
+    recorded: int,
+) -> int:
+    """Bring the new words of an operand's tile down; return the records written so far."""
+    numbers, edge, tables = plan[3], plan[4][k], plan[7]
+    state, index, known, memories = clocks[0], clocks[1], clocks[3], clocks[6]
+    entries = np.empty(16, np.int64)
+    number = edge[NUMBER]
+    factors = tables[2][number]
+    find_entries(tables, number, index, turned, entries)
+    last = state[COMPUTED] if edge[BELOW] < 0 else known[edge[BELOW], READ_LEFT]
+    room = known[k, USED]
+    if edge[SERIAL]:
+        room = max(last, memories[edge[CHILD], 1])
+    known[k, USED] = last
+    moved = total_words(tables, factors, 0, entries)
+    if moved == 0:
+        return recorded
+    words[number, DOWN_WORDS] += moved
+    words[number, FILL_WORDS] += total_words(tables, factors, numbers[FANOUTS], entries)
+    begin = _move(k, room, start, cause, plan, clocks, entries)
     if len(records) > 0:
-        records[step, 3, REC_START] = begin
-        records[step, 3, REC_LEFT] = begin + busy
-        records[step, 3, REC_DONE] = done
-        records[step, 3, REC_TILE] = state[OPEN_EPOCH]
+        _note(
+            records[recorded],
+            k,
+            begin,
+            known[k, READ_LEFT],
+            known[k, ARRIVED],
+            known[k, EPOCH],
+            turned,
+            index,
+        )
+        recorded += 1
+    return recorded
+
+
+@njit(cache=True, nogil=True)
+def _move(
+    k: int, room: int, start: int, cause: int, plan: Plan, clocks: Clocks, entries: Int
+) -> int:
+    """Take a transfer down, and note when it has arrived and why not before; return its tick."""
+    numbers, edges, tables = plan[3], plan[4], plan[7]
+    known, memories, wires = clocks[3], clocks[6], clocks[7]
+    edge = edges[k]
+    factors, buses = tables[2][edge[NUMBER]], edge[BUSES]
+    through = np.empty(8, np.int64)
+    through[0] = most_words(tables, factors, 0, entries)
+    through[1] = most_words(tables, factors, numbers[FANOUTS], entries)
+    for i in range(buses):
+        through[2 + i] = most_words(tables, factors, i, entries)
+    at, blame = start, cause
+    if room > at:
+        at, blame = room, edge[ROOM_CAUSE]
+    above = edge[ABOVE]
+    if above >= 0 and known[above, ARRIVED] > at:
+        at, blame = known[above, ARRIVED], known[above, BLAME]
+    if edge[PARENT_SERIAL] and memories[edge[PARENT], 0] > at:
+        at, blame = memories[edge[PARENT], 0], edge[PORT_CAUSE]
+    begin: int
+    begin, finish, slowest = pass_down(
+        wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS], buses, through
+    )
+    ticks = wires[6]
+    left = -(-finish // ticks)
+    # Of waiting for words and moving them, what took longer is to blame.
+    if at == start or at - clocks[0][COMPUTED] <= left + edge[LATENCY] - at:
+        blame = edge[PORT_CAUSE]
+        if slowest >= ON_BUS:
+            blame = edge[BUS_CAUSE] + slowest - ON_BUS
+    known[k, READ_LEFT] = left
+    known[k, ARRIVED] = left + edge[LATENCY]
+    known[k, BLAME] = blame
+    memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], left)
+    if edge[CHILD] >= 0:
+        memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left + edge[LATENCY])
+    return begin
+
+
+@njit(cache=True, nogil=True)
+def _send_sums(
+    k: int,
+    turned: int,
+    start: int,
+    cause: int,
+    plan: Plan,
+    clocks: Clocks,
+    words: Int,
+    records: Int,
+    recorded: int,
+) -> int:
+    """Find room for a result tile and bring its partial sums down, if it was there before."""
+    numbers, edge, again, tables = plan[3], plan[4][k], plan[5][k], plan[7]
+    index, known, epochs, visits = clocks[1], clocks[3], clocks[4][k], clocks[5][k]
+    entries = np.empty(16, np.int64)
+    number, fanouts, epoch = edge[NUMBER], numbers[FANOUTS], known[k, EPOCH]
+    factors = tables[2][number]
+    find_entries(tables, number, index, turned, entries)
+    held = len(index) + 1
+    for j in range(len(index)):
+        if again[j] >= 0 and index[j] > 0:
+            held = min(held, again[j])
+    row = epochs[epoch % RING]
+    row[E_TURNED] = turned
+    row[E_TILES] = most_words(tables, factors, 0, entries)
+    up = fanouts + 1
+    row[E_THROUGH] = most_words(tables, factors, up, entries)
+    row[E_THROUGH + 1] = most_words(tables, factors, fanouts, entries)
+    for i in range(edge[BUSES]):
+        row[E_THROUGH + 2 + i] = most_words(tables, factors, up + i, entries)
+    for j in range(len(index)):
+        row[E_THROUGH + 2 + fanouts + j] = index[j]
+    words[number, UP_WORDS] += total_words(tables, factors, up, entries)
+    words[number, TILE_WORDS] += total_words(tables, factors, 0, entries)
+    words[number, DRAIN_WORDS] += total_words(tables, factors, fanouts, entries)
+    room = 0
+    if edge[AT_MACS]:
+        behind = epoch - min(numbers[PIPELINE] + 1, RING - 1)
+        if behind >= 0:
+            room = epochs[behind % RING, E_LEFT]
+    elif epoch >= 2 - edge[SERIAL]:
+        room = epochs[(epoch - 2 + edge[SERIAL]) % RING, E_DRAINED]
+    row[E_ABOVE] = -1 if edge[ABOVE] < 0 else known[edge[ABOVE], EPOCH]
+    tile = 0
+    if edge[AT_MACS]:
+        for f in range(factors):
+            tile = tile * 31 + entries[f]
+        tile %= VISITS
+    if held > len(index):
+        known[k, ARRIVED], known[k, BLAME] = room, edge[ROOM_CAUSE]
+    else:
+        if edge[AT_MACS]:
+            before = max(visits[tile], epoch - RING + 1)
+            while known[k, SENT] <= before:
+                recorded = _drain(k, plan, clocks, records, recorded)
+            room = max(room, epochs[before % RING, E_DRAINED])
+        back = total_words(tables, factors, 2 * fanouts + 1 + held, entries)
+        words[number, DOWN_WORDS] += back
+        words[number, FILL_WORDS] += back
+        begin = _move(k, room, start, cause, plan, clocks, entries)
+        if len(records) > 0:
+            _note(
+                records[recorded],
+                k,
+                begin,
+                known[k, READ_LEFT],
+                known[k, ARRIVED],
+                epoch,
+                turned,
+                index,
+            )
+            recorded += 1
+    visits[tile] = epoch
+    row[E_ROOM] = known[k, ARRIVED]
+    return recorded
+
+
+@njit(cache=True, nogil=True)
+def _drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> int:
+    """Send the results of the next epoch that is over up to the parent."""
+    edges = plan[4]
+    edge = edges[k]
+    known, epochs, memories, wires = clocks[3], clocks[4], clocks[6], clocks[7]
+    epoch = known[k, SENT]
+    known[k, SENT] += 1
+    row = epochs[k, epoch % RING]
+    at = row[E_READY]
+    if edge[BELOW] >= 0:
+        at = known[edge[BELOW], LANDED]
+        if edge[SERIAL]:
+            at = max(at, memories[edge[CHILD], 1])
+    if edge[ABOVE] >= 0:
+        at = max(at, epochs[edge[ABOVE], row[E_ABOVE] % RING, E_ROOM])
+    if edge[PARENT_SERIAL]:
+        at = max(at, memories[edge[PARENT], 0])
+    through = row[E_THROUGH:]
+    begin, finish, read = pass_up(
+        wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS] + edge[BUSES], edge[BUSES],
+        through, through[0] - row[E_TILES],
+    )  # fmt: skip
+    left = -(-finish // wires[6])
+    row[E_LEFT], row[E_DRAINED] = left, left + edge[LATENCY]
+    known[k, LANDED] = left + edge[LATENCY]
+    if edge[BELOW] >= 0 and edge[SERIAL]:
+        memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left)
+    memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], left + edge[LATENCY])
+    if len(records) > 0:
+        turns = row[len(row) - len(clocks[1]) :]
+        _note(records[recorded], k, begin, left, left + edge[LATENCY], epoch, row[E_TURNED], turns)
+        records[recorded, R_UP], records[recorded, R_AGAIN] = 1, read
+        recorded += 1
+    return recorded
+
+
+@njit(cache=True, nogil=True)
+def _note(
+    row: Int, k: int, begin: int, left: int, done: int, tile: int, turned: int, index: Int
+) -> None:
+    """Write a record: ``begin`` in ticks, the other times in cycles."""
+    row[R_EDGE], row[R_UP], row[R_BEGIN], row[R_LEFT] = k, 0, begin, left
+    row[R_DONE], row[R_TILE], row[R_TURNED] = done, tile, turned
+    for j in range(len(index)):
+        row[RECORD + j] = index[j]

@@ -9,15 +9,30 @@ import numpy as np
 from numba import njit
 
 from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.legality import tile_sizes
 from arraysmith.arch.problem import TENSORS, Problem
-from arraysmith.sim.cycle.border import ROWS, BorderRequests, listed, runs
-from arraysmith.sim.cycle.boxes import Int, place
+from arraysmith.sim.cycle.border import BorderRequests
+from arraysmith.sim.cycle.boxes import Int, padded
+from arraysmith.sim.cycle.listing import ROWS, Scratch, View, list_runs, scratch_of, view_of
 from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.nest import Flags, O
 from arraysmith.sim.cycle.offchip import Timing
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.schedule import Epoch, turns_of
-from arraysmith.sim.cycle.spatial import REC_DONE, REC_LEFT, REC_START, REC_TILE, RECORD
+from arraysmith.sim.cycle.schedule import Epoch
+from arraysmith.sim.cycle.spatial import (
+    PARENT,
+    R_AGAIN,
+    R_BEGIN,
+    R_DONE,
+    R_EDGE,
+    R_LEFT,
+    R_TILE,
+    R_TURNED,
+    R_UP,
+    RECORD,
+    RING,
+)
+from arraysmith.sim.cycle.transfers import READ, UPDATE
+from arraysmith.sim.cycle.tree import O
 from arraysmith.sim.probe import Probe
 
 
@@ -48,14 +63,44 @@ def address_map(
     return regions
 
 
-class Streams:
-    """Tells a probe what crosses the off-chip border and what moves at the shared memory.
+@dataclass(frozen=True)
+class _Side:
+    """What a probe is told of one memory when an edge's transfers pass it.
 
-    Off-chip streams: ``<offchip>/<tensor>/read`` and ``write``. Shared memory: ``write`` of an
-    operand is a fill, of results an update or partial sums that come back; ``read`` feeds the array
-    or takes results out. Its addresses are those of the frame in which a tile is kept in place (see
-    ``boxes.frame_address``), one frame per tensor after the other; which half of a ping-pong memory
-    a tile is in follows from the parity of its number and is not part of the address.
+    Attributes:
+        stream: name of the stream.
+        up: whether results on their way up are told, else what goes down.
+        parent: whether the memory is the edge's parent.
+        again: whether it is what the parent reads to add to it.
+        view: what moves.
+        less: what of it does not (the first arrivals of what is read again).
+        scratch: room to list it in.
+        base: byte address of the tensor's frame in the memory.
+        frame: int64 [AXES], the frame.
+        per_word: ticks that a word takes at the port; 0: as fast as it comes.
+    """
+
+    stream: str
+    up: bool
+    parent: bool
+    again: bool
+    view: View
+    less: View | None
+    scratch: Scratch
+    base: int
+    frame: Int
+    per_word: int
+
+
+class Streams:
+    """Tells a probe what crosses the off-chip border and what moves at the memories on the chip.
+
+    Off-chip streams: ``<offchip>/<tensor>/read`` and ``write``. Memories on the chip that there are
+    once: ``write`` of an operand is a fill, of results an update or partial sums that come back;
+    ``read`` feeds children or takes results out. Addresses are those of the frame in which a tile
+    is kept in place (see ``boxes.frame_address``), one frame per tensor after the other; which half
+    of a ping-pong memory a tile is in follows from the parity of its number and is not part of the
+    address.
     """
 
     def __init__(
@@ -70,34 +115,85 @@ class Streams:
         self._border = border
         self._probe = probe
         self._parameters = parameters
-        nest = machine.nest
-        self._shared_base = [0, 0, 0]
-        base = 0
-        for t in range(3):
-            if machine.chain.in_shared[t]:
-                self._shared_base[t] = base
-                base += -(-prod(nest.shared_reach[t].tolist()) * problem.tensors[t].word_bits // 8)
+        tree = machine.tree
+        levels = tree.architecture.levels
+        self._frames: dict[tuple[int, int], Int] = {}
+        self._bases: dict[tuple[int, int], int] = {}
+        self._told: set[int] = set()
+        for level in range(1, len(levels)):
+            kept = [t for t in range(3) if level in tree.keepers[t]]
+            name = levels[level].name
+            if not kept or tree.architecture.instances(name) > 1 or not probe.wants(name):
+                continue
+            self._told.add(level)
+            sizes = tile_sizes(tree.architecture, problem, tree.mapping, level)
+            base = 0
+            for t in kept:
+                tensor = problem.tensors[t]
+                reach = [axis.reach(sizes) for axis in tensor.axes]
+                self._frames[level, t], self._bases[level, t] = padded(reach, 1), base
+                base += -(-prod(reach) * tensor.word_bits // 8)
+        self._sides = [self._sides_of(k) for k in range(len(machine.inner))]
+        width = RECORD + len(tree.time)
+        rows = 4 * max(1, len(machine.inner)) * (RING + 2) + parameters.chunk_records
+        self.room = np.empty((rows, width), np.int64)
+
+    def _sides_of(self, k: int) -> list[_Side]:
+        """Return what to tell of an edge on the chip."""
+        machine, tree = self._machine, self._machine.tree
+        edge = tree.edges[machine.inner[k]]
+        t = edge.tensor
+        found: list[_Side] = []
+        per_word = machine.clocks()[7][2][machine.edges[k, PARENT]]
+
+        def tell(level: int, way: str, view: View, port: int, less: View | None = None,
+                 *, up: bool) -> None:  # fmt: skip
+            parent = level == edge.parent
+            name = f"{tree.architecture.levels[level].name}/{TENSORS[t]}/{way}"
+            place = level, t
+            found.append(
+                _Side(
+                    name,
+                    up,
+                    parent,
+                    less is not None,
+                    view,
+                    less,
+                    scratch_of(view),
+                    self._bases[place],
+                    self._frames[place],
+                    int(per_word[port]) if parent else 0,
+                )
+            )
+
+        if edge.parent in self._told:
+            tell(edge.parent, "read", view_of(tree, edge, tiles=t == O), READ, up=False)
+            if t == O:
+                arriving = view_of(tree, edge, up=True)
+                tiles = view_of(tree, edge, tiles=True)
+                tell(edge.parent, "read", arriving, READ, tiles, up=True)
+                tell(edge.parent, "write", arriving, UPDATE, up=True)
+        if edge.child in self._told:
+            tell(edge.child, "write", view_of(tree, edge, tiles=t == O), READ, up=False)
+            if t == O:
+                tell(edge.child, "read", view_of(tree, edge, tiles=True), READ, up=True)
+        return found
 
     def tell_border(self, tensor: int, epoch: Epoch, timing: Timing, *, outward: bool) -> None:
-        """Tell the shared memory's side of a border transfer."""
-        machine = self._machine
-        if not machine.chain.in_shared[tensor]:
+        """Tell the near side of a border transfer."""
+        tree = self._machine.tree
+        level = tree.edges[self._machine.borders[tensor]].child
+        if level not in self._told:
             return
-        assert machine.shared is not None
-        if not self._probe.wants(machine.shared.memory.name):
-            return
-        nest, border = machine.nest, self._border.borders[tensor]
-        now, old, keeps = self._border.tiles(tensor, epoch)
-        extent, reach = nest.extent[tensor], border.reach
-        table = listed(now, old, keeps, reach, extent, *border.groups, reach, ROWS)
-        bursts = self._border.in_bytes(
-            tensor, self._shared_base[tensor], table, np.cumsum(table[:, 1])
-        )
+        place = level, tensor
+        table = self._border.runs(tensor, epoch, self._frames[place], ROWS, outward=outward)
+        bursts = self._border.in_bytes(tensor, self._bases[place], table, np.cumsum(table[:, 1]))
         request, response = timing.spread(bursts.words, delayed=False)
         if not outward:
             request, response = request + timing.latency, response + timing.latency
         self._probe.requests(
-            f"{machine.shared.memory.name}/{TENSORS[tensor]}/{'read' if outward else 'write'}",
+            f"{tree.architecture.levels[level].name}/{TENSORS[tensor]}/"
+            f"{'read' if outward else 'write'}",
             request,
             response,
             bursts.address,
@@ -106,130 +202,92 @@ class Streams:
             np.zeros(len(request), np.uint16),
         )
 
-    def new_records(self) -> Int:
-        """Return room for what the kernel tells of the transfers of one phase."""
-        return np.empty((self._machine.nest.steps_per_phase, 4, RECORD), np.int64)
+    def tell_inner(self, records: Int) -> None:
+        """Tell what the kernel did: the records that ``spatial.run_phase`` wrote."""
+        for k, sides in enumerate(self._sides):
+            for side in sides:
+                chosen = records[(records[:, R_EDGE] == k) & (records[:, R_UP] == side.up)]
+                tensor = self._machine.tree.edges[self._machine.inner[k]].tensor
+                self._tell_side(side, tensor, chosen)
 
-    def tell_array(self, phase: int, before: Int, known: Flags, records: Int) -> None:
-        """Tell the array side of one phase.
-
-        Args:
-            phase: its number.
-            before: int64 [3, AXES], tiles of the step before its first.
-            known: bool [3], whether there was one.
-            records: what ``spatial.run_phase`` wrote.
-        """
-        machine, nest = self._machine, self._machine.nest
-        if machine.shared is None or not self._probe.wants(machine.shared.memory.name):
-            return
-        index = turns_of(phase, nest.counts, nest.phase_loops)
-        again = machine.senders // nest.result_tiles - 1
-        for t, column, copies, direction in (
-            (0, 0, int(nest.copies[0]), "read"),
-            (1, 1, int(nest.copies[1]), "read"),
-            (2, 2, 1, "read"),
-            (2, 3, again, "read"),
-            (2, 3, again + 1, "write"),
-        ):
-            if not machine.chain.in_shared[t] or copies == 0:
+    def _tell_side(self, side: _Side, tensor: int, records: Int) -> None:
+        """Tell one memory's part of the transfers of an edge."""
+        start, room = 0, self._parameters.chunk_records
+        while start < len(records):
+            table, stamps = np.empty((room, 2), np.int64), np.empty((room, 3), np.int64)
+            less = side.less if side.less is not None else side.view
+            following, count = _requests(
+                start, records, side.view, less, side.again, side.parent, side.frame,
+                side.scratch, side.per_word, self._machine.ticks, table, stamps,
+            )  # fmt: skip
+            if following == start:
+                room *= 2  # one transfer alone asks for more
                 continue
-            step, room = 0, self._parameters.chunk_records
-            while step < len(records):
-                table, stamps = np.empty((room, 2), np.int64), np.empty((room, 3), np.int64)
-                next_step, count = _array_requests(
-                    step, column, index, before[t], bool(known[t]), t == O,
-                    (nest.phase_loops, nest.step_loops), nest.counts,
-                    (nest.child_stride[t], nest.child_reach[t], nest.extent[t], nest.offset[t]),
-                    (nest.shifts[t], nest.shift_sizes[t], copies), bool(nest.retains[t]),
-                    nest.shared_reach[t], records, table, stamps,
-                )  # fmt: skip
-                if next_step == step:
-                    room *= 2  # one step alone asks for more
-                    continue
-                step = next_step
-                if count == 0:
-                    continue
-                bursts = self._border.in_bytes(
-                    t, self._shared_base[t], table[:count], np.empty(0, np.int64)
-                )
-                self._probe.requests(
-                    f"{machine.shared.memory.name}/{TENSORS[t]}/{direction}",
-                    stamps[:count, 0].copy(),
-                    stamps[:count, 1].copy(),
-                    bursts.address,
-                    bursts.size,
-                    stamps[:count, 2].astype(np.uint32),
-                    np.zeros(count, np.uint16),
-                )
+            start = following
+            if count == 0:
+                continue
+            bursts = self._border.in_bytes(tensor, side.base, table[:count], np.empty(0, np.int64))
+            self._probe.requests(
+                side.stream,
+                stamps[:count, 0].copy(),
+                stamps[:count, 1].copy(),
+                bursts.address,
+                bursts.size,
+                stamps[:count, 2].astype(np.uint32),
+                np.zeros(count, np.uint16),
+            )
 
 
 @njit(cache=True, nogil=True)
-def _array_requests(
-    step: int,
-    column: int,
-    index: Int,
-    before: Int,
-    known: bool,
-    results: bool,
-    loops: tuple[int, int],
-    counts: Int,
-    geometry: tuple[Int, Int, Int, Int],
-    groups: tuple[Int, Int, int],
-    retains: bool,
-    frame: Int,
+def _requests(
+    start: int,
     records: Int,
+    view: View,
+    less: View,
+    again: bool,
+    parent: bool,
+    frame: Int,
+    scratch: Scratch,
+    per_word: int,
+    ticks: int,
     table: Int,
     stamps: Int,
 ) -> tuple[int, int]:
-    """List the requests of one column of the records from ``step`` on, as far as there is room.
+    """List the requests of the records from ``start`` on, as far as there is room.
 
-    Writes ``table`` (first address, words) and ``stamps`` (request, response, tile).
+    Writes ``table`` (first address, words) and ``stamps`` (request, response, tile). At the parent,
+    words are asked for as fast as its port goes; they move on at the pace of the whole transfer.
 
     Returns:
-        (first step that is not listed, requests listed).
+        (first record that is not listed, requests listed).
     """
-    first, last = loops
-    stride, reach, extent, offset = geometry
-    shifts, sizes, copies = groups
     count = 0
-    nothing = np.empty((0, 2), np.int64)
-    while step < len(records):
-        record = records[step, column]
-        if record[REC_TILE] >= 0:
-            here = index.copy()
-            _set_step(here, step, counts, first, last)
-            now = place(stride, offset, here, last)
-            old = before
-            if step > 0:
-                _set_step(here, step - 1, counts, first, last)
-                old = place(stride, offset, here, last)
-            keeps = retains and not results and (known or step > 0)
-            more = runs(now, old, keeps, reach, extent, shifts, sizes, copies, frame, ROWS, nothing)
-            if count + more > len(table):
-                return step, count
-            mine = table[count : count + more]
-            runs(now, old, keeps, reach, extent, shifts, sizes, copies, frame, ROWS, mine)
-            total = mine[:, 1].sum()
-            busy = record[REC_LEFT] - record[REC_START]
-            moved = 0
-            for i in range(more):
-                stamps[count, 0] = record[REC_START] + moved * busy // total
-                moved += mine[i, 1]
-                stamps[count, 1] = (
-                    record[REC_START]
-                    - (-(moved * busy) // total)
-                    + record[REC_DONE]
-                    - record[REC_LEFT]
-                )
-                stamps[count, 2] = record[REC_TILE]
-                count += 1
-        step += 1
-    return step, count
-
-
-@njit(cache=True, nogil=True)
-def _set_step(index: Int, step: int, counts: Int, first: int, last: int) -> None:
-    """Write the turns of loops ``first`` to ``last`` in step ``step`` of a phase."""
-    for j in range(last - 1, first - 1, -1):
-        index[j] = step % counts[j]
-        step //= counts[j]
+    while start < len(records):
+        record = records[start]
+        index, turned = record[RECORD:], record[R_TURNED]
+        more = list_runs(
+            view, index, turned, frame, ROWS, scratch, table[count:], len(table) - count
+        )
+        if count + more > len(table):
+            return start, count
+        begin = record[R_AGAIN] if again else record[R_BEGIN]
+        if again:
+            # Of words that arrive more than once, all but the first are read; firsts come first.
+            first = list_runs(less, index, turned, frame, ROWS, scratch, table[count:], 0)
+            for i in range(first, more):
+                table[count + i - first] = table[count + i]
+            more -= first
+        total = table[count : count + more, 1].sum()
+        from_cycle = begin // ticks
+        busy, delay, moved = record[R_LEFT] - from_cycle, record[R_DONE] - record[R_LEFT], 0
+        for _ in range(more):
+            if parent:
+                stamps[count, 0] = (begin + moved * per_word) // ticks
+            else:
+                stamps[count, 0] = from_cycle + moved * busy // total + delay
+            moved += table[count, 1]
+            stamps[count, 1] = from_cycle - (-(moved * busy) // total) + delay
+            stamps[count, 2] = record[R_TILE]
+            count += 1
+        start += 1
+    return start, count

@@ -34,6 +34,14 @@ class UnsupportedDesignError(ArraysmithError):
     """A design that the simulator has no machine for."""
 
 
+def require_buses(architecture: Architecture) -> Architecture:
+    """Return the design, or raise ``UnsupportedDesignError`` if a network is no ``XyBus``."""
+    for fanout in architecture.fanouts:
+        if not isinstance(fanout.network, XyBus):
+            raise UnsupportedDesignError(f"{fanout.name}: its network must be X and Y buses")
+    return architecture
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """One tensor between two neighbouring memories that keep it.
@@ -47,9 +55,9 @@ class Edge:
         at_macs: whether the child is the MACs, which keep nothing.
         above: loops in time above the child; they are the first ones.
         depth: of these, loops down to the innermost that moves the tile; all at the MACs.
-        again: loops in time a later turn of which comes back to result tiles of before, each with the
-            memory above that held them in between: 0 the parent, 1 the next one above that keeps
-            the results, and so on.
+        again: loops in time a later turn of which comes back to result tiles of before, each with
+            the memory above that held them in between: 0 the parent, 1 the next one above that
+            keeps the results, and so on.
     """
 
     tensor: int
@@ -99,9 +107,7 @@ class Tree:
         Raises:
             UnsupportedDesignError: a network that is no ``XyBus``.
         """
-        for fanout in architecture.fanouts:
-            if not isinstance(fanout.network, XyBus):
-                raise UnsupportedDesignError(f"{fanout.name}: its network must be X and Y buses")
+        require_buses(architecture)
         placed = [x for x in placed_loops(architecture, problem.size, mapping) if x.count > 1]
         time = tuple(x for x in placed if x.axis == "t")
         space = tuple(x for x in placed if x.axis != "t")

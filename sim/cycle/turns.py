@@ -61,7 +61,7 @@ def find_places(
             time when the instance took part; digits of family and of lone transfers; whether all
             other digits are zero; what recognises equal tiles.
     """
-    total = many_places(rows, child)
+    total: int = many_places(rows, child)
     for c in range(total):
         out[c] = 0
         out[c, EXTENT] = out[c, OLD_EXTENT] = size
@@ -243,7 +243,8 @@ def best_pairs(pairs: Int, count: int) -> int:
         if not known:
             pairs[kept, 0], pairs[kept, 1] = pairs[i, 0], pairs[i, 1]
             kept += 1
-    return _keep_best(pairs, kept)
+    left: int = _keep_best(pairs, kept)
+    return left
 
 
 @njit(cache=True, nogil=True)
@@ -291,10 +292,13 @@ def _rounds(rows: Int, k: int, extent: int) -> int:
         return 1
     tile = rows[k, TILE]
     if not rows[k, IN_TIME]:
-        return _rounds(rows, k + 1, min(tile, extent))
+        found: int = _rounds(rows, k + 1, min(tile, extent))
+        return found
     turns = -(-extent // tile)
-    last = _rounds(rows, k + 1, extent - (turns - 1) * tile)
-    return last if turns == 1 else (turns - 1) * _rounds(rows, k + 1, tile) + last
+    last: int = _rounds(rows, k + 1, extent - (turns - 1) * tile)
+    if turns > 1:
+        last += (turns - 1) * _rounds(rows, k + 1, tile)
+    return last
 
 
 @njit(cache=True, nogil=True)

@@ -19,7 +19,7 @@ from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.scoring import Machine
 from arraysmith.sim.analytical.visits import transfers_of
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.nest import UnsupportedDesignError
+from arraysmith.sim.cycle.tree import UnsupportedDesignError
 from arraysmith.sim.explain import explain
 from arraysmith.sim.report import EDGES, FILL, READ, Report, total
 

@@ -1,0 +1,261 @@
+"""Which words a turn moves over an edge, one by one: boxes, and runs of addresses. Compiled.
+
+The same places and groups that ``amounts`` adds up, so that what is listed is what was counted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from arraysmith.sim.cycle.amounts import factors_of, modes_of
+from arraysmith.sim.cycle.boxes import AXES, Int, frame_address, next_row
+from arraysmith.sim.cycle.tree import Edge, O, Tree
+from arraysmith.sim.cycle.turns import (
+    EXTENT,
+    G_HIGH,
+    G_LOW,
+    G_OLD_HIGH,
+    G_OLD_LOW,
+    KEYS,
+    OLD_EXTENT,
+    count_taking_part,
+    find_places,
+    group_axis,
+    many_places,
+)
+
+View = tuple[Int, Int, Int, Int, Int, Int, int, Int, int]
+"""Loops, how many per dim, sizes (see ``Tree``); int64 [AXES, 5], per axis its dims (-1: none),
+their coefficients and its first index; int64 [AXES], words stored; int64 [n], dims in space that
+do not move the tensor; level of the child; modes (see ``turns``); ``NEW``, ``WHOLE`` or ``ALL``."""
+
+NEW, WHOLE, ALL = range(3)
+"""What moves: new words of a tile; the tile if it is another one; the tile in any case."""
+
+ROWS = 1 << 62, 1
+"""Limit of runs that only rows end: see ``list_runs``."""
+
+
+def view_of(tree: Tree, edge: Edge, *, up: bool = False, tiles: bool = False) -> View:
+    """Return what lists the transfers of an edge between its parent and its first fan-out.
+
+    Args:
+        tree: the mapped problem.
+        edge: one of its edges.
+        up: results on their way up.
+        tiles: each different result tile once.
+    """
+    split = edge.fanouts[0] if edge.fanouts else edge.child
+    modes = modes_of(tree, edge, split, up=up, tiles=tiles)
+    axes = np.full((AXES, 5), -1, np.int64)
+    axes[:, 2:] = 0
+    extent = np.ones(AXES, np.int64)
+    factors = factors_of(tree, edge)
+    mine = [x for x in factors if x.extent]
+    for a, factor in enumerate(mine, AXES - len(mine)):
+        for k, (dim, by) in enumerate(zip(factor.dims, factor.by, strict=True)):
+            axes[a, k], axes[a, 2 + k] = dim, by
+        axes[a, 4], extent[a] = factor.offset, factor.extent
+    others = np.array([x.dims[0] for x in factors if not x.extent], np.int64)
+    kind = WHOLE if edge.tensor == O else NEW
+    return (
+        tree.loops, tree.many, tree.size, axes, extent, others, edge.child, modes,
+        ALL if edge.at_macs else kind,
+    )  # fmt: skip
+
+
+Scratch = tuple[Int, Int, Int]
+"""Room that listing works in: groups of every axis, places of one dim, places of another."""
+
+
+def scratch_of(view: View) -> Scratch:
+    """Return room for a view."""
+    loops, many, child = view[0], view[1], view[6]
+    keys = KEYS + 2 * max(1, int(view[7][:, 1].max()) + 1)
+    most = [many_places(loops[d, : many[d]], child) for d in range(len(many))]
+    pairs = [
+        most[one] * (most[other] if other >= 0 else 1)
+        for one, other in view[3][:, :2].tolist()
+        if one >= 0
+    ]
+    groups = np.zeros((AXES, max(pairs), keys), np.int64)
+    places = np.zeros((2, max(most), keys), np.int64)
+    return groups, places[0], places[1]
+
+
+@njit(cache=True, nogil=True)
+def find_groups(view: View, index: Int, turned: int, scratch: Scratch, many: Int) -> int:
+    """Write the groups of every axis and how many; return how often each product of them moves."""
+    loops, loops_of, size, axes, extent, others, child, modes, _ = view
+    groups, first, second = scratch
+    for a in range(AXES):
+        one, other = axes[a, 0], axes[a, 1]
+        if one < 0:
+            groups[a, 0] = 0
+            groups[a, 0, G_HIGH] = groups[a, 0, G_OLD_HIGH] = 1
+            many[a] = 1
+            continue
+        count = find_places(
+            loops[one, : loops_of[one]], size[one], child, index, turned, modes, axes[a, 2], first
+        )
+        second[0] = 0
+        second[0, EXTENT] = second[0, OLD_EXTENT] = 1
+        beside = 1
+        if other >= 0:
+            beside = find_places(
+                loops[other, : loops_of[other]], size[other], child, index, turned, modes,
+                axes[a, 3], second,
+            )  # fmt: skip
+        many[a] = group_axis(
+            first, count, second, beside, axes[a, 2:4], axes[a, 4], extent[a], groups[a]
+        )
+    copies = 1
+    for d in others:
+        count = find_places(loops[d, : loops_of[d]], size[d], child, index, turned, modes, 1, first)
+        copies *= count_taking_part(first, count)[0]
+    return copies
+
+
+@njit(cache=True, nogil=True)
+def cut_boxes(box: Int, old: Int, boxes: Int) -> int:
+    """Write the boxes whose union is what ``box`` has and ``old`` has not; return how many.
+
+    Cut axis by axis: what lies outside of ``old`` along an axis and inside along those before it.
+
+    Args:
+        box: int64 [AXES, 2], low and high.
+        old: int64 [AXES, 2].
+        boxes: int64 [2 AXES, AXES, 2], written.
+    """
+    count = 0
+    for k in range(AXES):
+        for side in range(2):
+            empty = False
+            for a in range(AXES):
+                low, high = box[a, 0], box[a, 1]
+                if a < k:
+                    low, high = max(low, old[a, 0]), min(high, old[a, 1])
+                elif a == k and side == 0:
+                    high = min(high, old[a, 0])
+                elif a == k:
+                    low = max(low, old[a, 1], old[a, 0])
+                empty = empty or low >= high
+                boxes[count, a, 0], boxes[count, a, 1] = low, high
+            if not empty:
+                count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def moved_boxes(
+    kind: int, keeps: bool, groups: Int, chosen: Int, box: Int, old: Int, boxes: Int
+) -> int:
+    """Write the boxes of one product of groups that move; return how many.
+
+    Args:
+        kind: see ``View``.
+        keeps: whether anything is kept from before.
+        groups: see ``find_groups``.
+        chosen: int64 [AXES], group along each axis.
+        box: int64 [AXES, 2], written: the tile.
+        old: int64 [AXES, 2], written: what was there.
+        boxes: see ``cut_boxes``.
+    """
+    same, empty, nothing = True, False, False
+    for a in range(AXES):
+        group = groups[a, chosen[a]]
+        box[a, 0], box[a, 1] = group[G_LOW], group[G_HIGH]
+        old[a, 0], old[a, 1] = group[G_OLD_LOW], group[G_OLD_HIGH]
+        same = same and box[a, 0] == old[a, 0] and box[a, 1] == old[a, 1]
+        empty = empty or box[a, 0] >= box[a, 1]
+        nothing = nothing or max(box[a, 0], old[a, 0]) >= min(box[a, 1], old[a, 1])
+    if empty or (kind == WHOLE and keeps and same):
+        return 0
+    if kind != NEW or not keeps or nothing:
+        boxes[0] = box
+        return 1
+    count: int = cut_boxes(box, old, boxes)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def list_runs(
+    view: View,
+    index: Int,
+    turned: int,
+    frame: Int,
+    limit: tuple[int, int],
+    scratch: Scratch,
+    out: Int,
+    room: int,
+) -> int:
+    """List the runs of consecutive addresses of what a turn moves.
+
+    Args:
+        view: what moves.
+        index: int64 [loops in time], turns.
+        turned: the loop that has turned, -1 for the first turn of all.
+        frame: int64 [AXES], lengths of the frame that addresses are taken in.
+        limit: most bits of a run, those before it in its first byte included, and bits of a word; a
+            run has a word at least, and rows end runs, too.
+        scratch: see ``Scratch``.
+        out: int64 [n, 2], written with (first address, words) as far as there is room.
+        room: rows of ``out`` that may be written.
+
+    Returns:
+        Number of runs.
+    """
+    many = np.empty(AXES, np.int64)
+    often = find_groups(view, index, turned, scratch, many)
+    groups = scratch[0]
+    box, old = np.empty((AXES, 2), np.int64), np.empty((AXES, 2), np.int64)
+    boxes = np.empty((2 * AXES, AXES, 2), np.int64)
+    row = np.empty(AXES, np.int64)
+    last = AXES - 1
+    count = 0
+    for a in range(AXES):
+        if many[a] == 0:
+            return 0
+    for _ in range(often):
+        chosen = np.zeros(AXES, np.int64)
+        while True:
+            for b in range(moved_boxes(view[8], turned >= 0, groups, chosen, box, old, boxes)):
+                part = boxes[b]
+                row[:] = part[:, 0]
+                while True:
+                    position, end = part[last, 0], part[last, 1]
+                    while position < end:
+                        row[last] = position
+                        first = frame_address(row, frame)
+                        most = max(1, (limit[0] - first * limit[1] % 8) // limit[1])
+                        length = min(end - position, frame[last] - position % frame[last], most)
+                        if count < room:
+                            out[count, 0], out[count, 1] = first, length
+                        count += 1
+                        position += length
+                    row[last] = part[last, 0]
+                    if not next_row(row, part):
+                        break
+            a = last
+            while a >= 0:
+                chosen[a] += 1
+                if chosen[a] < many[a]:
+                    break
+                chosen[a] = 0
+                a -= 1
+            if a < 0:
+                break
+    return count
+
+
+def listed(
+    view: View, index: Int, turned: int, frame: Int, limit: tuple[int, int], scratch: Scratch
+) -> Int:
+    """Return int64 [n, 2] of ``list_runs``."""
+    out = np.empty((0, 2), np.int64)
+    while True:
+        many = list_runs(view, index, turned, frame, limit, scratch, out, len(out))
+        if many <= len(out):
+            return out
+        out = np.empty((many, 2), np.int64)
