@@ -260,7 +260,8 @@ def _write_page(path: Path, figures: Mapping[str, go.Figure]) -> None:
     for i, (heading, drawn_figure) in enumerate(figures.items()):
         drawn_figure.update_yaxes(title_text="us of CPU time a mapping", rangemode="tozero")
         # Beside the lines, in their order: over them it runs into the tools of the figure.
-        drawn_figure.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1})
+        beside = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
+        drawn_figure.update_layout(legend=beside)
         html = drawn_figure.to_html(
             full_html=False, include_plotlyjs=i == 0, config={"displaylogo": False}
         )
