@@ -44,6 +44,7 @@ from arraysmith.sim.noc.state import (
     QUEUE_END,
     QUEUED,
     REDUCTION,
+    T_PORT,
     UNICAST,
     Int,
     fresh_state,
@@ -144,6 +145,12 @@ class Network:
     def flits_inside(self) -> int:
         """Flits between the terminals, those on links with them."""
         return int(self._state.now[FLITS_IN])
+
+    @property
+    def flits_delivered(self) -> int:
+        """Flits that terminals have received so far."""
+        ports = self._state.ends[:, T_PORT]
+        return int(self._state.gates[ports, LOADS:].sum())
 
     @property
     def idle(self) -> bool:
