@@ -36,6 +36,29 @@ if TYPE_CHECKING:
 SETTINGS = ("default", "timeloop", "maestro")
 """Rule sets of the analytical model; ``maestro`` takes its mappings as that tool's directives."""
 
+
+if TYPE_CHECKING:
+    Choice = click.Choice[str]
+else:
+    Choice = click.Choice  # takes no type before click 8.2
+
+
+class Setting(Choice):
+    """A name in ``SETTINGS``; says where the rules of ZigZag are."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        if value == "zigzag":
+            self.fail(
+                "ZigZag's rules cut the loops of every operand by itself and take machines in that "
+                "tool's terms: arraysmith validate zigzag counts by them, and says beside each "
+                "number why ours differs",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
 MAPPER_GROUP = "arraysmith.mappers"
 """Entry points to functions that find a mapping; ``default`` is taken."""
 
@@ -71,7 +94,7 @@ def mapped_workload(command: Callable[..., None]) -> Callable[..., None]:
 @mapped_workload
 @click.option(
     "--setting",
-    type=click.Choice(SETTINGS),
+    type=Setting(SETTINGS),
     default="default",
     show_default=True,
     help="Rules to count by.",

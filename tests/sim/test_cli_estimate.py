@@ -157,3 +157,9 @@ def test_ragged_tiles_are_estimated_and_refused_by_the_rules_of_timeloop(tmp_pat
     assert run([*estimate, "--setting", "timeloop"]) == 2
     told = "dram.P: tile 50: division: must divide the tile around it, 224"
     assert told in capsys.readouterr().err
+
+
+def test_estimate_says_where_the_rules_of_zigzag_are(capsys):
+    arguments = ["eyeriss", "vgg16:conv1_1", "--dataflow", "rs", "--setting", "zigzag"]
+    assert run(["estimate", *arguments]) == 2
+    assert "arraysmith validate zigzag" in capsys.readouterr().err
