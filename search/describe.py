@@ -17,6 +17,8 @@ from arraysmith.traces.page import (
     Convergence,
     Design,
     DesignRow,
+    Front,
+    FrontPoint,
     LayerRow,
     Pair,
     PeUse,
@@ -99,13 +101,18 @@ def design_rows(result: SearchResult) -> tuple[DesignRow, ...]:
     ]
     rivals = [
         DesignRow.of(rival.label, scored.total, "with its stated mapping, our model")
-        for rival, (scored, _) in zip(run.rivals, result.rivals, strict=True)
+        for rival, (scored, _) in zip(run.stated_rivals, result.rivals, strict=True)
+    ]
+    estimated = [
+        DesignRow.of(label, scored.total, "its best mapping, our model")
+        for label, scored in result.estimated
     ]
     best = result.winner
     return (
         *printed,
         *rows,
         *rivals,
+        *estimated,
         DesignRow.of(
             "best found", best.analytical.total, hardware_text(best.analytical.design.architecture)
         ),
@@ -116,7 +123,7 @@ def design_rows(result: SearchResult) -> tuple[DesignRow, ...]:
         ),
         *(
             DesignRow.of(f"{rival.label}, simulated", cycle.total, "cycle by cycle")
-            for rival, (_, cycle) in zip(run.rivals, result.rivals, strict=True)
+            for rival, (_, cycle) in zip(run.stated_rivals, result.rivals, strict=True)
         ),
         DesignRow.of("best found, simulated", best.cycle.total, "cycle by cycle"),
     )
@@ -160,7 +167,9 @@ def page_of(
     original, remapped = result.baselines.original, result.baselines.remapped
     label = baseline_label(result)
     designs = [(label, original), (f"{label}, best mapping", remapped)]
-    designs += [(x.label, scored) for x, (scored, _) in zip(run.rivals, result.rivals, strict=True)]
+    designs += [
+        (x.label, scored) for x, (scored, _) in zip(run.stated_rivals, result.rivals, strict=True)
+    ]
     designs.append(("best found", best.analytical))
     if designs[1][1] == original:
         del designs[1]
@@ -178,6 +187,8 @@ def page_of(
         comparison=Comparison(original.total, remapped.total, best.analytical.total),
         hardware=hardware_table(same_chain),
         convergence=_convergence(result),
+        front=_front(result) if result.front else None,
+        sensitivity=result.sensitivity,
         designs=tuple(Design(name, scored.total) for name, scored in designs),
         pe_use=tuple(
             network_pe_use(name, scored, run.layers) for name, scored in (designs[0], designs[-1])
@@ -225,9 +236,10 @@ def layer_index(result: SearchResult) -> tuple[int, ...]:
 
 def _layer_rows(result: SearchResult) -> tuple[LayerRow, ...]:
     best: tuple[Report, ...] = result.winner.analytical.layers
+    cycle: tuple[Report, ...] = result.winner.cycle.layers
     before = result.baselines.original.layers
     return tuple(
-        LayerRow(layer.name, layer.repeat, best[i], before[i])
+        LayerRow(layer.name, layer.repeat, best[i], before[i], cycle[i])
         for layer, i in zip(result.run.network.layers, layer_index(result), strict=True)
     )
 
@@ -256,4 +268,20 @@ def _convergence(result: SearchResult) -> Convergence:
         tuple(x.batch_best for x in shown),
         tuple(x.batch_median for x in shown),
         f"{result.run.objective.name}, {result.run.objective.unit}",
+        tuple(
+            tuple(x.best for x in generations if x.batch_best != float("inf"))
+            for _, generations in result.repeats[1:]
+        ),
+    )
+
+
+def _front(result: SearchResult) -> Front:
+    space = result.run.space
+    points = sorted(result.front, key=lambda x: (x.losses, x.genome))
+    return Front(
+        tuple(f"{x.name}, {x.unit}" for x in result.run.front),
+        tuple(
+            FrontPoint(f"#{number}", x.losses, hardware_text(space.architecture(x.genome)))
+            for number, x in enumerate(points, start=1)
+        ),
     )

@@ -9,6 +9,7 @@ from arraysmith.search.evaluate import Scored
 from arraysmith.search.ledger import Evaluation
 from arraysmith.search.run import Run
 from arraysmith.search.space import Genome
+from arraysmith.traces.page import Sensitivity
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ class SearchResult:
         run: what was searched.
         baselines: the template by the closed forms.
         baselines_cycle: the same, simulated.
-        rivals: of ``run.rivals``: (by the closed forms, simulated).
+        rivals: of ``run.stated_rivals``: (by the closed forms, simulated).
+        estimated: (label, by the closed forms) of the rivals that name a dataflow, with their best
+            mappings. They are not simulated: where nothing is reused that takes hours.
         top: best designs, best simulated loss first; the first is the winner.
         generations: convergence of the first search.
         repeats: (number of the seed, convergence) of every search, the first included.
@@ -79,6 +82,8 @@ class SearchResult:
     front: tuple[Evaluation, ...] = ()
     corner: tuple[float, ...] = ()
     scored: int = 0
+    estimated: tuple[tuple[str, Scored], ...] = ()
+    sensitivity: tuple[Sensitivity, ...] = ()
 
     @property
     def winner(self) -> Ranked:

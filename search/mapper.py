@@ -9,33 +9,29 @@ never mapper noise.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
 from arraysmith.arch.mapping import Mapping, from_factors
 from arraysmith.arch.problem import DIMS, Problem
+from arraysmith.search.best_row import best_row
 from arraysmith.search.domination import undominated
 from arraysmith.search.mapping_space import MappingSpace, Meshes, Points
 from arraysmith.sim.analytical.counting import count
 from arraysmith.sim.analytical.encoding import AXIS_CODES, COLUMN, Int, ProblemArrays
-from arraysmith.sim.analytical.scoring import (
-    Entries,
-    Float,
-    Machine,
-    chain_of,
-    cycles_of,
-    energy_of,
-    fits,
-    network_of,
-)
+from arraysmith.sim.analytical.scoring import Entries, Machine, chain_of
 
 OBJECTIVES = ("edp", "energy", "latency")
 """What ``best`` minimises; ties go to the other one of cycles and energy, then to the first row."""
+
+
+KEPT_POINTS = 256
+"""Points of a table whose neighbours are kept: some 30 KiB each."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +66,8 @@ class MappingTable:
         need: int64 [n, m], words of kept tiles per memory instance.
         extent: int64 [n, f, 2], used columns and rows of each fan-out.
         steps: int64 [n], cycles of computing.
+        around: what is one move away from a point, and the point as a mapping, of the points met
+            last: designs that are alike ask for the same ones. Changes nothing but the time.
     """
 
     space: MappingSpace
@@ -81,6 +79,9 @@ class MappingTable:
     need: Int
     extent: Int
     steps: Int
+    around: dict[bytes, tuple[MappingTable, Mapping]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -105,19 +106,37 @@ class MappingTable:
             architecture: the table's, with other numbers.
             objective: one of ``OBJECTIVES``.
         """
-        machine = Machine.of(architecture, self.setting)
+        machine = _machine(architecture, self.setting)
         row, cycles, energy, scored = _best(self, machine, objective)
         if row < 0:
             return None
         point = self.points.take(slice(row, row + 1))
         while True:
-            around = _counted(self.space, self.space.neighbours(point), self.setting)
+            around, mapping = self._around(point)
             row, near_cycles, near_energy, more = _best(around, machine, objective)
             scored += more
             if row < 0 or not _better(objective, (near_cycles, near_energy), (cycles, energy)):
-                return Candidate(mapping_of(self.space, point), cycles, energy, scored)
+                return Candidate(mapping, cycles, energy, scored)
             point = around.points.take(slice(row, row + 1))
             cycles, energy = near_cycles, near_energy
+
+    def _around(self, point: Points) -> tuple[MappingTable, Mapping]:
+        """Return what is one move away from a point, counted, and the point as a mapping."""
+        key = point.temporal.tobytes() + point.order.tobytes() + point.spatial.tobytes()
+        known = self.around.get(key)
+        if known is None:
+            near = _counted(self.space, self.space.neighbours(point), self.setting)
+            known = (near, mapping_of(self.space, point))
+            if len(self.around) >= KEPT_POINTS:  # threads may both drop: nothing else depends on it
+                self.around.pop(next(iter(self.around)), None)
+            self.around[key] = known
+        return known
+
+
+@lru_cache(maxsize=64)
+def _machine(architecture: Architecture, setting: str) -> Machine:
+    """Return the numbers of a design, which all layers are scored with."""
+    return Machine.of(architecture, setting)
 
 
 def build_table(
@@ -282,7 +301,7 @@ def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, i
 
     The row is -1 when none is legal.
     """
-    row, cycles, energy, scored = _best_row(
+    row, cycles, energy, scored = best_row(
         OBJECTIVES.index(objective),
         table.words,
         table.instances,
@@ -306,79 +325,3 @@ def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, i
         (*machine.wires, table.space.problem.macs),
     )
     return int(row), int(cycles), float(energy), int(scored)
-
-
-@njit(cache=True, nogil=True)
-def _best_row(
-    objective: int,
-    words: Int,
-    instances: Int,
-    need: Int,
-    extent: Int,
-    steps: Int,
-    entry_memory: Int,
-    entry_direction: Int,
-    entry_span: Int,
-    capacity: Int,
-    width: Int,
-    price: Float,
-    bandwidth: Int,
-    ports: Int,
-    doubled: Int,
-    by_side: bool,
-    bus: Int,
-    mesh: Int,
-    mac_pj: float,
-    leakage_pj: float,
-    wires: tuple[Int, Float, int],
-) -> tuple[int, int, float, int]:
-    """Return (row, cycles, picojoules) of the best legal row, row -1 when none; rows scored."""
-    scored = 0
-    best, best_cycles, best_energy, best_loss, best_tie = -1, 0, 0.0, np.inf, np.inf
-    offchip = np.searchsorted(entry_memory, 1)  # entries are in the order of memories
-    for row in range(len(steps)):
-        if not fits(row, capacity, mesh, need, extent):
-            continue
-        # Bound: the steps take their time, off-chip accesses and MACs their energy.
-        least = (
-            energy_of(row, words, instances, entry_memory[:offchip], entry_direction, width, price)
-            + mac_pj
-        )
-        if objective == 0:
-            least *= steps[row]
-        elif objective == 2:
-            least = float(steps[row])
-        if least > best_loss:
-            continue
-        scored += 1
-        cycles = cycles_of(
-            row,
-            steps,
-            words,
-            instances,
-            need,
-            entry_memory,
-            entry_direction,
-            entry_span,
-            capacity,
-            bandwidth,
-            ports,
-            doubled,
-            by_side,
-            bus,
-        )
-        energy = (
-            energy_of(row, words, instances, entry_memory, entry_direction, width, price)
-            + mac_pj
-            + leakage_pj * cycles
-            + network_of(row, words, wires[0], wires[1], wires[2])
-        )
-        loss, tie = cycles * energy, energy
-        if objective == 1:
-            loss, tie = energy, float(cycles)
-        elif objective == 2:
-            loss = float(cycles)
-        if loss < best_loss or (loss == best_loss and tie < best_tie):
-            best, best_cycles, best_energy = row, cycles, energy
-            best_loss, best_tie = loss, tie
-    return best, best_cycles, best_energy, scored

@@ -1,7 +1,7 @@
-"""Scoring of genomes in other processes: a worker makes the evaluator for itself and keeps it.
+"""Scoring of genomes in other processes: a worker gets or makes the evaluator once and keeps it.
 
-What travels is the run, not its tables: they follow from it, and a worker that starts in the middle
-of a search makes them again.
+Processes of one machine read it from a file. To a cluster only the run travels: its tables follow
+from it, and a worker that starts in the middle of a search makes them again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import pickle
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -60,32 +61,49 @@ def make_evaluator(
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to make an evaluator.
+    """What a worker needs to score genomes; exactly one of content and file.
 
     Attributes:
-        content: pickled run, seed and baseline.
-        key: digest of the content.
+        key: tells jobs apart.
+        content: pickled run, seed and baseline, to make an evaluator of.
+        file: path of a pickled evaluator on this machine.
     """
 
-    content: bytes
-    key: str = field(default="")
+    key: str
+    content: bytes = b""
+    file: str = ""
 
     @classmethod
-    def of(cls, run: Run, seed: np.random.SeedSequence, baseline: Cost) -> Job:
-        """Return the job of a search."""
+    def travelling(cls, run: Run, seed: np.random.SeedSequence, baseline: Cost) -> Job:
+        """Return the job of a search for workers on other machines."""
         content = pickle.dumps((run, (seed.entropy, seed.spawn_key), baseline))
-        return cls(content, hashlib.sha256(content).hexdigest())
+        return cls(hashlib.sha256(content).hexdigest(), content=content)
+
+    @classmethod
+    def stored(cls, evaluator: Evaluator, folder: Path) -> Job:
+        """Return the job of a search for processes of this machine, as long as ``folder`` is."""
+        path = folder / "evaluator"
+        path.write_bytes(pickle.dumps(evaluator))
+        return cls(str(path), file=str(path))
+
+    def evaluator(self) -> Evaluator:
+        """Return the evaluator, made or read anew."""
+        # What this program pickled itself.
+        if self.file:
+            stored: Evaluator = pickle.loads(Path(self.file).read_bytes())  # noqa: S301
+            return stored
+        run, (entropy, spawn_key), baseline = pickle.loads(self.content)  # noqa: S301
+        seed = np.random.SeedSequence(entropy, spawn_key=spawn_key)
+        return make_evaluator(run, seed, baseline, threads=1)
 
 
 def evaluate(job: Job, genomes: Sequence[Genome]) -> list[Evaluation]:
     """Return the evaluations of genomes, in their order; runs in a worker."""
     with _LOCK:
         if job.key not in _KEPT:
-            run, (entropy, spawn_key), baseline = pickle.loads(job.content)  # noqa: S301  # our own
             _KEPT.clear()
-            seed = np.random.SeedSequence(entropy, spawn_key=spawn_key)
-            _KEPT[job.key] = make_evaluator(run, seed, baseline, threads=1)
-    evaluator = _KEPT[job.key]
+            _KEPT[job.key] = job.evaluator()
+        evaluator = _KEPT[job.key]
     return [evaluator.evaluate(genome) for genome in genomes]
 
 

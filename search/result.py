@@ -111,8 +111,16 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
                     "hardware_text": hardware_text(rival.architecture),
                     **_both(closed, cycle),
                 }
-                for rival, (closed, cycle) in zip(run.rivals, result.rivals, strict=True)
+                for rival, (closed, cycle) in zip(run.stated_rivals, result.rivals, strict=True)
             ),
+        ],
+        "estimated": [
+            {
+                "label": label,
+                "hardware_text": hardware_text(scored.design.architecture),
+                "analytical": scored.total.to_dict(),
+            }
+            for label, scored in result.estimated
         ],
         "mappings": [
             {

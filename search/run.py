@@ -143,6 +143,11 @@ class Run:
         """Layers that differ, each with the number of its runs in one inference."""
         return distinct_layers(self.network)
 
+    @property
+    def stated_rivals(self) -> tuple[Rival, ...]:
+        """Rivals with a stated mapping; the others take the best under their dataflow."""
+        return tuple(rival for rival in self.rivals if rival.mapping is not None)
+
     def dataflow_of(self, problem: Problem, choice: str | None = None) -> Dataflow:
         """Return what mappings of ``problem`` may look like.
 

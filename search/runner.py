@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ from arraysmith.search.rescore import simulate_designs
 from arraysmith.search.result import provenance_of, write_results
 from arraysmith.search.run import Run
 from arraysmith.search.run_spec import TABLE, optimiser_class
+from arraysmith.search.sensitivity import sensitivities
 from arraysmith.search.space import Genome
 from arraysmith.search.verify import TRACES, Verification, record_traces, submit_checks
 from arraysmith.sim.analytical.model import AnalyticalModel
@@ -114,17 +116,21 @@ def _search(
     evaluator = make_evaluator(run, table_seed, unknown, threads=threads, done=progress.step)
     tables = evaluator.tables
     baselines = score_baselines(run, model, tables, baseline_seed)
-    rivals = _rivals(run, model, rival_seed, threads)
+    stated = [
+        evaluate_design(model, MappedDesign(x.architecture, (x.mapping,)), run.layers)
+        for x in run.rivals
+        if x.mapping is not None
+    ]
+    estimated = _best_under_dataflows(run, model, rival_seed, threads)
     evaluator = replace(evaluator, baseline=baselines.original.total)
-    job = Job.of(run, table_seed, baselines.original.total)
     search_seeds = [search_seed, *search_seed.spawn(run.repeats - 1)]
     searches = []
     drawn = repaired = 0
     with (
-        ThreadPoolExecutor(threads) as pool,
+        TemporaryDirectory(prefix="arraysmith-") as scratch,
         _open_ledger(out / LEDGER, run, digest, progress) as ledger,
     ):
-        score = _score_with(evaluator, job, workers, pool)
+        score = _score_with(evaluator, table_seed, workers, Path(scratch))
         for seed in search_seeds:
             optimiser = _optimiser(run, seed)
             vectors = optimiser.takes_vectors(run.settings)
@@ -138,7 +144,7 @@ def _search(
         for generations, told in searches
     ]
     closed = [evaluate_design(model, design, run.layers) for _, design in best]
-    designs = [x.design for x in (baselines.original, baselines.remapped, *rivals, *closed)]
+    designs = [x.design for x in (baselines.original, baselines.remapped, *stated, *closed)]
     progress.stage("simulation", len(set(designs)) * len(run.layers), "layer")
     executor = workers.executor
     original, remapped, *cycle = simulate_designs(designs, run.layers, executor, progress.step)
@@ -151,15 +157,23 @@ def _search(
             run.objective.loss(simulated.total, original.total),
         )
         for (found, _), analytical, simulated in zip(
-            best, closed, cycle[len(rivals) :], strict=True
+            best, closed, cycle[len(stated) :], strict=True
         )
     ]
+    ranked.sort(key=lambda x: x.cycle_loss)
+    progress.stage("sensitivity", None, "design")
+
+    def loss_of(genome: Genome) -> float:
+        progress.step()
+        return evaluator.evaluate(genome).loss
+
     return SearchResult(
         run=run,
         baselines=baselines,
         baselines_cycle=Baselines(original, remapped),
-        rivals=tuple(zip(rivals, cycle[: len(rivals)], strict=True)),
-        top=tuple(sorted(ranked, key=lambda x: x.cycle_loss)),
+        rivals=tuple(zip(stated, cycle[: len(stated)], strict=True)),
+        estimated=estimated,
+        top=tuple(ranked),
         generations=curves[0],
         evaluations=len(evaluations),
         drawn=drawn,
@@ -169,6 +183,7 @@ def _search(
         front=tuple(front_of(evaluations)),
         corner=corner,
         scored=sum(x.scored for x in evaluations),
+        sensitivity=sensitivities(run.space, ranked[0].genome, loss_of),
     )
 
 
@@ -177,7 +192,7 @@ def _verify(
 ) -> Verification:
     """Check values and store the winner's traces, as far as the run asks for it."""
     run = result.run
-    rivals = zip(run.rivals, result.rivals, strict=True)
+    rivals = zip(run.stated_rivals, result.rivals, strict=True)
     designs = [
         ("best", result.winner.cycle),
         ("baseline", result.baselines_cycle.original),
@@ -218,20 +233,16 @@ def _open_ledger(path: Path, run: Run, digest: str, progress: Progress) -> Ledge
 
 
 def _score_with(
-    evaluator: Evaluator, job: Job, workers: Workers, threads: ThreadPoolExecutor
+    evaluator: Evaluator, seed: np.random.SeedSequence, workers: Workers, scratch: Path
 ) -> Score:
-    """Return what evaluates a generation.
-
-    Tables are scored by kernels outside the interpreter's lock, so threads share them here; other
-    mappers, and everything on a cluster, run in processes.
-    """
-    table = evaluator.run.mapper.name == TABLE
-    if workers.remote or (not table and workers.count > 1):
-        parts = workers.count * (1 if table else 8)
-        return lambda genomes: evaluate_apart(workers.executor, job, genomes, parts)
-    if workers.count > 1:
-        return lambda genomes: list(threads.map(evaluator.evaluate, genomes))
-    return lambda genomes: [evaluator.evaluate(genome) for genome in genomes]
+    """Return what evaluates a generation, in this process or by the workers."""
+    if not workers.remote and workers.count == 1:
+        return lambda genomes: [evaluator.evaluate(genome) for genome in genomes]
+    if workers.remote:
+        job = Job.travelling(evaluator.run, seed, evaluator.baseline)
+    else:
+        job = Job.stored(evaluator, scratch)
+    return lambda genomes: evaluate_apart(workers.executor, job, genomes, 4 * workers.count)
 
 
 def _optimiser(run: Run, seed: np.random.SeedSequence) -> Optimiser[Any]:
@@ -279,14 +290,13 @@ def _mapped(evaluator: Evaluator, genome: Genome) -> MappedDesign:
     return MappedDesign(architecture, tuple(candidate.mapping for candidate in found))
 
 
-def _rivals(
+def _best_under_dataflows(
     run: Run, model: AnalyticalModel, seed: np.random.SeedSequence, threads: int
-) -> list[Scored]:
-    """Return the designs to compare with, with their stated or their best mappings."""
-    designs = []
+) -> tuple[tuple[str, Scored], ...]:
+    """Return (label, design with its best mappings) of the rivals that name a dataflow."""
+    found = []
     for rival, child in zip(run.rivals, seed.spawn(len(run.rivals)), strict=True):
         if rival.mapping is not None:
-            designs.append(MappedDesign(rival.architecture, (rival.mapping,)))
             continue
         sides = (side for x in rival.architecture.fanouts for side in (x.mesh_x, x.mesh_y))
         tables = build_tables(
@@ -305,5 +315,6 @@ def _rivals(
                 rule = f"{layer.name} has no legal mapping on {rival.architecture.name}"
                 raise InputError([run.positions.fault(place, rule, "remove it")])
             mappings.append(best.mapping)
-        designs.append(MappedDesign(rival.architecture, tuple(mappings)))
-    return [evaluate_design(model, design, run.layers) for design in designs]
+        design = MappedDesign(rival.architecture, tuple(mappings))
+        found.append((rival.label, evaluate_design(model, design, run.layers)))
+    return tuple(found)
