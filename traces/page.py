@@ -121,10 +121,11 @@ class Sensitivity:
     Attributes:
         path: of the number, for example ``glb.depth``.
         chosen: the winner's value, one of ``values``.
-        values: what it may be, ascending.
+        values: the one before the winner's in the space, the winner's, the one after it; shorter at
+            the ends.
         losses: of the winner with each of them, its mappings chosen anew; None where no mapping is
             legal.
-        loss: of the winner.
+        loss: of the winner, not 0.
     """
 
     path: str

@@ -27,7 +27,7 @@ def sensitivity_figure(rows: Sequence[Sensitivity]) -> go.Figure:
         drawn.add_bar(
             y=names,
             x=[
-                None if x is None else 100 * (x[1] / row.loss - 1)
+                None if x is None else 100 * (x[1] - row.loss) / abs(row.loss)
                 for x, row in zip(found, rows, strict=True)
             ],
             name=name,
