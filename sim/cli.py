@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +149,8 @@ def estimate(
     # On a terminal only, and only where there is something to wait for.
     with tqdm(total=several, unit="layer", disable=None if several > 1 else True) as bar:
         layers = evaluate_layers(network, run, bar.update)
+    if isinstance(mappings, Mappings):
+        _print_notes(architecture, distinct_layers(network), mappings)
     if as_json:
         source = provenance(
             architecture,
@@ -163,6 +165,16 @@ def estimate(
         for layer in distinct_layers(network):
             click.echo(explanation(architecture, layer, mappings, layers) + "\n")
     click.echo(result_text(layers))
+
+
+def _print_notes(architecture: Architecture, layers: Sequence[Layer], mappings: Mappings) -> None:
+    """Print on stderr what a user may not expect of a design, each once."""
+    from arraysmith.sim.notes import idle_overlap
+
+    notes = (idle_overlap(architecture, x.problem, mappings.of(x.problem)) for x in layers)
+    for note in dict.fromkeys(notes):
+        if note:
+            click.echo(note, err=True)
 
 
 def _dataflows(mapping_path: str | None, dataflow_ref: str | None) -> Dataflows:

@@ -163,3 +163,15 @@ def test_estimate_says_where_the_rules_of_zigzag_are(capsys):
     arguments = ["eyeriss", "vgg16:conv1_1", "--dataflow", "rs", "--setting", "zigzag"]
     assert run(["estimate", *arguments]) == 2
     assert "arraysmith validate zigzag" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("dataflow", "idle"), [("os", True), ("ws", False)])
+def test_an_overlap_of_folds_without_effect_is_noted(tmp_path, capsys, dataflow, idle):
+    assert run(["show", "scalesim-default", "--yaml"]) == 0
+    text = capsys.readouterr().out
+    wired = text.replace("systolic: {", "systolic: {fold_overlap: weights, ")
+    assert wired != text
+    path = tmp_path / "design.yaml"
+    path.write_text(wired)
+    assert run(["estimate", str(path), "vgg16:conv3_1", "--dataflow", dataflow]) == 0
+    assert ("fold_overlap: weights has no effect" in capsys.readouterr().err) == idle
