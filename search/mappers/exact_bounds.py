@@ -240,10 +240,10 @@ class SpreadBounds:
         Returns:
             Infinite ones if the memory is too small.
         """
-        energy, cycles = self.by_loop(memory, np.asarray(extents, np.int64).reshape(1, -1))
+        energy, cycles, _ = self.by_loop(memory, np.asarray(extents, np.int64).reshape(1, -1))
         return float(energy.min()), float(cycles.min())
 
-    def by_loop(self, memory: int, extents: Int) -> tuple[Float, Float]:
+    def by_loop(self, memory: int, extents: Int) -> tuple[Float, Float, Float]:
         """Return float64 [n, 9] twice, bounds by the innermost loop that turns above n tiles.
 
         Args:
@@ -252,10 +252,12 @@ class SpreadBounds:
 
         Returns:
             Picojoules and cycles per dim, infinite where it does not turn; in the last column where
-            nothing turns.
+            nothing turns. And float64 [n, 3, 9], the words of each tensor behind them, those of all
+            tiles in the last column.
         """
         energy = np.full((len(extents), NO_DIM + 1), np.inf)
         cycles = np.full((len(extents), NO_DIM + 1), np.inf)
+        words = np.zeros((len(extents), 3, NO_DIM + 1))
         tables, machine = self.tables, self.tables.machine
         memories = len(tables.space.memories)
         at_macs = memory == memories
@@ -287,8 +289,22 @@ class SpreadBounds:
             machine.ports == int(Ports.SHARED),
             energy,
             cycles,
+            words,
         )
-        return energy, cycles
+        return energy, cycles, words
+
+    def word_pj(self, memory: int) -> Float:
+        """Return float64 [3], picojoules per word of each tensor that crosses into a memory."""
+        machine = self.tables.machine
+        price = machine.price / machine.width[:, None]
+        found = np.zeros(3, np.float64)
+        for t in range(3):
+            p = int(self.tables.parent[memory, t])
+            if p >= 0 and t == SUMS:
+                found[t] = self.per_sum[memory]
+            elif p >= 0:
+                found[t] = price[p, READ] / self.sent[memory, t] + price[memory, WRITE]
+        return found
 
     def choices(self, memory: int) -> Int:
         """Return int64 [n, dims]: every tile of a memory that the dataflow allows."""
@@ -368,6 +384,7 @@ def _boundaries(
     shared: Int,
     energy: Float,
     cycles: Float,
+    known: Float,
 ) -> None:
     e = np.ones(9, np.int64)
     n = np.ones(9, np.int64)
@@ -407,6 +424,9 @@ def _boundaries(
             need += tile[t]
         if capacity >= 0 and need > capacity:
             continue
+        for t in range(3):
+            if parent[t] >= 0:
+                known[i, t, 8] = full[t]
         for d0 in range(9):
             # The innermost loop that turns; the MACs, and a single step, take every tile in full.
             if d0 == 8:
@@ -439,6 +459,7 @@ def _boundaries(
                         fresh *= long
                     some = spread * steps * ((1 - 1 / prime) * fresh - tile[t]) + full[t]
                     words[t] = min(full[t], max(least[t], some))
+                known[i, t, d0] = words[t]
                 if t == SUMS:
                     # Drains that save energy are as many as there can be.
                     cost += per_sum * (words[t] if per_sum >= 0 else full[t])

@@ -27,7 +27,7 @@ from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.sim.analytical.encoding import NO_DIM, Int
 from arraysmith.sim.analytical.scoring import Float
 
-SLACK = 1e-9
+SLACK = 1e-12
 """Relative rounding of bounds and scores, which add the same terms in another order."""
 
 LEAVES = 4096
@@ -98,7 +98,9 @@ class _Lists:
         bounds: of the split.
         tiles: int64 [n, dims], of memory 1, then of memory 2, and so on.
         energy: float64 [n], bounds.
-        cycles: float64 [n], likewise.
+        cycles: float64 [n, 9], likewise, by the innermost loop above.
+        words: float64 [n, 3, 9], of each tensor, likewise; all tiles in the last column.
+        word_pj: float64 [memories, 3], energy of them.
         first: int64 [memories + 1], where the tiles of a memory begin; index 0 is not used.
         rest: float64 [memories + 1], least energy of a memory and all below.
         least: bound of all its leaves.
@@ -109,6 +111,8 @@ class _Lists:
     tiles: Int
     energy: Float
     cycles: Float
+    words: Float
+    word_pj: Float
     first: Int
     rest: Float
     least: float
@@ -211,23 +215,25 @@ class BranchAndBound:
 
     def _new_lists(self, bounds: SpreadBounds) -> _Lists | None:
         memories = len(self._space.memories)
-        tiles, energy, cycles, first = [], [], [], [0, 0]
+        tiles, energy, cycles, words, first = [], [], [], [], [0, 0]
         rest = np.zeros(memories + 1, np.float64)
         floor = ceiling = bounds.floor
         most = bounds.base_pj
         for m in range(1, memories):
             choices = bounds.choices(m)
-            cost, slow = (x.min(axis=1) for x in bounds.by_loop(m, choices))
+            costs, slow, moved = bounds.by_loop(m, choices)
+            cost = costs.min(axis=1)
             rows = np.argsort(cost, kind="stable")[: int(np.isfinite(cost).sum())]
             if len(rows) == 0:
                 return None
             tiles.append(choices[rows])
             energy.append(cost[rows])
             cycles.append(slow[rows])
+            words.append(moved[rows])
             first.append(first[-1] + len(rows))
             rest[m] = cost[rows[0]]
             floor = max(floor, float(slow[rows].min()))
-            ceiling = max(ceiling, float(slow[rows].max()))
+            ceiling = max(ceiling, float(slow[rows][np.isfinite(slow[rows])].max()))
             most += cost[rows[-1]]
         for m in range(memories - 2, 0, -1):
             rest[m] += rest[m + 1]
@@ -236,7 +242,9 @@ class BranchAndBound:
             bounds,
             np.concatenate([none, *tiles]),
             np.concatenate([np.zeros(0), *energy]),
-            np.concatenate([np.zeros(0), *cycles]),
+            np.concatenate([np.zeros((0, NO_DIM + 1)), *cycles]),
+            np.concatenate([np.zeros((0, 3, NO_DIM + 1)), *words]),
+            np.array([bounds.word_pj(m) for m in range(memories)]),
             np.array(first, np.int64),
             rest,
             self._loss(bounds.base_pj + rest[min(1, memories)], floor),
@@ -246,12 +254,13 @@ class BranchAndBound:
     def _band(self, low: float, high: float) -> bool:
         """Score every leaf with a bound from ``low`` to ``high``; return whether that was all."""
         waiting: list[_Rows] = []
+        known = self.incumbent
         for lists in self._within(high):
             for tiles in self._leaves(lists, low, high):
+                if known.loss == np.inf and not self._score([self._plain(lists.bounds, tiles)]):
+                    return False
                 waiting.append(self._expanded(lists.bounds, tiles))
-                # The first few leaves give a mapping to hold all others against.
-                most = LEAVES if self.incumbent.evaluations else 1
-                if sum(len(x[0]) for x in waiting) >= most:
+                if sum(len(x[0]) for x in waiting) >= LEAVES:
                     if not self._score(waiting):
                         return False
                     waiting = []
@@ -268,6 +277,15 @@ class BranchAndBound:
         temporal, orders, spread = (np.concatenate(x) for x in zip(*waiting, strict=True))
         return self.incumbent.score(temporal, orders, spread)
 
+    def _plain(self, bounds: SpreadBounds, tiles: Int) -> _Rows:
+        """Return leaves in one order each: a mapping to hold all other orders against."""
+        orders = np.tile(np.arange(len(DIMS)), (len(tiles), len(self._space.memories), 1))
+        for m, fixed in enumerate(self._space.fixed):
+            if fixed is not None:
+                orders[:, m] = [*(d for d in range(len(DIMS)) if d not in fixed), *fixed]
+        spread = np.tile(np.array(bounds.factors, np.int64), (len(tiles), 1))
+        return tiles[:, :-1] // tiles[:, 1:], orders, spread
+
     def _expanded(self, bounds: SpreadBounds, tiles: Int) -> _Rows:
         """Return the loop orders of leaves whose bound is below the best known loss.
 
@@ -280,7 +298,7 @@ class BranchAndBound:
         memories = len(self._space.memories)
         temporal = tiles[:, :-1] // tiles[:, 1:]
         turning = (temporal > 1) @ (1 << np.arange(len(DIMS)))  # [n, memories], a bit per dim
-        parts = [bounds.by_loop(m, tiles[:, m]) for m in range(1, memories)]
+        parts = [bounds.by_loop(m, tiles[:, m])[:2] for m in range(1, memories)]
         rest = np.zeros((len(tiles), memories + 1))
         for m in range(memories - 1, 0, -1):
             rest[:, m] = rest[:, m + 1] + parts[m - 1][0].min(axis=1)
@@ -305,7 +323,7 @@ class BranchAndBound:
                 energy += parts[m][0][leaf, last]
                 cycles = np.maximum(cycles, parts[m][1][leaf, last])
                 least = self._losses(energy + rest[leaf, m + 2], cycles)
-                keep = least < self.incumbent.loss * (1 + SLACK)
+                keep = least < self.incumbent.loss * (1 - SLACK)
                 leaf, energy, cycles = leaf[keep], energy[keep], cycles[keep]
                 orders, last = orders[keep], last[keep]
             if len(leaf) == 0:
@@ -340,7 +358,7 @@ class BranchAndBound:
         sums[0, 0], sums[1, 0] = lists.bounds.base_pj, lists.bounds.floor
         found = np.empty((LEAVES if self.incumbent.evaluations else FIRST, memories), np.int64)
         while True:
-            limit = min(high, self.incumbent.loss * (1 + SLACK))
+            limit = min(high, self.incumbent.loss * (1 - SLACK))
             count, nodes = _walk(
                 self._objective,
                 self._tables.leakage_pj,
@@ -350,6 +368,9 @@ class BranchAndBound:
                 lists.tiles,
                 lists.energy,
                 lists.cycles,
+                lists.words,
+                lists.word_pj,
+                self._tables.roles,
                 lists.first,
                 lists.rest,
                 low,
@@ -388,6 +409,9 @@ def _walk(
     tiles: Int,
     energy: Float,
     cycles: Float,
+    words: Float,
+    word_pj: Float,
+    roles: Int,
     first: Int,
     rest: Float,
     low: float,
@@ -404,6 +428,12 @@ def _walk(
     """
     count, nodes = 0, 0
     m = at[0]
+    turns = np.ones((memories + 1, 8), np.int64)
+    run = np.ones(3)
+    for k in range(1, m):
+        for d in range(8):
+            outer = left[d] if k == 1 else tiles[at[k - 1] - 1, d]
+            turns[k - 1, d] = outer // tiles[at[k] - 1, d]
     while m > 0 and count < len(found) and nodes < budget:
         i = at[m]
         if i >= first[m + 1]:
@@ -417,10 +447,6 @@ def _walk(
         if objective != LATENCY and _loss(objective, least, sums[1, m - 1], leakage_pj) >= high:
             m -= 1  # tiles come least energy first
             continue
-        slow = max(sums[1, m - 1], cycles[i])
-        bound = _loss(objective, least, slow, leakage_pj)
-        if bound >= high or (last and bound < low):
-            continue
         divides = True
         for d in range(8):
             around = left[d] if m == 1 else tiles[at[m - 1] - 1, d]
@@ -428,7 +454,46 @@ def _walk(
             if around % inner or (around != inner and not opened[m - 1, d]):
                 divides = False
                 break
+            turns[m - 1, d] = around // inner
         if not divides:
+            continue
+        # Whatever stands innermost above is one of the loops of the nearest memory with any.
+        near = m - 1
+        while near >= 0 and turns[near].max() == 1:
+            near -= 1
+        for t in range(3):
+            # Turns that may cost the tensor nothing: out to the memory with loops that move it.
+            run[t] = 1.0
+            moved = False
+            for q in range(near, -1, -1):
+                for d in range(8):
+                    if turns[q, d] > 1:
+                        moved = moved or roles[t, d] != 0
+                        if roles[t, d] == 0:
+                            run[t] *= turns[q, d]
+                if moved:
+                    break
+        cost, slow = np.inf, np.inf
+        for d in range(9):
+            if (near < 0) != (d == 8) or (d < 8 and turns[near, d] == 1):
+                continue
+            part = 0.0
+            for t in range(3):
+                moves = words[i, t, d]
+                window = False
+                for other in range(8):
+                    window = window or roles[t, other] < 0
+                if d < 8 and roles[t, d] == 0 and not window:
+                    moves = max(moves, words[i, t, 8] / run[t])
+                if word_pj[m, t] < 0:
+                    moves = words[i, t, 8]
+                part += moves * word_pj[m, t]
+            cost = min(cost, part)
+            slow = min(slow, cycles[i, d])
+        whole = sums[0, m - 1] + cost
+        slow = max(sums[1, m - 1], slow)
+        bound = _loss(objective, whole if last else whole + rest[m + 1], slow, leakage_pj)
+        if bound >= high or (last and bound < low):
             continue
         if last:
             for k in range(1, memories):
