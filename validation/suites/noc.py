@@ -1,6 +1,6 @@
 """The flit-level network against load-latency curves measured with BookSim 2.
 
-Zero-load latencies have to be exact. Mean latencies are compared up to 70 % of saturation, beyond
+The same packets have to be delivered in the same cycle, and zero-load latencies to be exact. Mean latencies are compared up to 70 % of saturation, beyond
 which two seeds of the tool differ by more than we allow; saturation by its throughput. Traffic is
 random there and here, so what is compared are means: the mean over the tool's seeds with ours.
 """
@@ -27,7 +27,7 @@ from arraysmith.validation.reference_files import case_rows, number
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "noc"
 
-FILES = ("zero_load_pairs.csv", "curves.csv", "variants.csv")
+FILES = ("packets.csv", "zero_load_pairs.csv", "curves.csv", "variants.csv")
 
 SHARE = 0.7
 """Share of saturation up to which latencies are compared."""
@@ -44,6 +44,10 @@ _COLUMNS = (
     *_CONFIGURATION, "mode", "offered_flits_node_cycle", "stable", "avg_packet_latency",
     "accepted_flits_node_cycle",
 )  # fmt: skip
+_PACKET_COLUMNS = (
+    "mesh_k", "num_vcs", "vc_buf_flits", "packet_flits", "variant", "created", "src", "dst",
+    "delivered",
+)  # fmt: skip
 _PAIR_COLUMNS = ("mesh_k", "packet_flits", "src", "dst", "avg_packet_latency")
 
 VARIANTS: dict[str, dict[str, object]] = {
@@ -53,6 +57,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     "spec": {"speculative": True},
     # One iteration: the tool did not take the number it was given, see the reference's README.
     "islip2": {"allocator": "islip", "iterations": 1},
+    "islip1": {"allocator": "islip", "iterations": 1},
+    "islip2it": {"allocator": "islip", "iterations": 2},
     "insp2": {"input_speedup": 2},
 }
 """What a router variant changes."""
@@ -92,7 +98,11 @@ def noc(cases: Path | None = None) -> Outcome:
     found: list[Comparison] = []
     skipped: dict[str, str] = {}
     for path in paths:
-        if _is_pairs(path):
+        heading = _heading(path)
+        if "delivered" in heading:
+            found += compare_packets(path)
+            continue
+        if "src" in heading:
             found += compare_pairs(path, skipped)
             continue
         for configuration, rows in read_curves(path).items():
@@ -106,10 +116,37 @@ def noc(cases: Path | None = None) -> Outcome:
     return Outcome("noc", tuple(found), skipped, TOLERANCE_PCT, notes=notes)
 
 
-def _is_pairs(path: Path) -> bool:
-    """Return whether a file has zero-load latencies by pair."""
+def _heading(path: Path) -> list[str]:
+    """Return the names of the columns of a file."""
     with path.open(encoding="utf-8", errors="replace") as file:
-        return "src" in file.readline().strip().split(",")
+        return file.readline().strip().split(",")
+
+
+def compare_packets(path: Path) -> Iterator[Comparison]:
+    """Yield the cycle in which each of the same packets is delivered."""
+    rows: dict[tuple[str, ...], list[tuple[int, int, int, int]]] = {}
+    for line, row in case_rows(path, _PACKET_COLUMNS):
+        _check(row, path, line)
+        configuration = tuple(row[column] for column in _PACKET_COLUMNS[:5])
+        for column in _PACKET_COLUMNS[:4]:
+            _count(row, column, path, line)
+        created, source, target, delivered = (
+            _count(row, column, path, line) for column in _PACKET_COLUMNS[5:]
+        )
+        rows.setdefault(configuration, []).append((created, source, target, delivered))
+    for (side, vcs, depth, flits, variant), packets in rows.items():
+        router = replace(Router(num_vcs=int(vcs), vc_buffer_flits=int(depth)), **VARIANTS[variant])
+        network = _network(int(side), router)
+        created, sources, targets, expected = np.array(packets, np.int64).T
+        order = np.argsort(created, kind="stable")
+        numbers = network.inject(sources[order], targets[order], int(flits), created[order])
+        delivered = network.drain()
+        cycles = dict(zip(delivered.packet.tolist(), delivered.cycle.tolist(), strict=True))
+        name = f"{side}x{side}, {vcs} VCs of {depth} flits, packets of {flits}, {variant}"
+        for number_, place in zip(numbers.tolist(), order.tolist(), strict=True):
+            case = f"{name}, {sources[place]} to {targets[place]} at {created[place]}"
+            got = cycles[number_]
+            yield Comparison(case, "packet delivered", int(expected[place]), got)
 
 
 def compare_pairs(path: Path, skipped: dict[str, str]) -> Iterator[Comparison]:
@@ -217,7 +254,7 @@ def _check(row: dict[str, str], path: Path, line: int) -> None:
         ("traffic", tuple(TRAFFIC)),
         ("mode", ("latency", "saturation")),
     ):
-        if row[column] not in known:
+        if row.get(column, known[0]) not in known:
             hint = nearest(row[column], known)
             raise InputError([Fault(column, row[column], "unknown", hint, str(path), line, 1)])
 
@@ -229,7 +266,7 @@ def _count(row: dict[str, str], column: str, path: Path, line: int) -> int:
         InputError: it is none, or negative.
     """
     value = number(row, column, path, line)
-    least = 0 if column in {"src", "dst"} else 1
+    least = 0 if column in {"src", "dst", "created", "delivered"} else 1
     if value != int(value) or value < least:
         rule = f"must be a whole number of at least {least}"
         raise InputError([Fault(column, row[column], rule, "", str(path), line, 1)])
