@@ -32,14 +32,18 @@ def best_row(
     mac_pj: float,
     leakage_pj: float,
     wires: tuple[Int, Float, int],
-) -> tuple[int, int, float, int]:
-    """Return (row, cycles, picojoules) of the best legal row, row -1 when none; rows scored."""
-    scored = 0
+) -> tuple[int, int, float, int, int]:
+    """Return (row, cycles, picojoules) of the best legal row; rows scored, and legal ones.
+
+    The row is -1 when none is legal. What is legal and not scored, a bound sufficed for.
+    """
+    scored = legal = 0
     best, best_cycles, best_energy, best_loss, best_tie = -1, 0, 0.0, np.inf, np.inf
     offchip = np.searchsorted(entry_memory, 1)  # entries are in the order of memories
     for row in range(len(steps)):
         if not fits(row, capacity, mesh, need, extent):
             continue
+        legal += 1
         # Bound: the steps take their time, off-chip accesses and MACs their energy.
         least = (
             energy_of(row, words, instances, entry_memory[:offchip], entry_direction, width, price)
@@ -82,4 +86,4 @@ def best_row(
         if loss < best_loss or (loss == best_loss and tie < best_tie):
             best, best_cycles, best_energy = row, cycles, energy
             best_loss, best_tie = loss, tie
-    return best, best_cycles, best_energy, scored
+    return best, best_cycles, best_energy, scored, legal

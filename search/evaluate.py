@@ -163,7 +163,8 @@ class Evaluator:
         loss = run.objective.loss(figures, self.baseline)
         losses = tuple(objective.loss(figures, self.baseline) for objective in run.front)
         scored = sum(candidate.scored for candidate in found)
-        return Evaluation(genome, loss, figures.cycles, figures.energy_pj, losses, scored)
+        compared = sum(candidate.compared for candidate in found)
+        return Evaluation(genome, loss, figures.cycles, figures.energy_pj, losses, scored, compared)
 
     def found(self, genome: Genome, architecture: Architecture) -> tuple[Candidate, ...] | None:
         """Return the mapping of every layer of a genome's design; None when one has none."""

@@ -31,8 +31,8 @@ class Progress(Protocol):
         """Note ``count`` more units done; ``facts`` are for people."""
         ...
 
-    def scored(self, count: int) -> None:
-        """Note that so many mappings were scored: of the search's whole effort."""
+    def scored(self, count: int, compared: int) -> None:
+        """Note that so many mappings were scored in full, and so many compared in all."""
         ...
 
     def note(self, text: str) -> None:
@@ -49,7 +49,7 @@ class Silence:
     def step(self, count: int = 1, **facts: Any) -> None:
         """Ignore it."""
 
-    def scored(self, count: int) -> None:
+    def scored(self, count: int, compared: int) -> None:
         """Ignore it."""
 
     def note(self, text: str) -> None:
@@ -85,7 +85,7 @@ def explore(
         fresh = [x for x in dict.fromkeys(genomes) if x not in ledger.evaluations]
         evaluations = score(fresh)
         ledger.append(evaluations)
-        progress.scored(sum(x.scored for x in evaluations))
+        progress.scored(sum(x.scored for x in evaluations), sum(x.compared for x in evaluations))
         found = [ledger.evaluations[genome] for genome in genomes]
         losses = [x.loss for x in found]
         optimiser.tell(genomes, [x.losses or (x.loss,) for x in found] if vectors else losses)

@@ -57,7 +57,9 @@ class PlugInFinder:
         found = self.mapper.find(task, rng)
         if found.mapping is None:
             return None
-        return Candidate(found.mapping, found.cycles, found.energy_pj, found.evaluations)
+        return Candidate(
+            found.mapping, found.cycles, found.energy_pj, found.evaluations, found.evaluations
+        )
 
 
 def finders(

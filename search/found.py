@@ -61,7 +61,8 @@ class SearchResult:
         repeats: (number of the seed, convergence) of every search, the first included.
         front: evaluations that no other dominates, where the run has several objectives.
         corner: of every objective, the value that hypervolumes are taken up to; empty without.
-        scored: mappings scored for the distinct designs.
+        scored: mappings scored in full for the distinct designs.
+        compared: legal mappings that they were compared with.
         evaluations: distinct designs evaluated.
         drawn: genomes drawn by the optimiser.
         repaired: how many of them had to be repaired to keep the budget.
@@ -82,6 +83,7 @@ class SearchResult:
     front: tuple[Evaluation, ...] = ()
     corner: tuple[float, ...] = ()
     scored: int = 0
+    compared: int = 0
     estimated: tuple[tuple[str, Scored], ...] = ()
     sensitivity: tuple[Sensitivity, ...] = ()
 

@@ -52,7 +52,8 @@ class Evaluation:
         cycles: summed over the layers with their repeats; 0 when the loss is infinite.
         energy_pj: likewise.
         losses: of every objective, where the run looks for a front; empty otherwise.
-        scored: mappings that were scored to find those of the design.
+        scored: mappings that were scored in full to find those of the design.
+        compared: legal mappings that they were compared with.
     """
 
     genome: Genome
@@ -61,6 +62,7 @@ class Evaluation:
     energy_pj: float
     losses: tuple[float, ...] = ()
     scored: int = 0
+    compared: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; an infinite loss is None."""
@@ -71,6 +73,7 @@ class Evaluation:
             "cycles": self.cycles,
             "energy_pj": self.energy_pj,
             "scored": self.scored,
+            "compared": self.compared,
         }
         if self.losses:
             plain["losses"] = [None if math.isinf(x) else x for x in self.losses]
@@ -82,8 +85,9 @@ class Evaluation:
         loss = math.inf if plain["loss"] is None else float(plain["loss"])
         genome = tuple(int(gene) for gene in plain["genome"])
         losses = tuple(math.inf if x is None else float(x) for x in plain.get("losses", ()))
-        energy_pj, scored = float(plain["energy_pj"]), int(plain["scored"])
-        return cls(genome, loss, int(plain["cycles"]), energy_pj, losses, scored)
+        cycles, energy_pj = int(plain["cycles"]), float(plain["energy_pj"])
+        scored, compared = int(plain["scored"]), int(plain["compared"])
+        return cls(genome, loss, cycles, energy_pj, losses, scored, compared)
 
 
 class Ledger:

@@ -42,14 +42,16 @@ class Candidate:
         mapping: the mapping.
         cycles: of it.
         energy_pj: of it.
-        scored: mappings whose cycles and energy were computed to find it. Those that do not fit, or
-            whose off-chip traffic alone costs more than the best, do not count.
+        scored: mappings whose cycles and energy were computed in full to find it.
+        compared: legal mappings that it was compared with; of those not scored in full, steps and
+            off-chip traffic alone cost more than the best.
     """
 
     mapping: Mapping
     cycles: int
     energy_pj: float
     scored: int = 0
+    compared: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,16 +109,16 @@ class MappingTable:
             objective: one of ``OBJECTIVES``.
         """
         machine = _machine(architecture, self.setting)
-        row, cycles, energy, scored = _best(self, machine, objective)
+        row, cycles, energy, scored, compared = _best(self, machine, objective)
         if row < 0:
             return None
         point = self.points.take(slice(row, row + 1))
         while True:
             around, mapping = self._around(point)
-            row, near_cycles, near_energy, more = _best(around, machine, objective)
-            scored += more
+            row, near_cycles, near_energy, more, legal = _best(around, machine, objective)
+            scored, compared = scored + more, compared + legal
             if row < 0 or not _better(objective, (near_cycles, near_energy), (cycles, energy)):
-                return Candidate(mapping, cycles, energy, scored)
+                return Candidate(mapping, cycles, energy, scored, compared)
             point = around.points.take(slice(row, row + 1))
             cycles, energy = near_cycles, near_energy
 
@@ -296,12 +298,11 @@ def _better(objective: str, one: tuple[int, float], other: tuple[int, float]) ->
     return key(one) < key(other)
 
 
-def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, int, float, int]:
-    """Return (row, cycles, picojoules) of the best legal row, and the rows that were scored.
-
-    The row is -1 when none is legal.
-    """
-    row, cycles, energy, scored = best_row(
+def _best(
+    table: MappingTable, machine: Machine, objective: str
+) -> tuple[int, int, float, int, int]:
+    """Return what ``best_row`` says of a table: row, cycles, picojoules, rows scored and legal."""
+    row, cycles, energy, scored, legal = best_row(
         OBJECTIVES.index(objective),
         table.words,
         table.instances,
@@ -324,4 +325,4 @@ def _best(table: MappingTable, machine: Machine, objective: str) -> tuple[int, i
         machine.leakage_pj,
         (*machine.wires, table.space.problem.macs),
     )
-    return int(row), int(cycles), float(energy), int(scored)
+    return int(row), int(cycles), float(energy), int(scored), int(legal)

@@ -14,7 +14,8 @@ class Bars:
     """An ``explore.Progress``: one bar per stage; a context manager that closes the last.
 
     Attributes:
-        mappings: scored so far.
+        mappings: compared so far.
+        full: how many of them were scored in full.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,7 @@ class Bars:
         self._begun = time.monotonic()
         self._stage_begun, self._stage_mappings = self._begun, 0
         self.mappings = 0
+        self.full = 0
 
     def stage(self, name: str, total: int | None, unit: str) -> None:
         """Begin a bar."""
@@ -44,17 +46,19 @@ class Bars:
             self._bar.set_postfix(shown, refresh=False)
         self._bar.update(count)
 
-    def scored(self, count: int) -> None:
+    def scored(self, count: int, compared: int) -> None:
         """Count mappings."""
-        self.mappings += count
+        self.full += count
+        self.mappings += compared
 
     def speed(self) -> str:
         """Return what was done in which time since the start."""
         seconds = time.monotonic() - self._begun
-        rate = self.mappings / seconds
         return (
-            f"speed: {self.mappings:,} mappings scored in {seconds:,.1f} s, simulation and reports "
-            f"included: {rate:,.0f} a second, {60 * rate:,.0f} a minute"
+            f"speed: {self.mappings:,} mappings compared in {seconds:,.1f} s, simulation and "
+            f"reports included: {60 * self.mappings / seconds:,.0f} a minute; of them "
+            f"{self.full:,} scored in full, {60 * self.full / seconds:,.0f} a minute, the others "
+            "bounded by steps and off-chip traffic"
         )
 
     def note(self, text: str) -> None:

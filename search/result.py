@@ -164,6 +164,7 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
             "repaired": result.repaired,
             "mappings": result.mappings,
             "mappings_scored": result.scored,
+            "mappings_compared": result.compared,
         },
         "provenance": provenance_of(result),
     }

@@ -183,6 +183,7 @@ def _search(
         front=tuple(front_of(evaluations)),
         corner=corner,
         scored=sum(x.scored for x in evaluations),
+        compared=sum(x.compared for x in evaluations),
         sensitivity=sensitivities(run.space, ranked[0].genome, loss_of),
     )
 
