@@ -46,7 +46,8 @@ SHARED_OUTER, SHARED_INNER, DEGREE = 0, 1, 2
 RESULTS = 2
 """The tensor of results: every case sends them up."""
 
-PJ_PER_NJ = 1000.0
+NJ_PER_ACCESS = L2_UNITS * UNIT_PJ / 1000
+"""Energy of an access of L2 in nanojoules."""
 
 DRAWN_PER_SEED = 40
 """Mappings drawn for each seed that is proposed."""
@@ -188,7 +189,7 @@ class DirectiveSpace(GeneSpace):
         cycles = out[:, kernel.RUNTIME]
         reads = out[:, kernel.INPUT_READS : kernel.OUTPUT_WRITES + 1]
         moved = reads.sum(axis=1)
-        energy = (moved + self._moved_once) * (L2_UNITS * UNIT_PJ / PJ_PER_NJ)
+        energy = (moved + self._moved_once) * NJ_PER_ACCESS
         l1 = 2 * out[:, kernel.L1_INPUT : kernel.L1_INPUT + 3].sum(axis=1)
         l2 = 2 * out[:, kernel.FIRST_INPUT : kernel.FIRST_INPUT + 3].sum(axis=1)
         valid = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arraysmith.search.mapping_genes import Float, Genes, GeneSpace, Int, joined
+from arraysmith.search.mapping_genes import Bool, Float, Genes, GeneSpace, Int, joined
 from arraysmith.search.mapping_operators import OPERATORS
 from arraysmith.search.mapping_scores import Scorer
 
@@ -37,10 +37,13 @@ class Effort:
 LEAST_RATE = 0.04
 """Least probability of an operator: what failed so far may be what is needed next."""
 
-MEMORY = 0.93
+MEMORY = 0.96
 """Share of an operator's record that is kept from one generation to the next."""
 
-DRAWS = 4
+TWICE = 0.35
+"""Share of children that a second operator changes, too."""
+
+DRAWS = 2
 """Candidates drawn for each that is scored; repeated ones are left out."""
 
 
@@ -127,30 +130,29 @@ class Evolution:
         first = parents.take(mothers)
         mates = parents.take(self._ranked(n))
         children = self._applied(which, first, mates)
-        twice = rng.random(n) < 0.35
-        again = rng.choice(len(self._names), size=n, p=self._rates())
-        second = self._applied(again, children, mates)
-        children = Genes(
-            np.where(twice[:, None, None], second.tiles, children.tiles),
-            np.where(twice[:, None, None], second.orders, children.orders),
-            np.where(twice[:, None], second.picks, children.picks),
-        )
+        twice = np.flatnonzero(rng.random(n) < TWICE)
+        again = rng.choice(len(self._names), size=len(twice), p=self._rates())
+        second = self._applied(again, children.take(twice), mates.take(twice))
+        children.tiles[twice], children.orders[twice] = second.tiles, second.orders
+        children.picks[twice] = second.picks
         legal = self.scorer.legal(children)
         taken = self._fresh(legal, effort.children)
         children = legal.take(taken)
         losses = self.scorer.losses(children)
-        if effort.adaptive and len(taken):
-            self._gains *= MEMORY
-            self._tries *= MEMORY
-            better = losses < self._losses[mothers[taken]]
-            np.add.at(self._gains, which[taken], better)
-            np.add.at(self._tries, which[taken], 1.0)
-            rows2 = taken[twice[taken]]
-            np.add.at(
-                self._gains, again[rows2], losses[twice[taken]] < self._losses[mothers[rows2]]
-            )
-            np.add.at(self._tries, again[rows2], 1.0)
+        better = np.zeros(n, np.bool_)
+        better[taken] = losses < self._losses[mothers[taken]]
+        used = np.zeros(n, np.bool_)
+        used[taken] = True
+        self._credit(which[used], better[used])
+        self._credit(again[used[twice]], better[twice][used[twice]])
         self._keep(children, losses)
+
+    def _credit(self, which: Int, better: Bool) -> None:
+        """Note which operators made better children than their mothers."""
+        self._gains *= MEMORY
+        self._tries *= MEMORY
+        np.add.at(self._gains, which, better)
+        np.add.at(self._tries, which, 1.0)
 
     def _applied(self, which: Int, parents: Genes, mates: Genes) -> Genes:
         tiles, orders, picks = parents.tiles.copy(), parents.orders.copy(), parents.picks.copy()

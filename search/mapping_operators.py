@@ -41,15 +41,16 @@ def reorder(space: GeneSpace, parents: Genes, mates: Genes, rng: np.random.Gener
     """Swap two loops of a site, or move one to another position."""
     del mates
     orders = parents.orders.copy()
-    movable = np.flatnonzero(space.movable)
+    movable, n = np.flatnonzero(space.movable), len(parents)
     if len(movable):
-        for row in range(len(parents)):
-            order = orders[row, movable[rng.integers(len(movable))]]
-            source, target = rng.integers(space.dims, size=2)
-            if rng.random() < 0.5:
-                order[[source, target]] = order[[target, source]]
-            else:
-                order[:] = np.insert(np.delete(order, source), target, order[source])
+        rows, sites = np.arange(n), movable[rng.integers(len(movable), size=n)]
+        source, target = rng.integers(space.dims, size=(2, n))
+        swap = rng.random(n) < 0.5
+        keys = np.tile(np.arange(space.dims, dtype=np.float64), (n, 1))
+        keys[rows, source] = np.where(swap, target, target + np.where(target > source, 0.5, -0.5))
+        keys[rows[swap], target[swap]] = source[swap]
+        order = np.argsort(keys, axis=1)
+        orders[rows, sites] = np.take_along_axis(orders[rows, sites], order, axis=1)
     return Genes(parents.tiles.copy(), orders, parents.picks.copy())
 
 
@@ -94,23 +95,21 @@ def grow(space: GeneSpace, parents: Genes, mates: Genes, rng: np.random.Generato
     """Draw the tiles of one site anew between those around it, so that it has loops again."""
     del mates
     tiles = parents.tiles.copy()
-    for row in range(len(parents)):
-        place = space.sites[rng.integers(len(space.sites))]
-        around = tiles[row, place - 1] if place else space.extents
-        inside = tiles[row, place + 1] if place + 1 < tiles.shape[1] else np.ones_like(around)
-        drawn = inside * log_uniform(rng, np.maximum(around // inside, 1))
-        tiles[row, place] = np.where(space.free[place], drawn, tiles[row, place])
+    rows, places, around = _drawn_sites(space, tiles, rng)
+    last = tiles.shape[1] - 1
+    inside = tiles[rows, np.minimum(places + 1, last)]
+    inside = np.where(places[:, None] == last, 1, inside)
+    drawn = inside * log_uniform(rng, np.maximum(around // inside, 1))
+    tiles[rows, places] = np.where(space.free[places], drawn, tiles[rows, places])
     return Genes(tiles, parents.orders.copy(), parents.picks.copy())
 
 
 def age(space: GeneSpace, parents: Genes, mates: Genes, rng: np.random.Generator) -> Genes:
-    """Take the loops of one site away: its tiles become those around it, or those inside."""
+    """Take the loops of one site away: its tiles become those around it."""
     del mates
     tiles = parents.tiles.copy()
-    for row in range(len(parents)):
-        place = space.sites[rng.integers(len(space.sites))]
-        around = tiles[row, place - 1] if place else space.extents
-        tiles[row, place] = np.where(space.free[place], around, tiles[row, place])
+    rows, places, around = _drawn_sites(space, tiles, rng)
+    tiles[rows, places] = np.where(space.free[places], around, tiles[rows, places])
     return Genes(tiles, parents.orders.copy(), parents.picks.copy())
 
 
@@ -140,6 +139,14 @@ def _drawn_cells(space: GeneSpace, rng: np.random.Generator, count: int) -> tupl
         rows, columns = np.zeros(1, np.int64), np.zeros(1, np.int64)
     drawn = rng.integers(len(rows), size=count)
     return rows[drawn], columns[drawn]
+
+
+def _drawn_sites(space: GeneSpace, tiles: Int, rng: np.random.Generator) -> tuple[Int, Int, Int]:
+    """Return every row, the place of a site drawn for it, and the tiles around that."""
+    rows = np.arange(len(tiles))
+    places = np.array(space.sites, np.int64)[rng.integers(len(space.sites), size=len(tiles))]
+    outer = tiles[rows, np.maximum(places - 1, 0)]
+    return rows, places, np.where(places[:, None] == 0, space.extents, outer)
 
 
 def _around(space: GeneSpace, tiles: Int, rows: Int, places: Int, dims: Int) -> Int:
@@ -182,9 +189,11 @@ def _resized(
 
 def _open_outside(tiles: Int, rows: Int, places: Int, dims: Int) -> None:
     """Make tiles around some cells large enough to hold them."""
-    for row, place, dim in zip(rows, places, dims, strict=True):
-        outside = tiles[row, :place, dim]
-        np.maximum(outside, tiles[row, place, dim], out=outside)
+    inside = tiles[rows, places, dims]
+    for place in range(tiles.shape[1]):
+        outer = place < places
+        here = tiles[rows[outer], place, dims[outer]]
+        tiles[rows[outer], place, dims[outer]] = np.maximum(here, inside[outer])
 
 
 OPERATORS: dict[str, Operator] = {
