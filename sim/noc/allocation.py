@@ -16,7 +16,6 @@ A lane whose packet forks bids for several outputs at once; whatever it wins, it
 from __future__ import annotations
 
 from arraysmith.sim.noc.jit import part
-
 from arraysmith.sim.noc.stages import (
     choose_route,
     flow_of,
@@ -27,9 +26,9 @@ from arraysmith.sim.noc.stages import (
 )
 from arraysmith.sim.noc.state import (
     BRANCH,
-    BRANCHES,
     BRANCH_SENT,
     BRANCH_VC,
+    BRANCHES,
     BY_FORK,
     BY_SWITCH,
     BY_VC,
@@ -41,24 +40,24 @@ from arraysmith.sim.noc.state import (
     FORKING,
     FREE,
     INDEX_BITS,
-    Int,
     LIST,
     LISTED,
     MASK,
     OUT,
     OWNER,
-    POPPED,
     P_FLITS,
+    POPPED,
     STAGE,
     SWITCH_IN,
     SWITCH_OUT,
     SWITCH_VC,
-    Settings,
-    Small,
     VC_IN,
     VC_OUT,
     WAITING,
     WON,
+    Int,
+    Settings,
+    Small,
 )
 
 
@@ -122,7 +121,7 @@ def _take_vc(
     vcs = settings.vcs
     out, vc = base + out_lane // vcs, out_lane % vcs
     if lanes[lane, STAGE] == FORKING:
-        lanes[lane, BRANCH + 2 * (out - base) + BRANCH_VC] = vc
+        lanes[lane, BRANCH + 2 * (out - base) + BRANCH_VC] = -2 - vc  # from the next cycle on
         gates[out, FREE] &= ~(1 << vc)
         lanes[out * vcs + vc, OWNER] = lane
     else:
@@ -178,7 +177,7 @@ def allocate_vcs(
             for port in range(ports):
                 if (
                     not lanes[lane, BRANCHES] >> port & 1
-                    or lanes[lane, BRANCH + 2 * port + BRANCH_VC] >= 0
+                    or lanes[lane, BRANCH + 2 * port + BRANCH_VC] != -1
                 ):
                     continue
                 out = base + port
@@ -346,7 +345,7 @@ def gather_bids(
     for i in range(nodes[router, LISTED + BY_FORK]):
         lane = lanes[start + i, LIST + BY_FORK]
         for port in range(ports):
-            if fork_ready(settings, lanes, lane, base, port):
+            if fork_ready(settings, lanes, table, lane, base, port):
                 out = base + port
                 pairs = _bid_for_switch(
                     settings, entries, scratch, base, ports, lane, out, 0, pairs
@@ -355,12 +354,14 @@ def gather_bids(
 
 
 @part
-def fork_ready(settings: Settings, lanes: Int, lane: int, base: int, port: int) -> bool:
+def fork_ready(settings: Settings, lanes: Int, table: Int, lane: int, base: int, port: int) -> bool:
     """Return whether a branch of a packet has a flit to send and room for it."""
     vc = lanes[lane, BRANCH + 2 * port + BRANCH_VC]
     if vc < 0 or not lanes[lane, BRANCHES] >> port & 1:
         return False
-    if lanes[lane, BRANCH + 2 * port + BRANCH_SENT] - lanes[lane, POPPED] >= lanes[lane, COUNT]:
+    sent = lanes[lane, BRANCH + 2 * port + BRANCH_SENT]
+    packet = lanes[lane, settings.buffer + lanes[lane, FIRST]] >> INDEX_BITS
+    if sent == table[packet, P_FLITS] or sent - lanes[lane, POPPED] >= lanes[lane, COUNT]:
         return False
     return bool(lanes[(base + port) * settings.vcs + vc, CREDITS] > 0)
 

@@ -14,14 +14,13 @@ A credit is used 1 + link latency + credit delay after the win; by a terminal wi
 
 from __future__ import annotations
 
-from arraysmith.sim.noc.jit import kernel, part
-
 from arraysmith.sim.noc.allocation import (
     allocate_vcs,
     fork_ready,
     gather_bids,
     match_switch,
 )
+from arraysmith.sim.noc.jit import kernel, part
 from arraysmith.sim.noc.stages import (
     begin,
     drop_first,
@@ -39,9 +38,9 @@ from arraysmith.sim.noc.state import (
     ACTIVE,
     AT,
     BRANCH,
-    BRANCHES,
     BRANCH_SENT,
     BRANCH_VC,
+    BRANCHES,
     BY_FORK,
     BY_JOIN,
     BY_ROUTE,
@@ -49,12 +48,12 @@ from arraysmith.sim.noc.state import (
     BY_VC,
     COUNT,
     CREDITS,
-    DELIVERED,
-    DONE,
-    DUE,
     D_CYCLE,
     D_PACKET,
     D_TERMINAL,
+    DELIVERED,
+    DONE,
+    DUE,
     EVENTS,
     FIRST,
     FIRST_PORT,
@@ -65,7 +64,6 @@ from arraysmith.sim.noc.state import (
     FREE,
     FULL,
     INDEX_BITS,
-    Int,
     LAST_MOVE,
     LAST_VC,
     LIST,
@@ -76,13 +74,13 @@ from arraysmith.sim.noc.state import (
     OUT,
     OUT_VC,
     OWNER,
-    POPPED,
     P_FLITS,
     P_FOLLOWING,
     P_KIND,
     P_RELEASE,
     P_ROUTE_CLASS,
     P_STARTED,
+    POPPED,
     QUEUE,
     QUEUED,
     RETURNS,
@@ -93,13 +91,14 @@ from arraysmith.sim.noc.state import (
     STAGE,
     STUCK,
     SWITCH_VC,
-    Settings,
-    Small,
     T_PORT,
     VC,
+    W_ROUTER_OF,
     WAITING,
     WON,
-    W_ROUTER_OF,
+    Int,
+    Settings,
+    Small,
 )
 
 
@@ -494,6 +493,13 @@ def _settle_vcs(
         if not settings.speculative:
             enlist(settings, lanes, gates, nodes, BY_SWITCH, lane)
         now[LAST_MOVE] = cycle
+    for i in range(nodes[router, LISTED + BY_FORK]):
+        lane = lanes[start + i, LIST + BY_FORK]
+        for port in range(nodes[router + 1, FIRST_PORT] - base):
+            vc = lanes[lane, BRANCH + 2 * port + BRANCH_VC]
+            if vc < -1:
+                lanes[lane, BRANCH + 2 * port + BRANCH_VC] = -2 - vc
+                now[LAST_MOVE] = cycle
 
 
 @part
@@ -643,7 +649,7 @@ def _copy(
         if port == won or (
             not taken >> port & 1
             and lanes[lane, BRANCH + 2 * port + BRANCH_SENT] == index
-            and fork_ready(settings, lanes, lane, base, port)
+            and fork_ready(settings, lanes, table, lane, base, port)
         ):
             taken |= 1 << port
             lanes[lane, BRANCH + 2 * port + BRANCH_SENT] += 1

@@ -174,6 +174,7 @@ class TwinMesh:
         number, index = flit
         self.room[router, out, out_vc] -= 1
         if out == LOCAL:
+
             def eject(now):
                 if index == self.packets[number][2] - 1:
                     self.delivered[number] = now
