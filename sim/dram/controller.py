@@ -232,6 +232,9 @@ class Controller:
             flush: until every buffered write has been sent to its bank, too.
         """
         self._whole[at.FLUSH] = flush
+        if flush:  # buffers that rest have to be looked at
+            self._channel[:, at.STIRRED] = 1
+            self._channel[:, at.WAKE] = self._whole[at.NOW]
         try:
             return self._advance(None, AT_EMPTY if flush else AT_LAST)
         finally:

@@ -84,10 +84,10 @@ def _whole(path: Path, below: tuple[Path, ...]) -> tuple[Document, list[Fault]]:
     document = read_document(path)
     if "base" not in document.data:
         return document, []
-    variant, faults = collect(document, VariantSpec)
-    if variant is None:
+    _, faults = collect(document, VariantSpec)
+    ref = document.data["base"]
+    if not isinstance(ref, str):
         raise InputError(sort_faults(faults))
-    ref = variant.base
     found = device_path(ref) if ref in device_names() else path.parent / ref
     below = (*below, path.resolve())
     if not found.is_file():
@@ -115,7 +115,8 @@ def _device(document: Document, faults: list[Fault]) -> Device:
     """Return the device in a whole document; raises with ``faults`` and all that are found."""
     spec, more = collect(document, DeviceSpec)
     data, fault = document.data, document.positions.fault
-    faults = [*faults, *more]
+    told = {x.field for x in more}
+    faults = [*(x for x in faults if x.field not in told), *more]
     # Sections that are right by themselves are checked even if others are not.
     shape = part(data.get("organisation"), OrganisationSpec)
     timing = part(data.get("timing"), TimingSpec)

@@ -14,6 +14,7 @@ from arraysmith.sim.dram.columns import (
     ARRIVE,
     CHANNELS,
     COMMAND_AT,
+    FLUSH,
     IN_FIRST,
     IN_QUEUES,
     INTERVAL,
@@ -108,7 +109,7 @@ def advance(
             held = 0
             if stop == AT_EMPTY:
                 for c in range(par[CHANNELS]):
-                    held += channel[c, WRITES] + channel[c, IN_QUEUES]
+                    held += channel[c, READS] + channel[c, WRITES] + channel[c, IN_QUEUES]
             if held == 0:
                 return REACHED
         t = next_event(slot, channel, whole, par)
@@ -125,6 +126,7 @@ def advance(
                 channel[c, REFRESH_DUE] += 1
                 channel[c, COMMAND_AT] = t
                 waits = channel[c, IN_QUEUES] > 0 or channel[c, READS] > 0
+                waits = waits or (whole[FLUSH] == 1 and channel[c, WRITES] > 0)
                 if waits and t - max(whole[LAST_ACCEPT], whole[LAST_COLUMN]) > par[STUCK]:
                     whole[NOW] = t
                     return NO_PROGRESS
