@@ -131,7 +131,13 @@ class BranchAndBound:
     """
 
     def __init__(
-        self, space: ExactSpace, incumbent: Incumbent, *, nodes: int, growth: float
+        self,
+        space: ExactSpace,
+        incumbent: Incumbent,
+        *,
+        nodes: int,
+        growth: float,
+        tile: tuple[int, ...] | None = None,
     ) -> None:
         """Take the space, where to note mappings, the most nodes, and how far a band reaches.
 
@@ -140,12 +146,14 @@ class BranchAndBound:
             incumbent: where mappings are scored; may know some already.
             nodes: visited, at most.
             growth: of the limit from band to band, above 1.
+            tile: extent of every dim in the tile of the second memory; None leaves it free.
         """
         self.incumbent = incumbent
         self.nodes = 0
         self.leaves = 0
         self.proven = False
         self._space = space
+        self._tile = tile
         self._limit = nodes
         self._growth = growth
         self._objective = OBJECTIVES.index(incumbent.objective)
@@ -221,6 +229,8 @@ class BranchAndBound:
         most = bounds.base_pj
         for m in range(1, memories):
             choices = bounds.choices(m)
+            if m == 1 and self._tile is not None:
+                choices = choices[(choices * bounds.inside[1] == self._tile).all(axis=1)]
             costs, slow, moved = bounds.by_loop(m, choices)
             cost = costs.min(axis=1)
             rows = np.argsort(cost, kind="stable")[: int(np.isfinite(cost).sum())]
