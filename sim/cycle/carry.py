@@ -5,392 +5,360 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.boxes import (
-    AXES,
-    Int,
-    frame_address,
-    fresh_boxes,
-    next_row,
-    place,
+from arraysmith.sim.cycle.boxes import AXES, Int, frame_address, next_row
+from arraysmith.sim.cycle.listing import cut_boxes
+from arraysmith.sim.cycle.multiply import Axes, multiply, new_room, tabulate
+from arraysmith.sim.cycle.tree import Flags
+from arraysmith.sim.cycle.turns import (
+    BASE,
+    EXTENT,
+    WAITING,
+    find_places,
+    many_places,
+    next_turn,
 )
-from arraysmith.sim.cycle.multiply import multiply, plan
-from arraysmith.sim.cycle.nest import Flags
+
+Nest = tuple[Int, Int, Int, Int, int, bool]
+"""Loops, how many per dim, sizes (see ``Tree``); limits of the loops in time; loops in time that
+make the steps; whether tiles are ragged."""
+
+Places = tuple[Int, Int, Int]
+"""Int64 [levels + 2, dims, most, ..], room for what instances at a level have of a dim; int64
+[levels + 2, instances, dims], place of each instance; int64 [levels + 2], instances."""
+
+Frames = tuple[Int, Flags, Int, Int, Int]
+"""All words of all memories; whether a result is there; int64 [levels, 3], where the frames of a
+tensor at a level begin; int64 [levels, 3], words of one; int64 [levels, 3, AXES], its lengths."""
+
+# Columns of an edge.
+TENSOR, PARENT, CHILD, AT_MACS, DEPTH, HELD = range(6)
 
 Scratch = tuple[Int, Int, Int, Int]
-"""Room that the copies work in: boxes, row, tile, tile before."""
+"""Room that the copies work in: boxes, row, tile, no tile."""
 
-NOWHERE = np.zeros(AXES, np.int64)
-"""The shift of a tile that there is once."""
+
+@njit(cache=True, nogil=True)
+def _tile(place: Int, where: Int, axes: Axes, tensor: int, own: Flags, box: Int) -> bool:
+    """Write the tile of one instance; return False if it keeps what it has."""
+    for d in range(len(where)):
+        extent = place[d, where[d], EXTENT]
+        if extent == WAITING or (extent <= 0 and not own[tensor, d]):
+            return False
+    table, stored = axes[0], axes[1]
+    for a in range(AXES):
+        box[a, 0], box[a, 1] = 0, 1
+        one, other = table[tensor, a, 0], table[tensor, a, 1]
+        if one < 0:
+            continue
+        first = place[one, where[one]]
+        low = table[tensor, a, 4] + table[tensor, a, 2] * first[BASE]
+        high = low + table[tensor, a, 2] * (first[EXTENT] - 1) + 1
+        empty = first[EXTENT] <= 0
+        if other >= 0:
+            second = place[other, where[other]]
+            low += table[tensor, a, 3] * second[BASE]
+            high += table[tensor, a, 3] * (second[BASE] + second[EXTENT] - 1)
+            empty = empty or second[EXTENT] <= 0
+        box[a, 0], box[a, 1] = max(low, 0), min(high, stored[tensor, a])
+        if empty:
+            box[a, 1] = box[a, 0]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _differ(box: Int, old: Int) -> bool:
+    differ = False
+    for a in range(AXES):
+        differ = differ or box[a, 0] != old[a, 0] or box[a, 1] != old[a, 1]
+    return differ
 
 
 @njit(cache=True, nogil=True)
 def _copy(
-    source: Int,
-    source_frame: Int,
-    target: Int,
-    target_frame: Int,
-    now: Int,
-    old: Int,
-    shift: Int,
-    keeps: bool,
-    reach: Int,
-    extent: Int,
-    forget: bool,
-    scratch: Scratch,
+    frames: Frames, source: Int, target: Int, now: Int, old: Int, forget: bool, scratch: Scratch
 ) -> int:
-    """Bring the new words of one tile from one frame to another, unless told to ``forget``.
+    """Bring the words of ``now`` that ``old`` has not from one frame to another.
+
+    Args:
+        frames: all frames.
+        source: (tensor, level, instance).
+        target: the same.
+        now: int64 [AXES, 2], tile.
+        old: int64 [AXES, 2], tile before.
+        forget: leave the words where they are.
+        scratch: room.
 
     Returns:
         Words of the transfer.
     """
-    boxes, row, tile, before = scratch
-    last = AXES - 1
-    words = 0
-    for a in range(AXES):
-        tile[a] = now[a] + shift[a]
-        before[a] = old[a] + shift[a]
-    for b in range(fresh_boxes(tile, before, keeps, reach, extent, boxes)):
+    words, _, base, size, length = frames
+    boxes, row = scratch[0], scratch[1]
+    t, high, low = source[0], source[1], target[1]
+    come = base[high, t] + source[2] * size[high, t]
+    go = base[low, t] + target[2] * size[low, t]
+    moved = 0
+    for b in range(cut_boxes(now, old, boxes)):
         box = boxes[b]
         row[:] = box[:, 0]
         while True:
-            for position in range(box[last, 0], box[last, 1]):
-                row[last] = position
-                words += 1
+            for position in range(box[AXES - 1, 0], box[AXES - 1, 1]):
+                row[AXES - 1] = position
+                moved += 1
                 if not forget:
-                    word = source[frame_address(row, source_frame)]
-                    target[frame_address(row, target_frame)] = word
-            row[last] = box[last, 0]
+                    word = words[come + frame_address(row, length[high, t])]
+                    words[go + frame_address(row, length[low, t])] = word
+            row[AXES - 1] = box[AXES - 1, 0]
             if not next_row(row, box):
                 break
-    return words
+    return moved
 
 
 @njit(cache=True, nogil=True)
-def _add(
-    source: Int,
-    source_frame: Int,
-    target: Int,
-    target_frame: Int,
-    now: Int,
-    shift: Int,
-    reach: Int,
-    extent: Int,
-    first: bool,
-    scratch: Scratch,
+def _give(
+    frames: Frames, source: Int, target: Int, now: Int, first: bool, scratch: Scratch
 ) -> None:
-    """Add a whole tile of results to another frame, or write it if it is the ``first`` there."""
-    boxes, row, tile, _ = scratch
-    last = AXES - 1
+    """Add a tile of results to another frame; write it if it is the ``first`` there."""
+    words, there, base, size, length = frames
+    row = scratch[1]
+    t, low, high = source[0], source[1], target[1]
+    come = base[low, t] + source[2] * size[low, t]
+    go = base[high, t] + target[2] * size[high, t]
     for a in range(AXES):
-        tile[a] = now[a] + shift[a]
-    for b in range(fresh_boxes(tile, tile, False, reach, extent, boxes)):
-        box = boxes[b]
-        row[:] = box[:, 0]
-        while True:
-            for position in range(box[last, 0], box[last, 1]):
-                row[last] = position
-                word = source[frame_address(row, source_frame)]
-                there = frame_address(row, target_frame)
-                if first:
-                    target[there] = word
-                else:
-                    target[there] += word
-            row[last] = box[last, 0]
-            if not next_row(row, box):
-                break
+        if now[a, 0] >= now[a, 1]:
+            return
+    row[:] = now[:, 0]
+    while True:
+        for position in range(now[AXES - 1, 0], now[AXES - 1, 1]):
+            row[AXES - 1] = position
+            word = words[come + frame_address(row, length[low, t])]
+            at = go + frame_address(row, length[high, t])
+            words[at] = word if first else words[at] + word
+            there[at] = True
+        row[AXES - 1] = now[AXES - 1, 0]
+        if not next_row(row, now):
+            return
 
 
 @njit(cache=True, nogil=True)
-def _bring_operand(
-    t: int,
-    started: bool,
-    extent: Int,
-    shared_tile: tuple[Int, Int, Int],
-    child_tile: tuple[Int, Int, Int],
-    retains: bool,
-    in_shared: bool,
-    shifts: Int,
-    offchip: Int,
-    shared: Int,
-    spads: Int,
-    transfers: Int,
-    drop: tuple[int, int],
-    scratch: Scratch,
-) -> None:
-    """Bring the new words of one operand to the shared memory and to every scratchpad."""
-    now, old, reach = shared_tile
-    if in_shared and not (started and (now == old).all()):
-        forget = drop[0] == t and drop[1] == transfers[t]
-        words = _copy(
-            offchip,
-            extent,
-            shared,
-            reach,
-            now,
-            old,
-            NOWHERE,
-            started,
-            reach,
-            extent,
-            forget,
-            scratch,
-        )
-        transfers[t] += words > 0
-    child_now, child_old, child_reach = child_tile
-    if started and retains and (child_now == child_old).all():
-        return
-    for i in range(len(shifts)):
-        forget = drop[0] == t and drop[1] == transfers[t]
-        words = _copy(
-            shared if in_shared else offchip,
-            reach if in_shared else extent,
-            spads[i],
-            child_reach,
-            child_now,
-            child_old,
-            shifts[i],
-            started and retains,
-            child_reach,
-            extent,
-            forget,
-            scratch,
-        )
-        transfers[t] += words > 0
+def _begin(frames: Frames, target: Int, now: Int, scratch: Scratch) -> None:
+    """Start a tile of results from zero."""
+    words, there, base, size, length = frames
+    row = scratch[1]
+    t, level = target[0], target[1]
+    go = base[level, t] + target[2] * size[level, t]
+    row[:] = now[:, 0]
+    while True:
+        for position in range(now[AXES - 1, 0], now[AXES - 1, 1]):
+            row[AXES - 1] = position
+            at = go + frame_address(row, length[level, t])
+            words[at] = 0
+            there[at] = False
+        row[AXES - 1] = now[AXES - 1, 0]
+        if not next_row(row, now):
+            return
 
 
 @njit(cache=True, nogil=True)
-def _bring_results(
-    started: bool,
+def _known(frames: Frames, source: Int, now: Int, scratch: Scratch) -> bool:
+    """Return whether a parent has partial sums of a tile (of all its words, or of none)."""
+    _, there, base, size, length = frames
+    row = scratch[1]
+    for a in range(AXES):
+        row[a] = now[a, 0]
+    t, level = source[0], source[1]
+    at = base[level, t] + source[2] * size[level, t] + frame_address(row, length[level, t])
+    known: bool = there[at]
+    return known
+
+
+@njit(cache=True, nogil=True)
+def _find(nest: Nest, places: Places, level: int, index: Int, modes: Int) -> None:
+    """Work out what the instances at a level have of every dim."""
+    loops, many, size = nest[0], nest[1], nest[2]
+    for d in range(len(size)):
+        find_places(loops[d, : many[d]], size[d], level, index, 0, modes, 1, places[0][level, d])
+
+
+@njit(cache=True, nogil=True)
+def _find_leaving(
+    nest: Nest,
+    edges: Int,
+    leads: Int,
+    axes: Axes,
+    own: Flags,
+    places: Places,
     index: Int,
-    extent: Int,
-    shared_tile: tuple[Int, Int, Int],
-    shared_again: Flags,
-    child_tile: tuple[Int, Int, Int],
-    child_again: Flags,
-    retains: bool,
-    in_shared: bool,
-    shifts: Int,
-    leads: Flags,
-    offchip: Int,
-    shared: Int,
-    spads: Int,
-    transfers: Int,
-    drop: tuple[int, int],
+    modes: Int,
+    turned: int,
+    over: bool,
+    held: Int,
+    leaving: Flags,
     scratch: Scratch,
 ) -> None:
-    """Bring partial sums back, or start from zero where there are none."""
-    now, old, reach = shared_tile
-    back, child_back = False, False
-    for j in range(len(index)):
-        back = back or (shared_again[j] and index[j] > 0)
-        child_back = child_back or (child_again[j] and index[j] > 0)
-    if in_shared and back and not (now == old).all():
-        forget = drop[0] == 2 and drop[1] == transfers[2]
-        _copy(
-            offchip, extent, shared, reach, now, old, NOWHERE, False, reach, extent, forget, scratch
-        )
-        transfers[2] += 1
-    child_now, child_old, child_reach = child_tile
-    if started and retains and (child_now == child_old).all():
-        return
-    for i in range(len(shifts)):
-        if not (child_back and leads[i]):
-            spads[i, :] = 0
+    """Find whose results go up now.
+
+    All that share a tile go with the one that goes first, also who has had no work in it for some
+    turns; and all below a memory go with what it holds.
+    """
+    now = scratch[2]
+    above = -1
+    for e in range(len(edges)):  # parents first
+        edge = edges[e]
+        if edge[TENSOR] != 2 or edge[AT_MACS]:
             continue
-        forget = drop[0] == 2 and drop[1] == transfers[2]
-        _copy(
-            shared if in_shared else offchip,
-            reach if in_shared else extent,
-            spads[i],
-            child_reach,
-            child_now,
-            child_old,
-            shifts[i],
-            False,
-            child_reach,
-            extent,
-            forget,
-            scratch,
-        )
-        transfers[2] += 1
-
-
-@njit(cache=True, nogil=True)
-def _take_results(
-    final: bool,
-    extent: Int,
-    shared_tile: tuple[Int, Int, Int],
-    child_tile: tuple[Int, Int, Int],
-    retains: bool,
-    in_shared: bool,
-    shifts: Int,
-    leads: Flags,
-    offchip: Int,
-    shared: Int,
-    spads: Int,
-    scratch: Scratch,
-) -> None:
-    """Take the results of epochs that ended with the last step up, from the inside out."""
-    now, old, reach = shared_tile
-    child_now, child_old, child_reach = child_tile
-    if final or not retains or (child_now != child_old).any():
-        for i in range(len(shifts)):
-            _add(
-                spads[i],
-                child_reach,
-                shared if in_shared else offchip,
-                reach if in_shared else extent,
-                child_old,
-                shifts[i],
-                child_reach,
-                extent,
-                leads[i],
-                scratch,
-            )
-    if in_shared and (final or (now != old).any()):
-        _add(shared, reach, offchip, extent, old, NOWHERE, reach, extent, True, scratch)
+        instances = places[2][edge[CHILD]]
+        below = instances // places[2][edge[PARENT]]
+        ends = over or turned < edge[DEPTH]
+        if ends:
+            _find(nest, places, edge[CHILD], index, modes)
+        for i in range(instances):
+            row = edge[HELD] + i
+            if leads[row] == i:
+                moves = over
+                if ends and not over:
+                    where = places[1][edge[CHILD], i]
+                    moves = _tile(places[0][edge[CHILD]], where, axes, 2, own, now)
+                    moves = moves and _differ(now, held[row])
+                leaving[row] = moves or (above >= 0 and leaving[above + i // below])
+        for i in range(instances):
+            row = edge[HELD] + i
+            if leads[row] != i:
+                goes = leaving[edge[HELD] + leads[row]]
+                leaving[row] = goes or (above >= 0 and leaving[above + i // below])
+        above = edge[HELD]
 
 
 @njit(cache=True, nogil=True)
 def carry(
-    counts: Int,
-    step_loops: int,
-    extent: Int,
-    offset: Int,
-    shared_tiles: tuple[Int, Int, Flags],
-    child_tiles: tuple[Int, Int, Flags],
-    mac_stride: Int,
-    whole: Int,
-    retains: Flags,
-    in_shared: Flags,
-    shifts: Int,
-    offchip: tuple[Int, Int, Int],
-    shared: tuple[Int, Int, Int],
-    spads: tuple[Int, Int, Int],
+    nest: Nest,
+    edges: Int,
+    leads: Int,
+    axes: Axes,
+    own: Flags,
+    places: Places,
+    frames: Frames,
+    macs: Int,
+    modes: Int,
     drop: tuple[int, int],
 ) -> None:
     """Walk all steps: bring new words down, multiply and add, take results up.
 
     Args:
-        counts: int64 [loops]; this and the next two as in ``Nest``.
-        step_loops: loops that make the steps.
-        extent: int64 [3, AXES].
-        offset: int64 [3, AXES].
-        shared_tiles: (stride, reach, again) of the shared memory's tiles, see ``Nest``.
-        child_tiles: the same of the scratchpads' tiles.
-        mac_stride: int64 [3, AXES, loops].
-        whole: int64 [3, AXES], indices along each axis that the whole problem touches.
-        retains: bool [3].
-        in_shared: bool [3].
-        shifts: int64 [3, instances, AXES], shift of every PE's tile of each tensor.
-        offchip: int64 [words] per tensor; the last is written.
-        shared: int64 [words] per tensor, frames.
-        spads: int64 [instances, words] per tensor, frames.
+        nest: loops.
+        edges: int64 [edges, 6], parents first.
+        leads: int64 [rows], per instance of every edge's child (at ``HELD``), the one whose result
+            tile goes first into the parent.
+        axes: see ``multiply``.
+        own: bool [3, dims], whether a dim moves a tensor.
+        places: room, and who is where.
+        frames: memories.
+        macs: int64 [3], level from which MACs take a tensor (to which they give it).
+        modes: int64 [levels, 2], zeros.
         drop: (tensor, number) of a transfer to leave out; (-1, -1) for none.
     """
-    shared_stride, shared_reach, shared_again = shared_tiles
-    child_stride, child_reach, child_again = child_tiles
-    steps = 1
-    for j in range(step_loops):
-        steps *= counts[j]
-    instances = shifts.shape[1]
-    index = np.zeros(len(counts), np.int64)
-    above, above_old = np.empty((3, AXES), np.int64), np.zeros((3, AXES), np.int64)
-    child, child_old = np.empty((3, AXES), np.int64), np.zeros((3, AXES), np.int64)
-    word = np.empty((3, AXES), np.int64)
+    loops, many, size, limits, steps, ragged = nest
+    index = np.zeros(len(limits), np.int64)
+    held = np.zeros((len(leads), AXES, 2), np.int64)
+    open_tile = np.zeros(len(leads), np.bool_)  # holds results that the parent has not
+    first_give = np.zeros(len(leads), np.bool_)
+    leaving = np.zeros(len(leads), np.bool_)
     transfers = np.zeros(3, np.int64)
     scratch = (
-        np.empty((AXES, AXES, 2), np.int64),
+        np.empty((2 * AXES, AXES, 2), np.int64),
         np.empty(AXES, np.int64),
-        np.empty(AXES, np.int64),
-        np.empty(AXES, np.int64),
+        np.zeros((AXES, 2), np.int64),
+        np.zeros((AXES, 2), np.int64),
     )
-    room = (np.empty((3, AXES), np.int64), np.empty((3, AXES), np.int64), index.copy())
-    where = plan(child_reach, extent, offset, whole, mac_stride)
-    # Of PEs with equal result tiles the first gets the partial sums, and writes first.
-    leads = np.ones(instances, np.bool_)
-    for i in range(instances):
-        for k in range(i):
-            leads[i] = leads[i] and (shifts[2, i] != shifts[2, k]).any()
-    for step in range(steps + 1):
-        final = step == steps
-        for t in range(3):
-            above[t] = place(shared_stride[t], offset[t], index, step_loops)
-            child[t] = place(child_stride[t], offset[t], index, step_loops)
-            word[t] = place(mac_stride[t], offset[t], index, step_loops)
-        if step > 0:
-            _take_results(
-                final,
-                extent[2],
-                (above[2], above_old[2], shared_reach[2]),
-                (child[2], child_old[2], child_reach[2]),
-                retains[2],
-                in_shared[2],
-                shifts[2],
-                leads,
-                offchip[2],
-                shared[2],
-                spads[2],
-                scratch,
-            )
-        if final:
+    now, nothing = scratch[2], scratch[3]
+    bottom = len(places[2]) - 1
+    source, target = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    turned, over = -1, False
+    most = np.ones(len(size), np.int64)
+    for d in range(len(size)):
+        most[d] = many_places(loops[d, : many[d]], bottom)
+    room = new_room(loops, many, steps, most, axes)
+    length, base, frame = (
+        np.empty((3, AXES), np.int64),
+        np.empty(3, np.int64),
+        np.empty(3, np.int64),
+    )
+    share = np.empty(3, np.int64)
+    for t in range(3):
+        length[t] = frames[4][macs[t], t]
+        base[t], frame[t] = frames[2][macs[t], t], frames[3][macs[t], t]
+        share[t] = places[2][bottom] // places[2][macs[t]]
+    while True:
+        if turned >= 0 or over:
+            _find_leaving(nest, edges, leads, axes, own, places, index, modes, turned, over, held,
+                          leaving, scratch)  # fmt: skip
+            for e in range(len(edges) - 1, -1, -1):  # children first
+                edge = edges[e]
+                if edge[TENSOR] != 2 or edge[AT_MACS]:
+                    continue
+                below = places[2][edge[CHILD]] // places[2][edge[PARENT]]
+                for i in range(places[2][edge[CHILD]]):
+                    row = edge[HELD] + i
+                    if leaving[row] and open_tile[row]:
+                        source[0], source[1], source[2] = 2, edge[CHILD], i
+                        target[0], target[1], target[2] = 2, edge[PARENT], i // below
+                        _give(frames, source, target, held[row], first_give[row], scratch)
+                        open_tile[row] = first_give[row] = False
+        if over:
             return
-        for t in range(2):
-            _bring_operand(
-                t,
-                step > 0,
-                extent[t],
-                (above[t], above_old[t], shared_reach[t]),
-                (child[t], child_old[t], child_reach[t]),
-                retains[t],
-                in_shared[t],
-                shifts[t],
-                offchip[t],
-                shared[t],
-                spads[t],
-                transfers,
-                drop,
-                scratch,
-            )
-        _bring_results(
-            step > 0,
-            index,
-            extent[2],
-            (above[2], above_old[2], shared_reach[2]),
-            shared_again,
-            (child[2], child_old[2], child_reach[2]),
-            child_again,
-            retains[2],
-            in_shared[2],
-            shifts[2],
-            leads,
-            offchip[2],
-            shared[2],
-            spads[2],
-            transfers,
-            drop,
-            scratch,
-        )
-        above_old[:] = above
-        child_old[:] = child
-        for i in range(instances):
-            multiply(
-                counts,
-                step_loops,
-                extent,
-                child_reach,
-                child,
-                word,
-                shifts,
-                i,
-                spads[0],
-                spads[1],
-                spads[2],
-                where,
-                room,
-            )
-        for j in range(step_loops - 1, -1, -1):
-            index[j] += 1
-            if index[j] < counts[j]:
-                break
-            index[j] = 0
+        for e in range(len(edges)):
+            edge = edges[e]
+            if turned >= edge[DEPTH] or edge[AT_MACS]:
+                continue
+            t = edge[TENSOR]
+            _find(nest, places, edge[CHILD], index, modes)
+            instances = places[2][edge[CHILD]]
+            below = instances // places[2][edge[PARENT]]
+            for i in range(instances):
+                row = edge[HELD] + i
+                where = places[1][edge[CHILD], i]
+                if not _tile(places[0][edge[CHILD]], where, axes, t, own, now):
+                    continue
+                empty = False
+                for a in range(AXES):
+                    empty = empty or now[a, 0] >= now[a, 1]
+                source[0], source[1], source[2] = t, edge[PARENT], i // below
+                target[0], target[1], target[2] = t, edge[CHILD], i
+                forget = drop[0] == t and drop[1] == transfers[t]
+                if t != 2:
+                    if not empty:
+                        moved = _copy(frames, source, target, now, held[row], forget, scratch)
+                        transfers[t] += moved > 0
+                    held[row] = now
+                    continue
+                if not _differ(now, held[row]):
+                    continue
+                held[row] = now
+                if empty:
+                    continue
+                open_tile[row], first_give[row] = True, leads[row] == i
+                _begin(frames, target, now, scratch)
+                if leads[row] == i and _known(frames, source, now, scratch):
+                    _copy(frames, source, target, now, nothing, forget, scratch)
+                    transfers[t] += 1
+                    _mark(frames, target, now, scratch)
+        tabulate(loops, many, size, steps, index, most, axes, length, room)
+        multiply(axes, places[1][bottom], share, frames[0], base, frame, room)
+        turned = next_turn(loops, many, size, index, limits, steps, ragged)
+        over = turned < 0
+
+
+@njit(cache=True, nogil=True)
+def _mark(frames: Frames, target: Int, now: Int, scratch: Scratch) -> None:
+    """Note that partial sums of a tile are there."""
+    _, there, base, size, length = frames
+    row = scratch[1]
+    t, level = target[0], target[1]
+    go = base[level, t] + target[2] * size[level, t]
+    row[:] = now[:, 0]
+    while True:
+        for position in range(now[AXES - 1, 0], now[AXES - 1, 1]):
+            row[AXES - 1] = position
+            there[go + frame_address(row, length[level, t])] = True
+        row[AXES - 1] = now[AXES - 1, 0]
+        if not next_row(row, now):
+            return

@@ -22,8 +22,8 @@ from arraysmith.sim.cycle import spatial
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.machine import OFFCHIP, Machine
-from arraysmith.sim.cycle.network import whole_cycles
 from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
+from arraysmith.sim.cycle.rates import whole_cycles
 from arraysmith.sim.cycle.schedule import Epoch, Order, epochs, program
 from arraysmith.sim.cycle.streams import Streams
 from arraysmith.sim.cycle.tree import I, O, W

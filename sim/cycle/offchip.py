@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Memory
 from arraysmith.sim.cycle.boxes import Int
-from arraysmith.sim.cycle.network import whole_cycles
+from arraysmith.sim.cycle.rates import whole_cycles
 from arraysmith.sim.probe import Probe
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arraysmith.arch.problem import OFMAP, TENSORS
-from arraysmith.sim.cycle.network import whole_cycles
 from arraysmith.sim.cycle.offchip import Bursts, Transfer
+from arraysmith.sim.cycle.rates import whole_cycles
 from arraysmith.sim.cycle.systolic_addresses import PARTIAL_SUM, SHARED_SUM, RequestLists
 from arraysmith.sim.cycle.systolic_dma import Dma, Job
 from arraysmith.sim.cycle.systolic_edge import Edge

@@ -16,6 +16,7 @@ from itertools import pairwise
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
 from arraysmith.arch.errors import ArraysmithError
@@ -28,6 +29,9 @@ I, W, O = range(3)  # noqa: E741 - named as in every formula of the field; posit
 
 # Columns of ``Tree.loops``.
 IN_TIME, NUMBER, TILE, LEVEL, COUNT, AXIS = range(6)
+
+
+Flags = NDArray[np.bool_]
 
 
 class UnsupportedDesignError(ArraysmithError):

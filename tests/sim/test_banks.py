@@ -18,8 +18,8 @@ from arraysmith.arch.layout import AXES, LINE, WORD, Layout
 from arraysmith.arch.problem import Axis, Tensor
 from arraysmith.sim.cycle.banks import Banks, Places, Port
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.rates import rate_row
 from arraysmith.sim.cycle.tree import UnsupportedDesignError
-from arraysmith.sim.cycle.network import rate_row
 
 seeds = st.integers(0, 10**9)
 
