@@ -192,10 +192,11 @@ def parse_weights(texts: tuple[str, ...]) -> dict[int, int]:
 
 def table_text(points: list[Point], throughput: float) -> str:
     """Return a curve for people."""
-    lines = [
+    heading = (
         f"{'offered':>8} {'accepted':>9} {'latency':>9} {'network':>9} {'p95':>7} {'max':>7}"
         f" {'hops':>6}  (flits per terminal and cycle; cycles)"
-    ]
+    )
+    lines = [heading]
     for point in points:
         text = f"{point.offered:8.3f} {point.accepted:9.4f}"
         if point.stable:

@@ -69,7 +69,13 @@ def dependencies(
             columns = port[route_class, :, :, goal].tolist()
             groups = group[route_class, :, :, goal].tolist()
 
-            def options(router: int, entry: int) -> list[Channel]:
+            def options(
+                router: int,
+                entry: int,
+                columns: list[list[list[int]]] = columns,
+                groups: list[list[list[int]]] = groups,
+                goal: int = goal,
+            ) -> list[Channel]:
                 row = columns[router][entry if by_entry else 0]
                 asked = groups[router][entry if by_entry else 0]
                 return [
@@ -150,11 +156,11 @@ def _join_phases(
 def _extended(graph: dict[Channel, set[Channel]], escape: int) -> dict[Channel, set[Channel]]:
     """Return dependencies among escape channels, direct and by way of other channels."""
     found: dict[Channel, set[Channel]] = {}
-    for start in graph:
+    for start, following in graph.items():
         if not escape >> start[1] & 1:
             continue
         reached: set[Channel] = set()
-        frontier = list(graph[start])
+        frontier = list(following)
         while frontier:
             channel = frontier.pop()
             if channel in reached:

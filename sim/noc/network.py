@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from arraysmith.arch.errors import ArraysmithError, Fault, InputError
+from arraysmith.arch.errors import Fault, InputError
 from arraysmith.sim.noc.collectives import Trees
 from arraysmith.sim.noc.deadlock import check_deadlock_free
+from arraysmith.sim.noc.deliveries import Deliveries, NoProgressError, append_to_queues, longer
 from arraysmith.sim.noc.kernel import advance
 from arraysmith.sim.noc.router import Router
 from arraysmith.sim.noc.routing import Routing
@@ -40,8 +39,6 @@ from arraysmith.sim.noc.state import (
     P_TREE,
     P_VALUE_AT,
     P_VIA,
-    QUEUE,
-    QUEUE_END,
     QUEUED,
     REDUCTION,
     T_PORT,
@@ -54,41 +51,8 @@ from arraysmith.sim.noc.topology import Topology
 from arraysmith.sim.noc.waiting import waiting_chain
 
 
-class NoProgressError(ArraysmithError):
-    """A network in which nothing moves any more.
-
-    Attributes:
-        cycle: when that was certain.
-        chain: who waits for what, each entry the reason of the one before.
-    """
-
-    def __init__(self, cycle: int, chain: tuple[str, ...]) -> None:
-        self.cycle = cycle
-        self.chain = chain
-        super().__init__(f"no progress since before cycle {cycle}:\n  " + "\n  ".join(chain))
-
-
-@dataclass(frozen=True, eq=False)
-class Deliveries:
-    """Packets delivered since the last call, in order of time; int64 [n] each.
-
-    Attributes:
-        packet: number that ``inject`` returned; of a reduction the packet that carries the sum.
-        terminal: where it was delivered.
-        cycle: in which its last flit was.
-    """
-
-    packet: Int
-    terminal: Int
-    cycle: Int
-
-
 class Network:
-    """Routers and links of one clock, simulated flit by flit.
-
-    Attributes:
-        topology, routing, router: what it is made of.
-    """
+    """Routers and links of one clock, simulated flit by flit; attributes as the arguments."""
 
     def __init__(
         self,
@@ -172,7 +136,8 @@ class Network:
         none before its release.
 
         Args:
-            sources, targets: int64 [n], terminals; a packet may be for its own source.
+            sources: int64 [n], terminals.
+            targets: int64 [n], terminals; a packet may be for its own source.
             flits: of each, at least 1.
             release: first cycle in which the head may leave; None is the present one.
             tag: counted apart in ``flit_hops``.
@@ -286,7 +251,7 @@ class Network:
         return self._state.values[start : start + int(self._state.table[packet, P_FLITS])].copy()
 
     def latencies(self, deliveries: Deliveries) -> tuple[Int, Int]:
-        """Return cycles of each delivery since its release, and since its head left the terminal."""
+        """Return cycles of each delivery since its release, and since its head left."""
         packets = self._state
         return (
             deliveries.cycle - packets.table[deliveries.packet, P_RELEASE],
@@ -304,7 +269,7 @@ class Network:
             if said != FULL:
                 break
             room = 2 * len(self._state.deliveries)
-            grown = _longer(self._state.deliveries, room)
+            grown = longer(self._state.deliveries, room)
             self._state = self._state._replace(deliveries=grown)
         if said != DONE:
             chain = waiting_chain(self.topology, self._settings, self._state)
@@ -395,16 +360,16 @@ class Network:
             self._state = self._state._replace(hops=hops)
         first, end = self._count, self._count + count
         group_flits = self._join_flits
-        packets = self._state._replace(table=_longer(self._state.table, end))
+        packets = self._state._replace(table=longer(self._state.table, end))
         if kind != UNICAST and tree >= self._known_trees:
             packets = packets._replace(trees=self._trees.table_of_trees())
             self._known_trees = len(packets.trees)
         if values is not None:
             each = int(lengths[0])
             packets = packets._replace(
-                values=_longer(packets.values, self._values + values.size),
-                arrived=_longer(packets.arrived, self._joins + joins),
-                joins=_longer(packets.joins, self._join_flits + joins * each),
+                values=longer(packets.values, self._values + values.size),
+                arrived=longer(packets.arrived, self._joins + joins),
+                joins=longer(packets.joins, self._join_flits + joins * each),
             )
             packets.values[self._values : self._values + values.size] = values.ravel()
             packets.table[first:end, P_VALUE_AT] = self._values + each * np.arange(count)
@@ -428,32 +393,5 @@ class Network:
             self._values += count * int(lengths[0])
             self._joins += joins
             self._join_flits += joins * int(lengths[0])
-        self._append(sources, np.arange(first, end))
+        append_to_queues(self._state, sources, np.arange(first, end))
         return np.arange(first, end)
-
-    def _append(self, sources: Int, numbers: Int) -> None:
-        """Link packets into the queues of their terminals, in order."""
-        order = np.argsort(sources, kind="stable")
-        at, queued = sources[order], numbers[order]
-        same = at[1:] == at[:-1]
-        self._state.table[queued[:-1][same], P_FOLLOWING] = queued[1:][same]
-        state = self._state
-        starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(at) else np.zeros(0, int)
-        ends = np.concatenate((starts[1:], [len(at)])) - 1
-        for start, end in zip(starts, ends[: len(starts)], strict=True):
-            terminal = at[start]
-            if state.ends[terminal, QUEUE] < 0:
-                state.ends[terminal, QUEUE] = queued[start]
-            else:
-                self._state.table[state.ends[terminal, QUEUE_END], P_FOLLOWING] = queued[start]
-            state.ends[terminal, QUEUE_END] = queued[end]
-        state.now[QUEUED] += len(at)
-
-
-def _longer(array: Int, length: int) -> Int:
-    """Return an array with at least ``length`` entries, its content kept, the rest zero."""
-    if len(array) >= length:
-        return array
-    found = np.zeros((max(length, 2 * len(array)), *array.shape[1:]), np.int64)
-    found[: len(array)] = array
-    return found

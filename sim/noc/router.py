@@ -10,7 +10,7 @@ ALLOCATORS = ("separable_input_first", "islip")
 """Allocators of virtual channels and of the switch, in the order of their numbers in the kernel."""
 
 FLOW_CONTROLS = ("wormhole", "virtual_cut_through")
-"""How much room a packet's head needs before it takes a virtual channel: a flit, or the packet's."""
+"""Room that a head needs to take a virtual channel: for a flit, or for its packet."""
 
 MAX_VCS = 32
 """Virtual channels of a port at most: the kernel keeps them in the bits of a word."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class RouteTable:
     @property
     def single_path(self) -> bool:
         """Whether every packet of a flow takes the same way."""
-        return self.port.shape[0] == 1 and self.port.shape[4] == 1
+        return bool(self.port.shape[0] == self.port.shape[4] == 1)
 
 
 class Routing:
@@ -78,7 +79,8 @@ class Routing:
         Args:
             rng: to draw with.
             topology: of the network.
-            sources, targets: int64 [n], routers.
+            sources: int64 [n], routers.
+            targets: int64 [n], routers.
         """
         del rng, topology, targets
         return np.zeros_like(sources), np.full_like(sources, -1)
@@ -119,7 +121,7 @@ def split_vcs(routing: str, num_vcs: int, parts: int) -> tuple[int, ...]:
         rule = f"{routing} needs at least {parts} to be free of deadlock"
         raise InputError([Fault("num_vcs", str(num_vcs), rule)])
     bounds = [num_vcs * part // parts for part in range(parts + 1)]
-    return tuple((1 << high) - (1 << low) for low, high in zip(bounds, bounds[1:], strict=False))
+    return tuple((1 << high) - (1 << low) for low, high in pairwise(bounds))
 
 
 def all_vcs(num_vcs: int) -> int:

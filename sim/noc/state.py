@@ -34,12 +34,12 @@ UNICAST, MULTICAST, REDUCTION = range(3)
 KINDS = ("unicast", "multicast", "reduction")
 # What ``advance`` says.
 DONE, FULL, STUCK = range(3)
-# Entries of ``now``: next cycle, events on their way, cycle of the last move, deliveries not taken,
-# flits inside, packets queued.
+# Entries of ``now``: next cycle, events on their way, cycle of the last move, deliveries not
+# taken, flits inside, packets queued.
 NOW, EVENTS, LAST_MOVE, DELIVERED, FLITS_IN, QUEUED = range(6)
 # Columns of ``lanes``. Of an input: ring of flits, stage of the first packet, end of a stage of
 # several cycles (-1 is none), virtual channel won and not taken yet, port and virtual channels bid
-# for, virtual channel held, branches (bits of local ports) and flits dropped of a packet that forks,
+# for, virtual channel held, branches (bits of local ports) and flits dropped of one that forks,
 # pointer of the arbiter. Of an output: pointer, free places behind it, holder. LIST + i holds the
 # i-th list of the router, from its first lane on; PLACE + i where this lane stands there. From
 # BRANCH on two per port of the router, for a packet that forks; then the buffer.
@@ -61,9 +61,9 @@ T_PORT, T_ROUTER, QUEUE, QUEUE_END, SENT, SEND_VC, LAST_VC, SEND_FREE, SEND_CRED
 # flit, then one per credit: a lane, or -1 - (terminal * vcs + vc).
 FLITS, RETURNS = range(2)
 AT, VC, FLIT = range(3)
-# Columns of ``table``, the packets: terminals, flits, first cycle, kind, class, router on the way, row
-# of ``trees``, first rows of ``arrived`` and ``joins``, tag, next in the queue, cycle in which the
-# head left the terminal (-1 before), first of its ``values``.
+# Columns of ``table``, the packets: terminals, flits, first cycle, kind, class, router on the way,
+# row of ``trees``, first rows of ``arrived`` and ``joins``, tag, next in the queue, cycle in which
+# the head left the terminal (-1 before), first of its ``values``.
 P_SOURCE, P_TARGET, P_FLITS, P_RELEASE, P_KIND, P_ROUTE_CLASS, P_VIA, P_TREE, P_GROUP = range(9)
 P_GROUP_FLITS, P_TAG, P_FOLLOWING, P_STARTED, P_VALUE_AT, PACKET_COLUMNS = range(9, 15)
 # Third axis of ``trees``: output ports (bits); place among joining routers, packets that meet.

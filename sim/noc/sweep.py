@@ -20,8 +20,8 @@ CHUNK = 256
 class Protocol:
     """How a point is measured.
 
-    Packets created in ``measured_cycles`` after ``warmup_cycles`` are measured; traffic goes on until
-    the last of them is delivered, for ``drain_cycles`` at most.
+    Packets created in ``measured_cycles`` after ``warmup_cycles`` are measured; traffic goes on
+    until the last of them is delivered, for ``drain_cycles`` at most.
 
     Attributes:
         warmup_cycles, measured_cycles, drain_cycles: as said.
@@ -58,8 +58,8 @@ class Point:
         accepted: flits delivered per terminal and cycle while packets were measured.
         stable: whether all measured packets were delivered, with a mean latency that is bounded.
         packets: measured and delivered.
-        latency_cycles: mean over packets, from creation to the delivery of the last flit, waiting at
-            the terminal with it; None unless stable.
+        latency_cycles: mean over packets, from creation to the delivery of the last flit, waiting
+            at the terminal with it; None unless stable.
         network_latency_cycles: the same from the head's departure.
         min_latency_cycles, max_latency_cycles: likewise.
         p95_latency_cycles: 95 of 100 packets take no longer.

@@ -188,7 +188,8 @@ def both_ways(
     """Return links between two routers, out and in by the same port at each end.
 
     Args:
-        first, second: routers.
+        first: router.
+        second: router.
         port_there: of the first router.
         port_back: of the second router.
         latency_cycles: of each.

@@ -61,7 +61,8 @@ class Traffic:
             topology: of the network.
             rate: flits per terminal and cycle; a packet begins with probability
                 ``rate / packet_flits`` (Bernoulli).
-            start, end: cycles.
+            start: first cycle.
+            end: cycle after the last.
             rng: to draw with.
         """
         shape = (end - start, len(topology.terminals))

@@ -71,7 +71,8 @@ def _waits(
         return f"{where}, virtual channel {vc} waits for flits", _feeder(state, lane, vcs)
     packet = int(state.lanes[lane, settings.buffer + state.lanes[lane, FIRST]]) >> INDEX_BITS
     name = (
-        f"packet {packet} (terminal {state.table[packet, P_SOURCE]} to {state.table[packet, P_TARGET]})"
+        f"packet {packet} (terminal {state.table[packet, P_SOURCE]}"
+        f" to {state.table[packet, P_TARGET]})"
         f" in {where}, virtual channel {vc}"
     )
     if stage == JOINING:

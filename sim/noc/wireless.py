@@ -7,8 +7,8 @@ Wireless Network-on-Chip, IEEE Communications Magazine, 2018):
 - ``token``: the token goes round the terminals, ``token_cycles`` to the next; who has it and has
   something to send sends one packet, then passes it on. No collisions.
 - ``contention``: a terminal sends when the channel is idle. Who begins in the same cycle collides:
-  all of them know after ``detect_cycles`` (the channel is wasted until then) and wait a random number
-  of slots of that length, 0 to 2^c - 1 after the c-th collision of a packet, c at most
+  all of them know after ``detect_cycles`` (the channel is wasted until then) and wait a random
+  number of slots of that length, 0 to 2^c - 1 after the c-th collision of a packet, c at most
   ``backoff_limit`` (binary exponential back-off).
 """
 

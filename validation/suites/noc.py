@@ -1,8 +1,9 @@
-"""The flit-level network against load-latency curves measured with BookSim 2.
+"""The flit-level network against BookSim 2.
 
-The same packets have to be delivered in the same cycle, and zero-load latencies to be exact. Mean latencies are compared up to 70 % of saturation, beyond
-which two seeds of the tool differ by more than we allow; saturation by its throughput. Traffic is
-random there and here, so what is compared are means: the mean over the tool's seeds with ours.
+The same packets have to be delivered in the same cycles, and zero-load latencies have to be exact.
+Mean latencies are compared up to 70 % of saturation, beyond which two seeds of the tool differ by
+more than we allow; saturation by its throughput. Traffic is random there and here, so what is
+compared are means: the mean over the tool's seeds with ours.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +52,7 @@ _PACKET_COLUMNS = (
 )  # fmt: skip
 _PAIR_COLUMNS = ("mesh_k", "packet_flits", "src", "dst", "avg_packet_latency")
 
-VARIANTS: dict[str, dict[str, object]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "rd1": {"routing_cycles": 1},
     "cd2": {"credit_cycles": 2},
@@ -108,10 +110,14 @@ def noc(cases: Path | None = None) -> Outcome:
         for configuration, rows in read_curves(path).items():
             found += compare_curve(configuration, rows, skipped, path)
     notes = (
-        "zero-load latency: the tool's means are above the unloaded latency by what packets wait for"
-        f" each other at its low load; up to {QUEUEING_CYCLES:g} cycle counts as equal",
-        f"mean latency: rows up to {SHARE:.0%} of saturation, which is the lower of the highest stable"
-        " load and the throughput at full load",
+        (
+            "zero-load latency: the tool's means are above the unloaded latency by what packets"
+            f" wait for each other at its low load; up to {QUEUEING_CYCLES:g} cycle counts as equal"
+        ),
+        (
+            f"mean latency: rows up to {SHARE:.0%} of saturation, the lower of the highest stable"
+            " load and the throughput at full load"
+        ),
     )
     return Outcome("noc", tuple(found), skipped, TOLERANCE_PCT, notes=notes)
 
@@ -137,14 +143,14 @@ def compare_packets(path: Path) -> Iterator[Comparison]:
     for (side, vcs, depth, flits, variant), packets in rows.items():
         router = replace(Router(num_vcs=int(vcs), vc_buffer_flits=int(depth)), **VARIANTS[variant])
         network = _network(int(side), router)
-        created, sources, targets, expected = np.array(packets, np.int64).T
-        order = np.argsort(created, kind="stable")
-        numbers = network.inject(sources[order], targets[order], int(flits), created[order])
-        delivered = network.drain()
-        cycles = dict(zip(delivered.packet.tolist(), delivered.cycle.tolist(), strict=True))
+        created_at, sources, targets, expected = np.array(packets, np.int64).T
+        order = np.argsort(created_at, kind="stable")
+        numbers = network.inject(sources[order], targets[order], int(flits), created_at[order])
+        found = network.drain()
+        cycles = dict(zip(found.packet.tolist(), found.cycle.tolist(), strict=True))
         name = f"{side}x{side}, {vcs} VCs of {depth} flits, packets of {flits}, {variant}"
         for number_, place in zip(numbers.tolist(), order.tolist(), strict=True):
-            case = f"{name}, {sources[place]} to {targets[place]} at {created[place]}"
+            case = f"{name}, {sources[place]} to {targets[place]} at {created_at[place]}"
             got = cycles[number_]
             yield Comparison(case, "packet delivered", int(expected[place]), got)
 
@@ -164,7 +170,7 @@ def compare_pairs(path: Path, skipped: dict[str, str]) -> Iterator[Comparison]:
         rows.setdefault((side, flits), []).append((source, target, expected))
     for (side, flits), pairs in rows.items():
         network = _network(side, Router())
-        sources, targets, expected = (np.array(x) for x in zip(*pairs, strict=True))
+        sources, targets, _ = (np.array(x) for x in zip(*pairs, strict=True))
         apart = 64 + 16 * side + 4 * flits
         network.inject(sources, targets, flits, apart * np.arange(len(pairs)))
         delivered = network.drain()

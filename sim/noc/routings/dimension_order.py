@@ -21,7 +21,7 @@ from arraysmith.sim.noc.topology import Topology
 
 
 def ordered_ports(topology: Topology, *, x_first: bool) -> Int:
-    """Return int64 [routers, routers]: the port of every hop in dimension order; -1 at the target."""
+    """Return int64 [routers, routers]: ports in dimension order; -1 at the target."""
     steps_x, steps_y = grid_steps(topology)
     along_x = np.where(steps_x > 0, EAST, WEST)
     along_y = np.where(steps_y > 0, NORTH, SOUTH)

@@ -11,12 +11,12 @@ from arraysmith.sim.noc.topology import Link, Topology, both_ways, require_sizes
 @register("topology", "fat_tree")
 @dataclass(frozen=True)
 class FatTree:
-    """A k-ary n-tree (Petrini and Vanneschi, IPPS 1997): k^n terminals, n levels of k^(n-1) routers.
+    """A k-ary n-tree (Petrini and Vanneschi, IPPS 1997): k^n terminals, n levels of k^(n-1).
 
-    The same bandwidth at every level: each router has ``arity`` ports down (0 to ``arity - 1``) and,
-    below the top, as many up. Level 0 is the top; terminal t is at router ``t // arity`` of the
-    lowest level. Router w at level l leads down to those routers of level l + 1 whose label, n - 1
-    digits of base k, differs from w's in digit l at most (digit 0 the highest).
+    The same bandwidth at every level: each router has ``arity`` ports down (0 to ``arity - 1``)
+    and, below the top, as many up. Level 0 is the top; terminal t is at router ``t // arity`` of
+    the lowest level. Router w at level l leads down to those routers of level l + 1 whose label,
+    n - 1 digits of base k, differs from w's in digit l at most (digit 0 the highest).
     """
 
     arity: int

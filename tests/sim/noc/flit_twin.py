@@ -24,7 +24,7 @@ class Arbiter:
 
 
 def match(wishes, input_arbiters, output_arbiters):
-    """Return {input: output}: inputs pick one output, outputs one input; arbiters of matches move."""
+    """Return {input: output}: inputs pick outputs, then outputs inputs; matches move arbiters."""
     asked = defaultdict(list)
     for given, outputs in wishes.items():
         asked[input_arbiters[given].pick(outputs)].append(given)

@@ -160,9 +160,10 @@ def test_adaptive_ways_without_their_escape_channel_have_a_cycle():
 
 
 def test_a_topology_that_does_not_connect_names_the_pair():
-    with pytest.raises(InputError, match="terminal 0 to terminal 2.*no links lead from router"):
-        links = (Link(0, 1, 0, 0), Link(1, 0, 0, 0))
-        Topology("mesh", (3, 1), ((0,), (1,), (2,)), (0, 1, 2), links).check_connected()
+    links = (Link(0, 1, 0, 0), Link(1, 0, 0, 0))
+    apart = Topology("mesh", (3, 1), ((0,), (1,), (2,)), (0, 1, 2), links)
+    with pytest.raises(InputError, match="terminal 0 to terminal 2: no links lead from router"):
+        apart.check_connected()
 
 
 @pytest.mark.parametrize(
