@@ -1,13 +1,15 @@
 """Kinds of input file, and what ships with the project: found by entry points.
 
-Three groups, each from a name to something in a module of any layer or distribution, so that this
+Four groups, each from a name to something in a module of any layer or distribution, so that this
 module knows no upper layer:
 
 - ``arraysmith.kinds``: the value of a file's key ``kind`` -> a function from a path to the value
   in the file, which raises ``InputError`` with every fault;
 - ``arraysmith.schemas``: the same value -> the pydantic model of the file;
 - ``arraysmith.names``: a plural (``workloads``) -> the names that ship, or a
-  function that returns them.
+  function that returns them;
+- ``arraysmith.files``: one of these plurals -> a function from a name to its file, where a layer
+  above wants ``show`` to know it.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from arraysmith.arch.yaml_positions import read_document, read_text
 LOADER_GROUP = "arraysmith.kinds"
 SCHEMA_GROUP = "arraysmith.schemas"
 NAMES_GROUP = "arraysmith.names"
+FILES_GROUP = "arraysmith.files"
 
 
 def file_kind(path: str) -> str:
@@ -88,6 +91,15 @@ def listed_names(plural: str) -> tuple[str, ...]:
     """Return the names that ship under ``plural``, one of ``listed_kinds()``."""
     names = _points(NAMES_GROUP)[plural].load()
     return tuple(names() if callable(names) else names)
+
+
+def shipped_files() -> dict[str, Path]:
+    """Return the files that layers above ship, by name."""
+    return {
+        name: Path(point.load()(name))
+        for plural, point in _points(FILES_GROUP).items()
+        for name in listed_names(plural)
+    }
 
 
 def _points(group: str) -> dict[str, EntryPoint]:

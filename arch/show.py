@@ -24,7 +24,7 @@ from arraysmith.arch.dataflows import (
 )
 from arraysmith.arch.errors import Fault, InputError, nearest
 from arraysmith.arch.importers.timeloop import TimeloopFile
-from arraysmith.arch.kinds import listed_names, load_file
+from arraysmith.arch.kinds import listed_names, load_file, shipped_files
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import dump_mapping, mapping_document
 from arraysmith.arch.networks import dump_network, load_network
@@ -85,9 +85,12 @@ def find(name: str) -> Shown:
         return _of_dataflow(load_dataflow(name))
     if name in TECHNOLOGIES:
         return _of_technology(name)
+    above = shipped_files()
+    if name in above:
+        return _of_file(str(above[name]))
     if Path(name).is_file():
         return _of_file(name)
-    known = {*preset_names(), *workloads, *dataflow_names(), *TECHNOLOGIES}
+    known = {*preset_names(), *workloads, *dataflow_names(), *TECHNOLOGIES, *above}
     rule = "is neither a file nor the name of anything that ships"
     raise InputError([Fault("NAME", name, rule, nearest(name, known))])
 

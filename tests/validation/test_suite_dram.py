@@ -1,4 +1,4 @@
-"""The comparison with DRAMsim3: the micro traces and a few large ones; wrong numbers are noticed."""
+"""The comparison with DRAMsim3: micro traces and a few large ones; wrong numbers are noticed."""
 
 from __future__ import annotations
 

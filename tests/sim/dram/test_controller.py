@@ -262,6 +262,17 @@ def test_a_read_of_buffered_data_comes_from_the_buffer_and_equal_ones_share_a_co
     assert (stats.forwarded, stats.merged, stats.read_commands) == (1, 1, 1)
 
 
+def test_a_write_that_waits_for_a_read_not_yet_sent_lets_it_go_first():
+    device = with_policy(DEVICES["ddr4_2400"], read_queue=1, write_queue=1, bank_queue=1)
+    row = 1 << 18  # bytes between two rows of a bank
+    assert place(device, row)[:4] == place(device, 0)[:4]
+    controller = Controller(device, log=True)
+    controller.submit([0, row, row], 64, [False, False, True], 0)
+    assert len(controller.finish(flush=True)) == 3
+    columns = [(x.name, x.row) for x in commands(controller) if x.name in COLUMNS]
+    assert columns == [("read", 0), ("read", 1), ("write", 1)]
+
+
 def test_energy_is_that_of_the_data_sheet():
     device = DEVICES["lpddr4_2400"]
     controller = Controller(device)
