@@ -138,55 +138,78 @@ module chip #(
         end
     end
 
-    // fill: the read port, a queue and a bus per tensor.
+    // fill: the read port, a queue and a bus per tensor. A transfer begins as soon as the port has
+    // a word's time left, and is read ahead of its bus.
     typedef struct packed {
         logic [15:0] row, column;
         logic [31:0] index;
-        logic bank;
+        logic bank, last;
         logic signed [SUM_BITS-1:0] word;
     } sent_t;
     sent_t queue[3][QUEUE];
-    int fill_next, port_left_q, port_left, port_tick_q, port_tick, fill_word, reads;
+    int fill_next_q, fill_next, port_left_q, port_left, port_tick_q, port_tick, fill_word, reads;
     int queue_head[3], queue_count[3], bus_left_q[3], bus_left[3], bus_tick_q[3], bus_tick[3];
-    int passes[3];
-    logic fill_begins, port_on, room, last_sent[3];
+    int passes[3], pushes[3], ends_sent[3];
     fill_t fill_now;
-    sent_t read_now[WAYS], bus_now[3][WAYS];
+    sent_t read_now[3][WAYS], bus_now[3][WAYS];
+    logic room, may_begin;
     always_comb begin
+        fill_next = fill_next_q;
+        port_left = port_left_q;
+        port_tick = port_tick_q;
+        reads = 0;
         fill_now = fill_rom[fill_next];
-        room = fill_now.tensor == 2 ? drained + 1 >= int'(fill_now.tile)
-                                    : finished[fill_now.tensor[0]] + 1 >= int'(fill_now.tile);
-        fill_begins = port_left_q == 0 && fill_next < int'(cfg[0].fills)
-                    && phases > int'(fill_now.phase) && bus_left_q[fill_now.tensor[1:0]] == 0 && room;
-        port_on = port_left_q != 0 || fill_begins;
-        port_left = fill_begins ? int'(fill_now.words) : port_left_q;
-        port_tick = fill_begins ? 0 : port_tick_q;
-        reads = port_on ? few(grant(cfg[0].glb_fill, port_tick), port_left) : 0;
-        for (int n = 0; n < WAYS; n++) begin
-            automatic send_t send = fill_words[fill_word+n];
-            read_now[n].row = send.row;
-            read_now[n].column = send.column;
-            read_now[n].index = send.index;
-            read_now[n].bank = fill_now.tile[0];
-            read_now[n].word = glb[int'(send.from)];
-        end
+        room = 0;
+        may_begin = 0;
         for (int t = 0; t < 3; t++) begin
-            automatic logic mine = int'(fill_now.tensor) == t;
-            bus_left[t] = fill_begins && mine ? int'(fill_now.words) : bus_left_q[t];
-            bus_tick[t] = fill_begins && mine ? 0 : bus_tick_q[t];
-            passes[t] = few(few(grant(cfg[0].bus, bus_tick[t]), bus_left[t]),
-                            queue_count[t] + (mine ? reads : 0));
-            last_sent[t] = bus_left[t] != 0 && passes[t] == bus_left[t];
-            for (int n = 0; n < WAYS; n++)
+            pushes[t] = 0;
+            bus_left[t] = bus_left_q[t];
+            bus_tick[t] = bus_tick_q[t];
+            for (int n = 0; n < WAYS; n++) read_now[t][n] = '0;
+        end
+        for (int n = 0; n < WAYS; n++)
+            if (reads == n) begin
+                automatic send_t send = fill_words[fill_word+n];
+                automatic logic [1:0] t;
+                fill_now = fill_rom[fill_next];
+                t = fill_now.tensor[1:0];
+                room = t == 2 ? drained + 1 >= int'(fill_now.tile)
+                              : finished[t[0]] + 1 >= int'(fill_now.tile);
+                may_begin = n == 0 || n < grant(cfg[0].glb_fill, port_tick);
+                if (port_left == 0 && fill_next < int'(cfg[0].fills)
+                    && phases > int'(fill_now.phase) && room && may_begin) begin
+                    port_left = int'(fill_now.words);
+                    if (n == 0) port_tick = 0;
+                    if (bus_left[t] == 0) bus_tick[t] = 0;
+                    bus_left[t] += int'(fill_now.words);
+                end
+                if (port_left != 0 && n < grant(cfg[0].glb_fill, port_tick)) begin
+                    read_now[t][pushes[t]].row = send.row;
+                    read_now[t][pushes[t]].column = send.column;
+                    read_now[t][pushes[t]].index = send.index;
+                    read_now[t][pushes[t]].bank = fill_now.tile[0];
+                    read_now[t][pushes[t]].last = port_left == 1;
+                    read_now[t][pushes[t]].word = glb[int'(send.from)];
+                    pushes[t]++;
+                    port_left--;
+                    reads++;
+                    if (port_left == 0) fill_next++;
+                end
+            end
+        for (int t = 0; t < 3; t++) begin
+            passes[t] = few(grant(cfg[0].bus, bus_tick[t]), queue_count[t] + pushes[t]);
+            ends_sent[t] = 0;
+            for (int n = 0; n < WAYS; n++) begin
                 bus_now[t][n] = n < queue_count[t] ? queue[t][(queue_head[t]+n) % QUEUE]
-                                                   : read_now[n-queue_count[t]];
+                                                   : read_now[t][n-queue_count[t]];
+                if (n < passes[t]) ends_sent[t] += int'(bus_now[t][n].last);
+            end
         end
     end
 
     // The buses take `bus_latency` cycles.
     typedef struct packed {
-        int passes;
-        logic last;
+        int passes, ends;
         sent_t [WAYS-1:0] words;
     } lane_t;
     lane_t lane_q[3][LATENCY], lane_in[3], lane[3];
@@ -194,15 +217,15 @@ module chip #(
     always_comb
         for (int t = 0; t < 3; t++) begin
             lane_in[t].passes = passes[t];
-            lane_in[t].last = last_sent[t];
+            lane_in[t].ends = ends_sent[t];
             for (int n = 0; n < WAYS; n++) lane_in[t].words[n] = bus_now[t][n];
             lane[t] = cfg[0].bus_latency == 0 ? lane_in[t] : lane_q[t][cfg[0].bus_latency-1];
-            arrived_now[t] = arrived[t] + int'(lane[t].last);
+            arrived_now[t] = arrived[t] + lane[t].ends;
         end
 
     // step: loops of MACs, and the swap of operand tiles.
     int step_next, macs_left_q, macs_left, turn[LOOPS];
-    logic step_begins, issue, last_mac, ends_now, ends_q[4], swap[2];
+    logic step_begins, issue, last_mac, ends_now, ends_q[4], swap[2], swap_bank[2];
     step_t step_now;
     logic [INDEX-1:0] at[3], distance[2];
     logic [DEPTH-1:0] keep[2];
@@ -230,46 +253,63 @@ module chip #(
             finished_now[t] = finished[t] + int'(last_mac && step_now.ends[t]);
             swap[t] = activated[t] < int'(t == 0 ? cfg[0].tiles_ifmap : cfg[0].tiles_weight)
                     && finished_now[t] == activated[t] && arrived_now[t] >= int'(next.arrived);
+            swap_bank[t] = activated[t][0];
             keep[t] = DEPTH'(next.keep);
             distance[t] = INDEX'(next.distance);
         end
     end
 
-    // drain: the reduction bus and the write port, of one rate together.
+    // drain: the reduction bus and the write port; epochs follow each other like transfers above.
     typedef struct packed {
-        int passes;
-        logic last;
+        int passes, ends;
         logic [WAYS-1:0][31:0] to;
         logic signed [WAYS-1:0][SUM_BITS-1:0] word;
     } up_t;
-    int drain_next, sums_left_q, sums_left, drain_tick_q, drain_tick, rises, leaves;
-    logic drain_begins, drain_on, drain_valid[WAYS];
+    int drain_next_q, drain_next, sums_left_q, sums_left, drain_tick_q, drain_tick, drain_word;
+    int rises, ends_up;
+    logic drain_valid[WAYS], drain_bank[WAYS];
     logic [1:0] drain_column[WAYS];
     logic [ROWS-1:0] drain_rows[WAYS];
     logic [INDEX-1:0] drain_index[WAYS];
     logic signed [SUM_BITS-1:0] total[WAYS];
     up_t up_in, up, up_q[LATENCY];
     always_comb begin
-        drain_begins = sums_left_q == 0 && drain_next < completed;
-        drain_on = sums_left_q != 0 || drain_begins;
-        sums_left = drain_begins ? int'(cfg[0].sums) : sums_left_q;
-        drain_tick = drain_begins ? 0 : drain_tick_q;
-        rises = drain_on ? few(few(grant(cfg[0].bus, drain_tick), grant(cfg[0].glb_drain, drain_tick)),
-                               sums_left) : 0;
-        leaves = int'(cfg[0].sums) - sums_left;
+        drain_next = drain_next_q;
+        sums_left = sums_left_q;
+        drain_tick = drain_tick_q;
+        rises = 0;
+        ends_up = 0;
         for (int n = 0; n < WAYS; n++) begin
-            automatic leave_t leave = leave_rom[leaves+n];
-            drain_valid[n] = n < rises;
+            automatic leave_t leave;
+            drain_valid[n] = 0;
+            if (rises == n && sums_left == 0 && drain_next < completed
+                && (n == 0 || n < few(grant(cfg[0].bus, drain_tick),
+                                      grant(cfg[0].glb_drain, drain_tick)))) begin
+                sums_left = int'(cfg[0].sums);
+                if (n == 0) drain_tick = 0;
+            end
+            leave = leave_rom[int'(cfg[0].sums) - sums_left];
+            drain_bank[n] = drain_next[0];
             drain_column[n] = 2'(leave.column);
             drain_rows[n] = ROWS'(leave.rows);
             drain_index[n] = INDEX'(leave.index);
+            if (rises == n && sums_left != 0 && n < grant(cfg[0].bus, drain_tick)
+                && n < grant(cfg[0].glb_drain, drain_tick)) begin
+                drain_valid[n] = 1;
+                sums_left--;
+                rises++;
+                if (sums_left == 0) begin
+                    drain_next++;
+                    ends_up++;
+                end
+            end
         end
     end
     always_comb begin
         up_in.passes = rises;
-        up_in.last = drain_on && rises == sums_left;
+        up_in.ends = ends_up;
         for (int n = 0; n < WAYS; n++) begin
-            up_in.to[n] = drain_words[drain_next * int'(cfg[0].sums) + leaves + n];
+            up_in.to[n] = drain_words[drain_word+n];
             up_in.word[n] = total[n];
         end
         up = cfg[0].bus_latency == 0 ? up_in : up_q[cfg[0].bus_latency-1];
@@ -297,7 +337,7 @@ module chip #(
     end
 
     // The PEs.
-    logic word_valid[3][WAYS], word_bank[WAYS];
+    logic word_valid[3][WAYS], word_bank[3][WAYS];
     logic [3:0] word_row[3][WAYS], word_column[3][WAYS];
     logic [INDEX-1:0] word_index[3][WAYS];
     logic signed [SUM_BITS-1:0] word[3][WAYS];
@@ -308,15 +348,15 @@ module chip #(
                 word_row[t][n] = 4'(lane[t].words[n].row);
                 word_column[t][n] = 4'(lane[t].words[n].column);
                 word_index[t][n] = INDEX'(lane[t].words[n].index);
+                word_bank[t][n] = lane[t].words[n].bank;
                 word[t][n] = lane[t].words[n].word;
             end
-            word_bank[n] = lane[2].words[n].bank;
         end
     pe_array #(
         .ROWS(ROWS), .COLS(COLS), .WAYS(WAYS), .DEPTH(DEPTH),
         .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS)
     ) pes (
-        .bank(step_now.epoch[0]), .pipeline(3'(cfg[0].pipeline)), .drain_bank(drain_next[0]), .*
+        .bank(step_now.epoch[0]), .pipeline(3'(cfg[0].pipeline)), .*
     );
 
     always_ff @(posedge clk) begin
@@ -329,19 +369,19 @@ module chip #(
         for (int n = 0; n < WAYS; n++) if (n < back) glb[back_to[n]] <= back_word[n];
         if (back_last) in_done[back_tensor] <= in_done[back_tensor] + 1;
         // fill
-        port_left_q <= port_on ? port_left - reads : 0;
+        port_left_q <= port_left;
         port_tick_q <= reads != 0 ? 0 : port_tick + 1;
         fill_word <= fill_word + reads;
-        if (port_on && reads == port_left) fill_next <= fill_next + 1;
+        fill_next_q <= fill_next;
         for (int t = 0; t < 3; t++) begin
-            automatic int comes = int'(fill_now.tensor) == t ? reads : 0;
             for (int n = 0; n < WAYS; n++)
-                if (n < comes) queue[t][(queue_head[t]+queue_count[t]+n) % QUEUE] <= read_now[n];
+                if (n < pushes[t])
+                    queue[t][(queue_head[t]+queue_count[t]+n) % QUEUE] <= read_now[t][n];
             queue_head[t] <= (queue_head[t] + passes[t]) % QUEUE;
-            queue_count[t] <= queue_count[t] + comes - passes[t];
+            queue_count[t] <= queue_count[t] + pushes[t] - passes[t];
             bus_left_q[t] <= bus_left[t] - passes[t];
             bus_tick_q[t] <= passes[t] != 0 ? 0 : bus_tick[t] + 1;
-            fills_done[t] <= fills_done[t] + int'(last_sent[t]);
+            fills_done[t] <= fills_done[t] + ends_sent[t];
             arrived[t] <= arrived_now[t];
             lane_q[t][0] <= lane_in[t];
             for (int n = 1; n < LATENCY; n++) lane_q[t][n] <= lane_q[t][n-1];
@@ -365,13 +405,14 @@ module chip #(
             activated[t] <= activated[t] + int'(swap[t]);
         end
         // drain
-        sums_left_q <= drain_on ? sums_left - rises : 0;
+        sums_left_q <= sums_left;
         drain_tick_q <= rises != 0 ? 0 : drain_tick + 1;
-        if (up_in.last) drain_next <= drain_next + 1;
+        drain_next_q <= drain_next;
+        drain_word <= drain_word + rises;
         up_q[0] <= up_in;
         for (int n = 1; n < LATENCY; n++) up_q[n] <= up_q[n-1];
         for (int n = 0; n < WAYS; n++) if (n < up.passes) glb[int'(up.to[n])] <= up.word[n];
-        drained <= drained + int'(up.last);
+        drained <= drained + up.ends;
         // out
         out_left_q <= out_on ? out_left - out_taken : 0;
         out_tick_q <= out_taken != 0 ? 0 : out_tick + 1;
@@ -383,9 +424,9 @@ module chip #(
         if (reset) begin
             phases_q <= 0;
             in_next <= 0; in_left_q <= 0; in_word <= 0;
-            fill_next <= 0; port_left_q <= 0; fill_word <= 0;
+            fill_next_q <= 0; port_left_q <= 0; port_tick_q <= 0; fill_word <= 0;
             step_next <= 0; macs_left_q <= 0; completed <= 0;
-            drain_next <= 0; sums_left_q <= 0; drained <= 0;
+            drain_next_q <= 0; sums_left_q <= 0; drain_tick_q <= 0; drain_word <= 0; drained <= 0;
             out_next <= 0; out_left_q <= 0; out_at <= 0; out_done <= 0;
             for (int j = 0; j < LOOPS; j++) turn[j] <= 0;
             for (int n = 0; n < 4; n++) ends_q[n] <= 0;

@@ -19,9 +19,10 @@ module pe #(
     // The X bus of the row: [0] ifmap, [1] weights, [2] sums that come back.
     input  logic                        word_valid [3][WAYS],
     input  logic        [    INDEX-1:0] word_index [3][WAYS],
-    input  logic                        word_bank     [WAYS],
+    input  logic                        word_bank  [3][WAYS],
     input  logic signed [ SUM_BITS-1:0] word       [3][WAYS],
     input  logic                        swap       [2],
+    input  logic                        swap_bank  [2],
     input  logic        [    DEPTH-1:0] keep       [2],
     input  logic        [    INDEX-1:0] distance   [2],
     // A MAC in this cycle, and its operands.
@@ -31,7 +32,7 @@ module pe #(
     input  logic        [          2:0] pipeline,
     // Sums asked for in this cycle.
     input  logic                        drain         [WAYS],
-    input  logic                        drain_bank,
+    input  logic                        drain_bank    [WAYS],
     input  logic        [    INDEX-1:0] drain_index   [WAYS],
     output logic signed [ SUM_BITS-1:0] sum           [WAYS]
 );
@@ -55,7 +56,7 @@ module pe #(
         made.index   = at[2];
         made.product = SUM_BITS'(active[0][at[0]]) * SUM_BITS'(active[1][at[1]]);
         adds = pipeline == 1 ? made : stage_q[2'(pipeline - 3'd2)];
-        for (int n = 0; n < WAYS; n++) sum[n] = sums[drain_bank][drain_index[n]];
+        for (int n = 0; n < WAYS; n++) sum[n] = sums[drain_bank[n]][drain_index[n]];
     end
 
     always_ff @(posedge clk) begin
@@ -65,20 +66,28 @@ module pe #(
             for (int k = 0; k < DEPTH; k++) begin
                 automatic logic here = there[t][k];
                 automatic logic signed [WORD_BITS-1:0] value = staged[t][k];
+                automatic logic after = 0;
+                // Words of the tile after the one that becomes active may come with its last ones.
+                automatic logic signed [WORD_BITS-1:0] value_after = 0;
                 for (int n = 0; n < WAYS; n++)
                     if (word_valid[t][n] && word_index[t][n] == INDEX'(k)) begin
-                        here = 1;
-                        value = WORD_BITS'(word[t][n]);
+                        if (!swap[t] || word_bank[t][n] == swap_bank[t]) begin
+                            here = 1;
+                            value = WORD_BITS'(word[t][n]);
+                        end else begin
+                            after = 1;
+                            value_after = WORD_BITS'(word[t][n]);
+                        end
                     end
-                staged[t][k] <= value;
-                there[t][k]  <= here && !swap[t];
+                staged[t][k] <= swap[t] ? value_after : value;
+                there[t][k]  <= swap[t] ? after : here;
                 if (swap[t])
                     active[t][k] <= here ? value
                                   : keep[t][k] ? active[t][INDEX'(k) + distance[t]] : 0;
             end
         for (int n = 0; n < WAYS; n++) begin
-            if (drain[n]) sums[drain_bank][drain_index[n]] <= 0;
-            if (word_valid[2][n]) sums[word_bank[n]][word_index[2][n]] <= word[2][n];
+            if (drain[n]) sums[drain_bank[n]][drain_index[n]] <= 0;
+            if (word_valid[2][n]) sums[word_bank[2][n]][word_index[2][n]] <= word[2][n];
         end
         if (adds.valid) sums[adds.bank][adds.index] <= sums[adds.bank][adds.index] + adds.product;
         if (reset) begin

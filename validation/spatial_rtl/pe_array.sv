@@ -21,9 +21,10 @@ module pe_array #(
     input  logic        [         3:0] word_row       [3][WAYS],
     input  logic        [         3:0] word_column    [3][WAYS],
     input  logic        [   INDEX-1:0] word_index     [3][WAYS],
-    input  logic                       word_bank         [WAYS],
+    input  logic                       word_bank      [3][WAYS],
     input  logic signed [SUM_BITS-1:0] word           [3][WAYS],
     input  logic                       swap           [2],
+    input  logic                       swap_bank      [2],
     input  logic        [   DEPTH-1:0] keep           [2],
     input  logic        [   INDEX-1:0] distance       [2],
     input  logic                       issue,
@@ -34,7 +35,7 @@ module pe_array #(
     input  logic        [         1:0] drain_column      [WAYS],
     input  logic        [    ROWS-1:0] drain_rows        [WAYS],
     input  logic        [   INDEX-1:0] drain_index       [WAYS],
-    input  logic                       drain_bank,
+    input  logic                       drain_bank        [WAYS],
     output logic signed [SUM_BITS-1:0] total             [WAYS]
 );
     logic signed [SUM_BITS-1:0] sum[ROWS][COLS][WAYS];
