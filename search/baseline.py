@@ -21,7 +21,8 @@ from arraysmith.search.evaluate import (
     build_tables,
     evaluate_design,
 )
-from arraysmith.search.mapper import MappingTable, mapping_of
+from arraysmith.search.finders import PlugInFinder
+from arraysmith.search.mapper import mapping_of
 from arraysmith.search.objective import Objective
 from arraysmith.search.run import Run
 from arraysmith.sim.ports import Model
@@ -126,8 +127,8 @@ def why_unmappable(
     """
     if table.best(architecture, objective) is not None:
         return None
-    if not isinstance(table, MappingTable):
-        return f"the mapper found no legal mapping of {problem.name}"
+    if isinstance(table, PlugInFinder):
+        return table.why(architecture, objective)
     bounded = [memory.name for memory in architecture.memories if memory.depth is not None]
     for kept in bounded:
         others = _unbounded(architecture, [x for x in bounded if x != kept])

@@ -15,10 +15,11 @@ import numpy as np
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.dataflow import Dataflow
+from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import Problem
 from arraysmith.search.evaluate import Finder, build_tables, meshes_of
 from arraysmith.search.mapper import Candidate
-from arraysmith.search.mappers.base import LayerTask, Mapper
+from arraysmith.search.mappers.base import Found, LayerTask, Mapper
 from arraysmith.search.run import Run
 from arraysmith.search.run_spec import TABLE, mapper_class
 
@@ -47,19 +48,32 @@ class PlugInFinder:
         return self.evaluations
 
     def best(self, architecture: Architecture, objective: str) -> Candidate | None:
-        """Return what the mapper finds."""
+        """Return what the mapper finds; None also where it says that nothing fits, see ``why``."""
+        try:
+            found = self._find(architecture, objective)
+        except ArraysmithError:
+            return None
+        if found.mapping is None:
+            return None
+        scored = found.evaluations
+        return Candidate(found.mapping, found.cycles, found.energy_pj, scored, scored)
+
+    def why(self, architecture: Architecture, objective: str) -> str:
+        """Return what the mapper says of a design that it finds no mapping on."""
+        try:
+            self._find(architecture, objective)
+        except ArraysmithError as error:
+            return str(error)
+        return f"the mapper found no legal mapping of {self.problem.name}"
+
+    def _find(self, architecture: Architecture, objective: str) -> Found:
         digest = hashlib.sha256(repr(architecture).encode()).digest()
         words = np.frombuffer(digest, np.uint32).tolist()
         rng = np.random.default_rng([*self.entropy, *words])
         task = LayerTask(
             architecture, self.problem, self.dataflow, self.setting, objective, self.evaluations
         )
-        found = self.mapper.find(task, rng)
-        if found.mapping is None:
-            return None
-        return Candidate(
-            found.mapping, found.cycles, found.energy_pj, found.evaluations, found.evaluations
-        )
+        return self.mapper.find(task, rng)
 
 
 def finders(

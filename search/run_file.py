@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.architecture_file import load_architecture
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.dataflows import load_dataflow
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
-from arraysmith.arch.legality import check_mapping, division_violations
+from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import load_mapping
 from arraysmith.arch.networks import load_network
@@ -24,6 +26,7 @@ from arraysmith.arch.problem import Network
 from arraysmith.arch.spec_reader import is_path, sort_faults, spec_of
 from arraysmith.arch.yaml_positions import Positions, read_document
 from arraysmith.search.objective import Objective, Weights
+from arraysmith.search.optimisers.base import Domain, Optimiser
 from arraysmith.search.run import Baseline, Mapper, Rival, Run
 from arraysmith.search.run_document import resolved_document
 from arraysmith.search.run_space import SpaceReader
@@ -78,6 +81,13 @@ def load_run(ref: str | Path, *, seed: int | None = None) -> Run:
     if run is None or reader.faults:
         raise InputError(sort_faults(reader.faults))
     return run
+
+
+def started_optimiser(spec: Any, space: Space) -> Optimiser[Any]:
+    """Return an optimiser that has not begun; it refuses a space that it cannot search."""
+    plugin = optimiser_class(spec.name)
+    domain = Domain(space.sizes, space.repair, 1, space.magnitudes)
+    return plugin(domain, np.random.default_rng(0), plain_settings(spec, plugin.settings_type))
 
 
 @dataclass
@@ -141,6 +151,8 @@ class _Reader:
             self.faults += reader.faults
         choices = self.dataflow_choices(template, space)
         self.check_front()
+        if space is not None and not self.faults:
+            self.attempt("optimiser", lambda: started_optimiser(spec.optimiser, space))
         baseline, rivals = self.mappings(template, network)
         if self.faults or space is None or network is None:
             return None
@@ -306,8 +318,6 @@ class _Reader:
             return None
         problem = layers[0].problem
         broken = check_mapping(design, problem, mapping)
-        if not broken and not design.systolic:  # the simulator scores it as well
-            broken = division_violations(design, problem, mapping)
         for violation in broken:
             self.fault(at, f"is not legal on {design.name}: {violation}")
         return mapping
