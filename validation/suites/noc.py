@@ -111,7 +111,7 @@ def noc(cases: Path | None = None) -> Outcome:
             found += compare_curve(configuration, rows, skipped, path)
     notes = (
         (
-            "zero-load latency: the tool's means are above the unloaded latency by what packets"
+            "zero-load mean: the tool's means are above the unloaded latency by what packets"
             f" wait for each other at its low load; up to {QUEUEING_CYCLES:g} cycle counts as equal"
         ),
         (
@@ -157,32 +157,36 @@ def compare_packets(path: Path) -> Iterator[Comparison]:
 
 def compare_pairs(path: Path, skipped: dict[str, str]) -> Iterator[Comparison]:
     """Yield the latency of every pair of terminals, each packet alone in the network."""
-    rows: dict[tuple[int, int], list[tuple[int, int, float]]] = {}
+    rows: dict[tuple[int, int], list[tuple[int, int, float | None, float | None]]] = {}
     for line, row in case_rows(path, _PAIR_COLUMNS):
         side, flits, source, target = (
             _count(row, column, path, line) for column in _PAIR_COLUMNS[:4]
         )
+        mean = formula = None
         if row["avg_packet_latency"] in {"", "nan"}:
             name = _pair_name(side, flits, source, target)
-            skipped[name] = f"{path.name}, line {line}: the tool sent no such packet"
-            continue
-        expected = number(row, "avg_packet_latency", path, line)
-        rows.setdefault((side, flits), []).append((source, target, expected))
+            skipped[f"mean of {name}"] = f"{path.name}, line {line}: the tool sent no such packet"
+        else:
+            mean = number(row, "avg_packet_latency", path, line)
+        if row.get("formula"):
+            formula = number(row, "formula", path, line)
+        rows.setdefault((side, flits), []).append((source, target, mean, formula))
     for (side, flits), pairs in rows.items():
         network = _network(side, Router())
-        sources, targets, _ = (np.array(x) for x in zip(*pairs, strict=True))
+        sources, targets = np.array([pair[:2] for pair in pairs], np.int64).T
         apart = 64 + 16 * side + 4 * flits
         network.inject(sources, targets, flits, apart * np.arange(len(pairs)))
         delivered = network.drain()
-        latencies = dict(
-            zip(delivered.packet.tolist(), network.latencies(delivered)[0].tolist(), strict=True)
-        )
-        for i, (source, target, mean) in enumerate(pairs):
-            case = _pair_name(side, flits, source, target)
-            got = latencies[i]
-            # Queueing only adds: below ours nothing is explained.
-            grain = QUEUEING_CYCLES if mean >= got else 0.0
-            yield Comparison(case, "zero-load latency", mean, got, grain)
+        taken = network.latencies(delivered)[0]
+        latencies = dict(zip(delivered.packet.tolist(), taken.tolist(), strict=True))
+        for i, (source, target, mean, formula) in enumerate(pairs):
+            case, got = _pair_name(side, flits, source, target), latencies[i]
+            if formula is not None:
+                yield Comparison(case, "unloaded latency", formula, got)
+            if mean is not None:
+                # Queueing only adds: below ours nothing is explained.
+                grain = QUEUEING_CYCLES if mean >= got else 0.0
+                yield Comparison(case, "zero-load mean", mean, got, grain)
 
 
 def _pair_name(side: int, flits: int, source: int, target: int) -> str:
