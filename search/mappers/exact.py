@@ -15,7 +15,6 @@ from pydantic import Field
 from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
-from arraysmith.search.mappers.exact_scores import BatchScorer
 from arraysmith.search.mappers.exact_search import BranchAndBound, Incumbent
 from arraysmith.search.mappers.exact_space import ExactSpace
 
@@ -23,10 +22,13 @@ from arraysmith.search.mappers.exact_space import ExactSpace
 class ExactSettings(Spec):
     """Effort of the exact mapper; the task's ``evaluations`` limit it, too."""
 
-    nodes: int = Field(default=10**9, ge=1, description="partial mappings looked at, at most")
+    nodes: int = Field(
+        default=10**9, ge=1, description="partial mappings looked at, at most, a way to bypass"
+    )
     growth: float = Field(
         default=1.05, gt=1, le=2, description="limit of a band of bounds over the one before"
     )
+    bypass: bool = Field(default=False, description="let tensors pass by memories on the chip")
     answer_interrupt: bool = Field(
         default=False, description="return the best so far and its gap on Ctrl-C; else pass it on"
     )
@@ -39,7 +41,7 @@ class ExactFound(Found):
     Attributes:
         nodes: partial mappings looked at.
         leaves: complete tilings whose loop orders were scored.
-        spreads: spatial splits of the space.
+        spreads: spatial splits of the space, times the ways to pass by memories.
     """
 
     nodes: int = 0
@@ -62,12 +64,16 @@ class Exact(Mapper):
                 dim no place.
         """
         del rng
-        space = ExactSpace.of(task.architecture, task.problem, task.dataflow, task.setting)
-        scorer = BatchScorer(task.architecture, task.problem, task.setting)
-        best = Incumbent(space, scorer, task.objective, task.evaluations)
-        search = BranchAndBound(space, best, nodes=self.settings.nodes, growth=self.settings.growth)
+        whole = ExactSpace.of(task.architecture, task.problem, task.dataflow, task.setting)
+        best = Incumbent(whole, task.objective, task.evaluations)
+        spaces = whole.bypasses() if self.settings.bypass else (whole,)
+        searches = [
+            BranchAndBound(space, best, nodes=self.settings.nodes, growth=self.settings.growth)
+            for space in spaces
+        ]
         with suppress(*([KeyboardInterrupt] if self.settings.answer_interrupt else [])):
-            search.run()
+            for search in sorted(searches, key=lambda x: x.bound):  # a good one bounds the others
+                search.run()
         return ExactFound(
             mapping=best.mapping,
             cycles=best.cycles,
@@ -77,9 +83,9 @@ class Exact(Mapper):
             drawn=best.evaluations,
             repaired=0,
             curve=tuple(best.curve),
-            bound=search.bound,
-            proven=search.proven,
-            nodes=search.nodes,
-            leaves=search.leaves,
-            spreads=len(space.spreads),
+            bound=min(search.bound for search in searches),
+            proven=all(search.proven for search in searches),
+            nodes=sum(search.nodes for search in searches),
+            leaves=sum(search.leaves for search in searches),
+            spreads=len(whole.spreads) * len(searches),
         )

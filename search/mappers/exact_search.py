@@ -47,7 +47,7 @@ class Incumbent:
     """The best mapping so far, and what it took.
 
     Attributes:
-        scorer: of the model.
+        space: of the mappings scored.
         objective: what is minimised.
         budget: mappings that may be scored.
         mapping: the best; None before the first legal one.
@@ -59,7 +59,6 @@ class Incumbent:
     """
 
     space: ExactSpace
-    scorer: BatchScorer
     objective: str
     budget: int
     mapping: Mapping | None = None
@@ -69,6 +68,14 @@ class Incumbent:
     evaluations: int = 0
     curve: list[tuple[int, float]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.enter(self.space)
+
+    def enter(self, space: ExactSpace) -> None:
+        """Go on with mappings of another space of the same problem."""
+        self.space = space
+        self._scorer = BatchScorer(space.architecture, space.problem, space.setting)
+
     def score(self, temporal: Int, orders: Int, spread: Int) -> bool:
         """Score mappings; return whether the budget reached them all."""
         left = self.budget - self.evaluations
@@ -76,7 +83,7 @@ class Incumbent:
         for start in range(0, min(len(temporal), left), LEAVES):
             rows = slice(start, min(start + LEAVES, left, len(temporal)))
             loops = self.space.loops(temporal[rows], orders[rows], spread[rows])
-            cycles, energy = self.scorer(loops)
+            cycles, energy = self._scorer(loops)
             losses = loss_of(self.objective, cycles, energy)
             best = np.minimum.accumulate(np.concatenate([[self.loss], losses]))
             for row in np.flatnonzero(best[1:] < best[:-1]).tolist():
@@ -166,7 +173,7 @@ class BranchAndBound:
             ),
             key=lambda x: x[:2],
         )
-        self._done = 0.0
+        self._done = self._spreads[0][0] * (1 - SLACK)
 
     @property
     def bound(self) -> float:
@@ -176,12 +183,13 @@ class BranchAndBound:
     def run(self) -> None:
         """Search until the best is proven, or the budget of evaluations or nodes is spent."""
         known = self.incumbent
+        known.enter(self._space)
         growth = self._growth
         while True:
             # Bounds of leaves add the same terms in another order.
             self._done = max(self._done, self._least() * (1 - SLACK))
-            if self._done == np.inf:
-                break  # there was no mapping at all
+            if self._done >= known.loss * (1 - SLACK):
+                break  # or there is no mapping at all
             high = self._done * growth
             if not self._band(self._done, high):
                 return

@@ -7,7 +7,8 @@ A point of the space is
   (tiles whose turns divide; ragged tiles are not in the space);
 * for every memory whose order the dataflow leaves free, any permutation of its turning loops.
 
-Every memory keeps all that it may hold.
+Every memory keeps all that it may hold, unless bypasses are asked for: then the space is the union
+over all ways in which tensors pass by memories on the chip.
 
 Points left out, because another one is in that costs no more, whatever the numbers:
 
@@ -26,7 +27,8 @@ Points left out, because another one is in that costs no more, whatever the numb
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
@@ -72,6 +74,7 @@ class ExactSpace:
         open: per memory, the dims that may turn there.
         fixed: per memory, the order that the dataflow gives; None where it is free.
         spreads: factors of the slots: every spatial split that is not left out.
+        keep: (memory, tensors) where a memory keeps less than the design says it may.
     """
 
     architecture: Architecture
@@ -82,6 +85,7 @@ class ExactSpace:
     open: tuple[frozenset[int], ...]
     fixed: tuple[Order | None, ...]
     spreads: tuple[tuple[int, ...], ...]
+    keep: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @classmethod
     def of(
@@ -130,6 +134,33 @@ class ExactSpace:
             tuple(fixed),
             spreads,
         )
+
+    def bypasses(self) -> Iterator[ExactSpace]:
+        """Yield this space, then one for every way in which tensors pass by memories on the chip.
+
+        The architecture of each keeps no more than its mappings do.
+        """
+        levels = self.architecture.levels
+        choices = [
+            [
+                kept
+                for size in range(len(memory.holds), -1, -1)
+                for kept in itertools.combinations(memory.holds, size)
+            ]
+            for memory in self.architecture.memories[1:]
+        ]
+        for pick in itertools.product(*choices):
+            kept = dict(zip(self.memories[1:], pick, strict=True))
+            changed = tuple(
+                replace(level, holds=kept[i]) if isinstance(level, Memory) and i in kept else level
+                for i, level in enumerate(levels)
+            )
+            less = tuple(
+                (now.name, now.holds)
+                for now, was in zip(changed, levels, strict=True)
+                if isinstance(now, Memory) and isinstance(was, Memory) and now.holds != was.holds
+            )
+            yield replace(self, architecture=replace(self.architecture, levels=changed), keep=less)
 
     def spread_of(self, spread: tuple[int, ...]) -> Int:
         """Return int64 [levels, dims]: how far a spatial split spreads each dim at each level."""
@@ -242,6 +273,7 @@ class ExactSpace:
                     loops.level, loops.axis, loops.dim[row], loops.count[row], strict=True
                 )
             ),
+            dict(self.keep),
         )
 
     def order_rows(self, memory: int, turning: int) -> tuple[Int, Int]:

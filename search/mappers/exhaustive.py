@@ -22,7 +22,6 @@ from arraysmith.arch.problem import DIMS
 from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
-from arraysmith.search.mappers.exact_scores import BatchScorer
 from arraysmith.search.mappers.exact_search import Incumbent
 from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.search.mapping_space import splits
@@ -56,8 +55,7 @@ class Exhaustive(Mapper):
                 f"{task.problem.name}: {size} mappings on {task.architecture.name}, more than the "
                 f"{self.settings.most} that the exhaustive mapper takes: use the mapper exact"
             )
-        scorer = BatchScorer(task.architecture, task.problem, task.setting)
-        best = Incumbent(space, scorer, task.objective, task.evaluations)
+        best = Incumbent(space, task.objective, task.evaluations)
         whole = all(best.score(*batch) for batch in _points(space, task.dataflow))
         return Found(
             mapping=best.mapping,

@@ -34,7 +34,6 @@ from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
 from arraysmith.search.mappers.exact_bounds import divisors
-from arraysmith.search.mappers.exact_scores import BatchScorer
 from arraysmith.search.mappers.exact_search import BranchAndBound, Incumbent
 from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.search.mapping_space import splits
@@ -61,7 +60,7 @@ class MarvelSettings(Spec):
         default=True, description="prune off-chip loops over filter rows and columns"
     )
     least_use: float = Field(
-        default=0.75, ge=0, le=1, description="prune splits with fewer PEs than this share of most"
+        default=0.5, ge=0, le=1, description="prune splits with fewer PEs than this share of most"
     )
 
 
@@ -125,12 +124,7 @@ class Marvel(Mapper):
         if len(space.memories) < 2:
             raise ArraysmithError(f"{task.architecture.name}: no memory on the chip to tile for")
         choices, off_chip = self._off_chip(space)
-        best = Incumbent(
-            space,
-            BatchScorer(task.architecture, task.problem, task.setting),
-            task.objective,
-            task.evaluations,
-        )
+        best = Incumbent(space, task.objective, task.evaluations)
         chosen, candidates, unused = choices[0], 0, 0
         for choice in choices:
             before = best.loss
@@ -141,7 +135,6 @@ class Marvel(Mapper):
             if not spreads:
                 continue
             part = replace(space, spreads=spreads, fixed=(choice.order, *space.fixed[1:]))
-            best.space = part
             search = BranchAndBound(part, best, nodes=10**8, growth=1.05, tile=choice.tile)
             search.run()
             if best.loss < before:
