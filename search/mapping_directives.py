@@ -92,7 +92,8 @@ class DirectiveSpace(GeneSpace):
             ArraysmithError: a layer that is no convolution of stride 1 and batch 1, or for which
                 L1 is too small even with every tile 1.
         """
-        if layer.type not in {"CONV", "DSCONV"} or layer.stride != (1, 1) or layer.size["N"] != 1:
+        convolution = layer.type in {"CONV", "DSCONV"}
+        if not convolution or layer.stride != (1, 1) or layer.size["N"] != 1:
             rule = "only convolutions of stride and batch 1 are searched by these rules"
             raise ArraysmithError(f"{layer.name}: {rule}")
         self.layer, self.machine, self.limits, self.strict = layer, machine, limits, strict
@@ -239,7 +240,20 @@ class DirectiveSpace(GeneSpace):
         degree = self._degrees(rng, n)
         rows = (what == 3) | (rng.random(n) < 0.3)
         picks[rows, DEGREE] = degree[rows] - 1
-        return Genes(genes.tiles.copy(), genes.orders.copy(), picks)
+        tiles = genes.tiles.copy()
+        self._fill(tiles, picks, np.flatnonzero(rng.random(n) < 0.5), rng)
+        return Genes(tiles, genes.orders.copy(), picks)
+
+    def _fill(self, tiles: Int, picks: Int, rows: Int, rng: np.random.Generator) -> None:
+        """Cut the shared dims of some rows so that their tiles fill whole folds of the units."""
+        shared = self.shareable[picks[rows, :2]]
+        inner = picks[rows, DEGREE] + 1
+        around = self.extents[shared[:, OUTER]]
+        for level, units in ((OUTER, self.machine.pes // inner), (INNER, inner)):
+            if level == INNER:
+                around = tiles[rows, OUTER, shared[:, INNER]]
+            folds = log_uniform(rng, -(-around // units))
+            tiles[rows, level, shared[:, level]] = -(-around // (units * folds))
 
     def _degrees(self, rng: np.random.Generator, count: int) -> Int:
         """Return units of a group: mostly divisors of the PEs, else log-uniform."""
@@ -295,16 +309,7 @@ class DirectiveSpace(GeneSpace):
         tiles, picks = genes.tiles, genes.picks
         inner = self._degrees(rng, count)
         picks[:, DEGREE] = inner - 1
-        shared = self.shareable[picks[:, :2]]
-        rows = np.arange(count)
-        outer_units = self.machine.pes // inner
-        # The shared dim is cut so that its tiles fill whole folds of the units.
-        whole = self.extents[shared[:, OUTER]]
-        folds = log_uniform(rng, -(-whole // outer_units))
-        tiles[rows, OUTER, shared[:, OUTER]] = -(-whole // (outer_units * folds))
-        inside = tiles[rows, OUTER, shared[:, INNER]]
-        folds = log_uniform(rng, -(-inside // inner))
-        tiles[rows, INNER, shared[:, INNER]] = -(-inside // (inner * folds))
+        self._fill(tiles, picks, np.arange(count), rng)
         still = rng.integers(3, size=count)
         keys = rng.random((count, len(NAMES))) + np.stack(self._indexed)[still] * -1.0
         orders = genes.orders

@@ -25,13 +25,13 @@ class Effort:
         patience: evaluations without a gain after which the population is drawn anew; 0 for never.
     """
 
-    population: int = 24
+    population: int = 12
     children: int = 16
     first: int = 32
     seeded: float = 0.75
     operators: tuple[str, ...] = tuple(OPERATORS)
     adaptive: bool = True
-    patience: int = 250
+    patience: int = 400
 
 
 LEAST_RATE = 0.04

@@ -174,7 +174,10 @@ class FlatView:
         space = self.space
         tiles = [len(tile_choices(int(space.extents[d]))) for _, d in self._tiles]
         ranks = [space.dims] * (int(space.movable.sum()) * space.dims)
-        return Domain((*tiles, *ranks, *space.pick_sizes), lambda genome: genome)
+        sizes = (*tiles, *ranks, *space.pick_sizes)
+        known = [tile_choices(int(space.extents[d])) for _, d in self._tiles]
+        magnitudes = (*known, *[()] * (len(sizes) - len(known)))
+        return Domain(sizes, lambda genome: genome, magnitudes=magnitudes)
 
     @property
     def _tiles(self) -> list[tuple[int, int]]:

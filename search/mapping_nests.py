@@ -47,6 +47,10 @@ from arraysmith.sim.analytical.encoding import (
 )
 
 
+class NothingFitsError(ArraysmithError):
+    """Not even the smallest tiles of a dataflow fit a design."""
+
+
 class NestSpace(GeneSpace):
     """See the module.
 
@@ -79,7 +83,8 @@ class NestSpace(GeneSpace):
             bypass: whether tensors may pass by memories that could keep them.
 
         Raises:
-            ArraysmithError: a systolic array; a dim without a place; no mapping that fits.
+            NothingFitsError: see there.
+            ArraysmithError: a systolic array; a dim without a place.
         """
         if architecture.systolic:
             raise ArraysmithError(f"{architecture.name}: a systolic array has no mappings")
@@ -164,7 +169,7 @@ class NestSpace(GeneSpace):
         over = [p for p, most in enumerate(self.mesh) if most and used[p] > most]
         if over:
             level = self.architecture.levels[self.places[over[0]].level].name
-            raise ArraysmithError(
+            raise NothingFitsError(
                 f"{self.problem.name}: the dataflow spreads {used[over[0]]} indices over "
                 f"{level}.{AXES[self.places[over[0]].axis]}, which has room for "
                 f"{self.mesh[over[0]]}"
@@ -180,7 +185,7 @@ class NestSpace(GeneSpace):
                 if name in memory.holds
             )
             if memory.capacity_words is not None and need > memory.capacity_words:
-                raise ArraysmithError(
+                raise NothingFitsError(
                     f"{self.problem.name}: {memory.name} holds {memory.capacity_words} words, the "
                     f"smallest tiles of the dataflow need {need}"
                 )

@@ -186,7 +186,7 @@ def point_rows(
     """Return a row per method for one point."""
     members = [case for case in found if case.point == point]
     most = mean([case.best / case.bound for case in members])
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, by_case in runs.items():
         groups = [by_case[f"{point} {case.name}"] for case in members]
         ratio = [

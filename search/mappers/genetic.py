@@ -16,7 +16,7 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec, SpecError
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
-from arraysmith.search.mappers.scored import found_of, nest_space
+from arraysmith.search.mappers.scored import search
 from arraysmith.search.mapping_evolution import Effort, Evolution
 from arraysmith.search.mapping_genes import Genes, joined
 from arraysmith.search.mapping_nests import NestSpace
@@ -93,10 +93,11 @@ class GeneticMapper(Mapper):
             rng: all that is random.
             known: mappings of similar layers to begin with, made to fit this one.
         """
-        space = nest_space(task, bypass=self.settings.bypass)
-        scorer = Scorer(space, task.objective, task.evaluations)
-        Evolution(scorer, rng, self.settings.effort).run(_fitted(space, known))
-        return found_of(space, scorer)
+
+        def run(space: NestSpace, scorer: Scorer) -> None:
+            Evolution(scorer, rng, self.settings.effort).run(_fitted(space, known))
+
+        return search(task, bypass=self.settings.bypass, run=run)
 
 
 def _fitted(space: NestSpace, known: Sequence[Mapping]) -> Genes | None:

@@ -12,7 +12,8 @@ from pydantic import Field
 from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
-from arraysmith.search.mappers.scored import found_of, nest_space
+from arraysmith.search.mappers.scored import search
+from arraysmith.search.mapping_nests import NestSpace
 from arraysmith.search.mapping_scores import Scorer
 
 IDLE_BATCHES = 20
@@ -35,10 +36,12 @@ class RandomMapper(Mapper):
 
     def find(self, task: LayerTask, rng: np.random.Generator) -> Found:
         """See ``Mapper``."""
-        space = nest_space(task, bypass=self.settings.bypass)
-        scorer = Scorer(space, task.objective, task.evaluations)
-        draw_until_spent(scorer, rng, self.settings.batch)
-        return found_of(space, scorer)
+
+        def run(space: NestSpace, scorer: Scorer) -> None:
+            del space
+            draw_until_spent(scorer, rng, self.settings.batch)
+
+        return search(task, bypass=self.settings.bypass, run=run)
 
 
 def draw_until_spent(scorer: Scorer, rng: np.random.Generator, batch: int) -> None:

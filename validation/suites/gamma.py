@@ -21,8 +21,8 @@ COLUMNS = {
 """What is compared -> its column: cycles, nanojoules, elements."""
 
 NOT_REPRODUCED = (
-    "a partial unit in the last fold of the innermost level, in a cluster that is itself at an edge: "
-    "the rules do not follow the tool there, see their README"
+    "a partial unit in the last fold of the innermost level, in a cluster that is itself at an "
+    "edge: the rules do not follow the tool there, see their README"
 )
 
 DIGITS = 6
