@@ -48,19 +48,60 @@ def devices(draw):
 
 @st.composite
 def traces(draw, device):
-    """Requests of one burst each: few places, so that they meet, or spread over the memory."""
+    """Requests of one burst each, dense or sparse in time.
+
+    They go to few places, so that they meet; to two rows of every bank, so that banks conflict all
+    at once; or all over the memory.
+    """
     shape = device.organisation
-    spread = draw(st.sampled_from((4, 64, shape.capacity_bytes // shape.burst_bytes)))
-    rows = draw(
-        st.lists(
-            st.tuples(st.integers(0, spread - 1), st.booleans(), st.integers(0, 30)),
-            min_size=1,
-            max_size=60,
+    spread = draw(st.sampled_from((4, 64, 0, shape.capacity_bytes // shape.burst_bytes)))
+    places = (
+        st.integers(0, spread - 1)
+        if spread
+        else st.builds(
+            lambda values: burst_at(device, values),
+            st.fixed_dictionaries(
+                {
+                    field: st.integers(
+                        0, min(shape.size(field), {"row": 2, "column": 2}.get(field, 99)) - 1
+                    )
+                    for field in device.address_map
+                }
+            ),
         )
+    )
+    gap = draw(st.sampled_from((0, 2, 30)))
+    rows = draw(
+        st.lists(st.tuples(places, st.booleans(), st.integers(0, gap)), min_size=1, max_size=60)
     )
     address = np.array([row[0] for row in rows], np.int64) * shape.burst_bytes
     write = np.array([row[1] for row in rows], np.int64)
     return address, write, np.cumsum([row[2] for row in rows])
+
+
+def burst_at(device, values):
+    """Return the number of the burst with these values of the fields of its address."""
+    number = 0
+    for field in device.address_map:
+        number = number * device.organisation.size(field) + values[field]
+    return number
+
+
+def dense(device, count=400):
+    """Return reads and writes that keep every bank of a device busy with conflicts, by a seed."""
+    rng = np.random.default_rng(5)
+    shape = device.organisation
+    fields = {x: rng.integers(0, min(shape.size(x), 64), count) for x in device.address_map}
+    address = (
+        np.array(
+            [
+                burst_at(device, {x: int(column[i]) for x, column in fields.items()})
+                for i in range(count)
+            ]
+        )
+        * shape.burst_bytes
+    )
+    return address, rng.integers(0, 4, count) == 0, np.zeros(count, np.int64)
 
 
 def run(device, trace, *, flush=True):
@@ -73,7 +114,7 @@ def run(device, trace, *, flush=True):
     return controller, back.accepted[order], back.returned[order]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_every_request_is_served_once_and_no_rule_is_broken(data):
     device = data.draw(devices())
@@ -96,6 +137,18 @@ def test_every_request_is_served_once_and_no_rule_is_broken(data):
         assert 0 <= due * device.organisation.channels - stats.refreshes <= 2 * len(log)
     else:
         assert stats.refreshes == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("name", sorted(DEVICES))
+def test_no_rule_is_broken_when_every_bank_is_busy(name, page):
+    device = with_policy(DEVICES[name], page=page, requests_per_cycle=8)
+    controller, accepted, returned = run(device, dense(device))
+    log = commands(controller)
+    check_log(device, log)
+    address, write, _ = dense(device)
+    requests = list(zip(address.tolist(), write.tolist(), strict=True))
+    check_service(device, log, requests, accepted, returned)
 
 
 @settings(max_examples=40, deadline=None)
