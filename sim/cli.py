@@ -60,7 +60,10 @@ class Setting(Choice):
 
 
 MAPPER_GROUP = "arraysmith.mappers"
-"""Entry points to functions that find a mapping; ``default`` is taken."""
+"""Entry points to functions that find a mapping: ``default``, and ``named``, which returns the
+function of a mapper's name."""
+
+DEFAULT_MAPPER = "default"
 
 SAMPLES = 20_000
 """Mappings of a layer that a mapper looks at unless told otherwise."""
@@ -99,6 +102,13 @@ def mapped_workload(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Rules to count by.",
 )
+@click.option(
+    "--mapper",
+    default=DEFAULT_MAPPER,
+    metavar="NAME",
+    show_default=True,
+    help="What finds the mappings that a dataflow leaves open: genetic, random ...",
+)
 @click.option("--explain", "explained", is_flag=True, help="Loop nest, tiles, bounds per layer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def estimate(
@@ -109,6 +119,7 @@ def estimate(
     dataflow_ref: str | None,
     samples: int,
     setting: str,
+    mapper: str,
     explained: bool,
     as_json: bool,
 ) -> None:
@@ -139,7 +150,9 @@ def estimate(
                 architecture, layer.problem, dataflows.of(layer.problem), dataflows.path
             )
     else:
-        mappings = loops = Mappings(architecture, mapping_path, dataflow_ref, setting, samples)
+        mappings = loops = Mappings(
+            architecture, mapping_path, dataflow_ref, setting, samples, mapper=mapper
+        )
         model = AnalyticalModel(setting)
 
         def run(layer: Layer) -> Report:
@@ -231,6 +244,7 @@ class Mappings:
         samples: int,
         *,
         ragged: bool = True,
+        mapper: str = DEFAULT_MAPPER,
     ) -> None:
         """Take the options of a command.
 
@@ -241,6 +255,7 @@ class Mappings:
             setting: of the analytical model, by which a mapper chooses.
             samples: most mappings of a layer that a mapper looks at.
             ragged: whether the model takes tiles that do not divide.
+            mapper: name of the mapper.
 
         Raises:
             click.UsageError: mapping and dataflow both given.
@@ -252,6 +267,7 @@ class Mappings:
         self._path = mapping_path
         self._setting = setting
         self._samples = samples
+        self._mapper = mapper
         self._ragged = (ragged and setting != "timeloop") or architecture.systolic is not None
         self._found: dict[Problem, Mapping] = {}
         self.source: dict[str, Any]
@@ -271,6 +287,8 @@ class Mappings:
             self.source = {"dataflow": self._dataflow.name}
             if architecture.systolic is None:
                 self.source["searched"] = samples
+                if mapper != DEFAULT_MAPPER:
+                    self.source["mapper"] = mapper
 
     def of(self, problem: Problem) -> Mapping:
         """Return the mapping of a layer.
@@ -283,7 +301,7 @@ class Mappings:
         if self._path is None:
             key = problem.renamed("")
             if key not in self._found:
-                self._found[key] = _mapper()(
+                self._found[key] = _mapper(self._mapper)(
                     self._architecture,
                     problem,
                     self._dataflow,
@@ -299,13 +317,16 @@ class Mappings:
         return self._mapping
 
 
-def _mapper() -> Callable[..., Mapping]:
+def _mapper(name: str) -> Callable[..., Mapping]:
     """Return the function that finds a mapping.
 
     Raises:
+        InputError: no mapper of that name.
         ArraysmithError: no mapper is installed.
     """
-    for point in entry_points(group=MAPPER_GROUP, name="default"):
-        mapper: Callable[..., Mapping] = point.load()
+    wanted = name if name == DEFAULT_MAPPER else "named"
+    for point in entry_points(group=MAPPER_GROUP, name=wanted):
+        found: Callable[..., Any] = point.load()
+        mapper: Callable[..., Mapping] = found if name == DEFAULT_MAPPER else found(name)
         return mapper
-    raise ArraysmithError(f"no mapper is installed (entry point default of {MAPPER_GROUP})")
+    raise ArraysmithError(f"no mapper is installed (entry point {wanted} of {MAPPER_GROUP})")

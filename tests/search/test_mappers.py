@@ -1,16 +1,21 @@
 """The mappers that draw mappings: genetic and random."""
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from designs import DESIGN
 from mapper_conformance import ANY, CONV, ROWS, TASKS, MapperConformance
 
+from arraysmith.arch.errors import InputError
 from arraysmith.arch.problem import conv
 from arraysmith.arch.registry import lookup, registered
 from arraysmith.search.mappers.base import LayerTask
 from arraysmith.search.mappers.genetic import GeneticMapper, GeneticMapperSettings
 from arraysmith.search.mappers.random_search import RandomMapper, RandomSettings
 from arraysmith.search.mapping_operators import OPERATORS
+from arraysmith.sim.cli import estimate
 
 
 class TestGenetic(MapperConformance):
@@ -89,3 +94,23 @@ def test_a_small_space_is_left_before_the_budget_is_spent():
     assert found.evaluations < 2000
     random = RandomMapper().find(task, np.random.default_rng(0))
     assert random.evaluations < 2000
+
+
+CALL = ("eyeriss", "vgg16:conv5_1", "--dataflow", "row_stationary", "--search", "300", "--json")
+
+
+def test_estimate_maps_by_the_mapper_that_is_named():
+    edp = {}
+    for name in ("random", "genetic"):
+        done = CliRunner().invoke(estimate, [*CALL, "--mapper", name])
+        assert done.exit_code == 0, done.output
+        document = json.loads(done.stdout)
+        assert document["provenance"]["mapping"]["mapper"] == name
+        edp[name] = document["layers"][0]["edp_j_cycles"]
+    assert edp["genetic"] < edp["random"]
+
+
+def test_a_mapper_that_is_not_there_is_said_with_the_near_one():
+    done = CliRunner().invoke(estimate, [*CALL, "--mapper", "genetik"])
+    assert isinstance(done.exception, InputError)
+    assert "genetic" in str(done.exception)

@@ -1,0 +1,45 @@
+"""Registered mappers for commands that know them by name only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.dataflow import Dataflow
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import Problem
+from arraysmith.arch.registry import lookup, registered
+from arraysmith.search.mappers.base import LayerTask, Mapper
+
+
+def mapper_function(name: str) -> Callable[..., Mapping]:
+    """Return what finds a mapping of least EDP by a registered mapper, its settings the defaults.
+
+    It takes (architecture, problem, dataflow, setting=, samples=), as ``mapper.find_mapping``.
+
+    Raises:
+        InputError: no mapper of that name.
+    """
+    names = registered("mapper")
+    if name not in names:
+        raise InputError([Fault("--mapper", name, "no such mapper", nearest(name, names))])
+    mapper: Mapper = lookup("mapper", name)()
+
+    def find(
+        architecture: Architecture,
+        problem: Problem,
+        dataflow: Dataflow,
+        *,
+        setting: str,
+        samples: int,
+    ) -> Mapping:
+        task = LayerTask(architecture, problem, dataflow, setting, "edp", samples)
+        found = mapper.find(task, np.random.default_rng(0))
+        if found.mapping is None:
+            raise ArraysmithError(f"{problem.name}: {name} met no mapping that fits")
+        return found.mapping
+
+    return find
