@@ -36,7 +36,7 @@ from arraysmith.sim.dram.kernel import (
     next_event,
 )
 from arraysmith.sim.dram.parameters import parameters
-from arraysmith.sim.dram.queues import submit
+from arraysmith.sim.dram.requests import submit
 from arraysmith.sim.dram.stats import Stats, stats_of
 
 Int = NDArray[np.int64]

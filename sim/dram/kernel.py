@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from arraysmith.sim.dram.choice import ANY, COLUMN_COMMAND, ROW_COMMAND
 from arraysmith.sim.dram.columns import (
     ARRIVE,
     CHANNELS,
@@ -40,9 +41,10 @@ from arraysmith.sim.dram.columns import (
     WRITE_,
     WRITES,
 )
-from arraysmith.sim.dram.commands import ANY, COLUMN_COMMAND, ROW_COMMAND, issue, refresh
+from arraysmith.sim.dram.commands import issue, refresh
 from arraysmith.sim.dram.compiled import kernel
-from arraysmith.sim.dram.queues import accept, room, schedule
+from arraysmith.sim.dram.queues import schedule
+from arraysmith.sim.dram.requests import accept, room
 
 Int = NDArray[np.int64]
 
