@@ -181,7 +181,7 @@ def _take_in(
 ) -> None:
     """Handle what arrives in this cycle."""
     cycle = now[NOW]
-    slot = cycle % settings.slots
+    slot = cycle & (settings.slots - 1)
     due = wheel[slot, FLITS]
     for i in range(due):
         goal, vc, flit = (
@@ -215,7 +215,7 @@ def _take_in(
             deliveries[entry, D_TERMINAL] = terminal
             now[DELIVERED] += 1
         when = cycle + 1 + settings.terminal + settings.credit
-        back = when % settings.slots
+        back = when & (settings.slots - 1)
         code = ends[terminal, T_PORT] * settings.vcs + vc
         wheel[back, settings.returns + wheel[back, RETURNS]] = code
         wheel[back, RETURNS] += 1
@@ -262,7 +262,7 @@ def _send(
     index = ends[terminal, SENT]
     if index == 0:
         table[packet, P_STARTED] = cycle
-    slot = (cycle + 1 + settings.terminal) % settings.slots
+    slot = (cycle + 1 + settings.terminal) & (settings.slots - 1)
     entry = wheel[slot, FLITS]
     wheel[slot, 2 + 3 * entry + AT] = ends[terminal, T_PORT]
     wheel[slot, 2 + 3 * entry + VC] = vc

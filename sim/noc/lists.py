@@ -12,16 +12,16 @@ from arraysmith.sim.noc.state import (
     P_SOURCE,
     P_TARGET,
     PLACE,
-    W_ROUTER_OF,
+    ROUTER_OF,
     Int,
     Settings,
 )
 
 
 @part
-def enlist(settings: Settings, lanes: Int, gates: Int, nodes: Int, which: int, lane: int) -> None:
+def enlist(settings: Settings, lanes: Int, nodes: Int, which: int, lane: int) -> None:
     """Add a lane to a list of its router."""
-    router = gates[lane // settings.vcs, W_ROUTER_OF]
+    router = lanes[lane, ROUTER_OF]
     place = nodes[router, FIRST_PORT] * settings.vcs + nodes[router, LISTED + which]
     lanes[place, LIST + which] = lane
     lanes[lane, PLACE + which] = place
@@ -30,9 +30,9 @@ def enlist(settings: Settings, lanes: Int, gates: Int, nodes: Int, which: int, l
 
 
 @part
-def strike(settings: Settings, lanes: Int, gates: Int, nodes: Int, which: int, lane: int) -> None:
+def strike(settings: Settings, lanes: Int, nodes: Int, which: int, lane: int) -> None:
     """Take a lane off a list; the last one there takes its place."""
-    router = gates[lane // settings.vcs, W_ROUTER_OF]
+    router = lanes[lane, ROUTER_OF]
     nodes[router, LISTED + which] -= 1
     nodes[router, LISTED + LISTS] -= 1
     end = nodes[router, FIRST_PORT] * settings.vcs + nodes[router, LISTED + which]
@@ -84,3 +84,16 @@ def roomy(settings: Settings, lanes: Int, out: int, mask: int, flits: int) -> in
             found |= bit
         rest ^= bit
     return found
+
+
+@part
+def after(place: int, size: int) -> int:
+    """Return the place after one of ``size`` in a circle."""
+    return place + 1 if place + 1 < size else 0
+
+
+@part
+def behind(place: int, pointer: int, size: int) -> int:
+    """Return how far a place lies behind a pointer in a circle of ``size``."""
+    distance = place - pointer
+    return distance if distance >= 0 else distance + size

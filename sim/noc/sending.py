@@ -36,15 +36,16 @@ from arraysmith.sim.noc.state import (
     P_TAG,
     P_TREE,
     P_VALUE_AT,
+    PORT_OF,
     REDUCTION,
     RETURNS,
+    ROUTER_OF,
     SEEN,
     STAGE,
     SUMS,
     VC,
     W_LATENCY,
     W_LATENCY_IN,
-    W_ROUTER_OF,
     W_SOURCE,
     W_TARGET,
     Int,
@@ -54,9 +55,11 @@ from arraysmith.sim.noc.state import (
 
 
 @part
-def give_credit(settings: Settings, now: Int, gates: Int, wheel: Int, lane: int) -> None:
+def give_credit(
+    settings: Settings, now: Int, lanes: Int, gates: Int, wheel: Int, lane: int
+) -> None:
     """Send a credit for one place of an input's lane to what feeds it."""
-    port = lane // settings.vcs
+    port = lanes[lane, PORT_OF]
     vc = lane - port * settings.vcs
     upstream = gates[port, W_SOURCE]
     when = now[NOW] + 1 + gates[port, W_LATENCY_IN]
@@ -65,7 +68,7 @@ def give_credit(settings: Settings, now: Int, gates: Int, wheel: Int, lane: int)
         code = upstream * settings.vcs + vc
     else:
         code = -1 - ((-1 - upstream) * settings.vcs + vc)
-    slot = when % settings.slots
+    slot = when & (settings.slots - 1)
     wheel[slot, settings.returns + wheel[slot, RETURNS]] = code
     wheel[slot, RETURNS] += 1
     now[EVENTS] += 1
@@ -86,7 +89,7 @@ def launch(
 ) -> None:
     """Send a flit through the switch and over the link behind output ``out``."""
     when = now[NOW] + 1 + settings.traversal + gates[out, W_LATENCY]
-    slot = when % settings.slots
+    slot = when & (settings.slots - 1)
     entry = wheel[slot, FLITS]
     wheel[slot, 2 + 3 * entry + AT] = gates[out, W_TARGET]
     wheel[slot, 2 + 3 * entry + VC] = vc
@@ -127,11 +130,11 @@ def drop_first(
     flit = lanes[lane, settings.buffer + place]
     lanes[lane, FIRST] = place + 1 if place + 1 < settings.depth else 0
     lanes[lane, COUNT] -= 1
-    give_credit(settings, now, gates, wheel, lane)
+    give_credit(settings, now, lanes, gates, wheel, lane)
     packet = flit >> INDEX_BITS
     last = (flit & ((1 << INDEX_BITS) - 1)) == table[packet, P_FLITS] - 1
     if last or (which == BY_SWITCH and lanes[lane, COUNT] == 0):
-        strike(settings, lanes, gates, nodes, which, lane)
+        strike(settings, lanes, nodes, which, lane)
     if last:
         lanes[lane, STAGE] = IDLE
         if lanes[lane, COUNT]:
@@ -175,7 +178,7 @@ def join_flit(
     packet = flit >> INDEX_BITS
     index = flit & ((1 << INDEX_BITS) - 1)
     tree = table[packet, P_TREE]
-    router = gates[lane // settings.vcs, W_ROUTER_OF]
+    router = lanes[lane, ROUTER_OF]
     slot = trees[tree, router, JOIN_SLOT]
     entry = table[packet, P_GROUP_FLITS] + slot * table[packet, P_FLITS] + index
     joins[entry, SEEN] += 1
@@ -200,14 +203,12 @@ def join_flit(
 
 
 @part
-def joined_entry(
-    settings: Settings, gates: Int, table: Int, trees: Int, joins: Int, lane: int, flit: int
-) -> int:
+def joined_entry(lanes: Int, table: Int, trees: Int, joins: Int, lane: int, flit: int) -> int:
     """Return where the sum for a flit of the last packet of a group stands; -1 is not complete."""
     packet = flit >> INDEX_BITS
     index = flit & ((1 << INDEX_BITS) - 1)
     tree = table[packet, P_TREE]
-    router = gates[lane // settings.vcs, W_ROUTER_OF]
+    router = lanes[lane, ROUTER_OF]
     slot = trees[tree, router, JOIN_SLOT]
     entry = table[packet, P_GROUP_FLITS] + slot * table[packet, P_FLITS] + index
     if joins[entry, SEEN] < trees[tree, router, EXPECTED] - 1:
@@ -216,16 +217,14 @@ def joined_entry(
 
 
 @part
-def may_send(
-    settings: Settings, lanes: Int, gates: Int, table: Int, trees: Int, joins: Int, lane: int
-) -> bool:
+def may_send(settings: Settings, lanes: Int, table: Int, trees: Int, joins: Int, lane: int) -> bool:
     """Return whether the first flit of an active lane has room, and its sum is complete."""
     flit = lanes[lane, settings.buffer + lanes[lane, FIRST]]
     if lanes[lanes[lane, OUT] * settings.vcs + lanes[lane, OUT_VC], CREDITS] <= 0:
         return False
     if table[flit >> INDEX_BITS, P_KIND] != REDUCTION:
         return True
-    return bool(joined_entry(settings, gates, table, trees, joins, lane, flit) >= 0)
+    return bool(joined_entry(lanes, table, trees, joins, lane, flit) >= 0)
 
 
 @part
@@ -251,7 +250,7 @@ def send_first(
     flit = lanes[lane, settings.buffer + lanes[lane, FIRST]]
     packet = flit >> INDEX_BITS
     if table[packet, P_KIND] == REDUCTION:
-        entry = joined_entry(settings, gates, table, trees, joins, lane, flit)
+        entry = joined_entry(lanes, table, trees, joins, lane, flit)
         index = flit & ((1 << INDEX_BITS) - 1)
         values[table[packet, P_VALUE_AT] + index] += joins[entry, SUMS]
         joins[entry, SUMS] = 0

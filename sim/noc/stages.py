@@ -42,13 +42,14 @@ from arraysmith.sim.noc.state import (
     P_TREE,
     P_VIA,
     POPPED,
+    PORT_OF,
     REDUCTION,
+    ROUTER_OF,
     ROUTING,
     STAGE,
     T_PORT,
     T_ROUTER,
     TREE_PORTS,
-    W_ROUTER_OF,
     WAITING,
     Int,
     Settings,
@@ -74,8 +75,8 @@ def choose_route(
     Of several choices the one with most free buffers among those with a free virtual channel; the
     first if none has one.
     """
-    port = lane // settings.vcs
-    router = gates[port, W_ROUTER_OF]
+    port = lanes[lane, PORT_OF]
+    router = lanes[lane, ROUTER_OF]
     first_port = nodes[router, FIRST_PORT]
     place = table[packet, P_ROUTE_CLASS]
     goal = ends[table[packet, P_TARGET], T_ROUTER]
@@ -130,30 +131,30 @@ def begin(
     """Let the routed packet at the front of a lane bid for what it needs next."""
     kind = table[packet, P_KIND]
     if kind == MULTICAST:
-        router = gates[lane // settings.vcs, W_ROUTER_OF]
+        router = lanes[lane, ROUTER_OF]
         lanes[lane, STAGE] = FORKING
         lanes[lane, POPPED] = 0
         lanes[lane, BRANCHES] = trees[table[packet, P_TREE], router, TREE_PORTS]
         for port in range(settings.most_ports):
             lanes[lane, BRANCH + 2 * port + BRANCH_VC] = -1
             lanes[lane, BRANCH + 2 * port + BRANCH_SENT] = 0
-        enlist(settings, lanes, gates, nodes, BY_FORK, lane)
+        enlist(settings, lanes, nodes, BY_FORK, lane)
         return
     if kind == REDUCTION:
-        router = gates[lane // settings.vcs, W_ROUTER_OF]
+        router = lanes[lane, ROUTER_OF]
         tree = table[packet, P_TREE]
         joins = table[packet, P_GROUP] + trees[tree, router, JOIN_SLOT]
         arrived[joins] += 1
         if arrived[joins] < trees[tree, router, EXPECTED]:
             lanes[lane, STAGE] = JOINING
             lanes[lane, POPPED] = 0
-            enlist(settings, lanes, gates, nodes, BY_JOIN, lane)
+            enlist(settings, lanes, nodes, BY_JOIN, lane)
             return
     choose_route(settings, lanes, gates, nodes, ends, ways, masks, table, lane, packet)
     lanes[lane, STAGE] = WAITING
-    enlist(settings, lanes, gates, nodes, BY_VC, lane)
+    enlist(settings, lanes, nodes, BY_VC, lane)
     if settings.speculative:
-        enlist(settings, lanes, gates, nodes, BY_SWITCH, lane)
+        enlist(settings, lanes, nodes, BY_SWITCH, lane)
 
 
 @part
@@ -175,7 +176,7 @@ def meet(
     if settings.routing:
         lanes[lane, STAGE] = ROUTING
         lanes[lane, DUE] = -1
-        enlist(settings, lanes, gates, nodes, BY_ROUTE, lane)
+        enlist(settings, lanes, nodes, BY_ROUTE, lane)
     else:
         begin(settings, lanes, gates, nodes, ends, ways, masks, table, trees, arrived, lane, packet)
 
@@ -217,4 +218,4 @@ def push(
             flit >> INDEX_BITS,
         )
     elif lanes[lane, STAGE] == ACTIVE and lanes[lane, COUNT] == 1:
-        enlist(settings, lanes, gates, nodes, BY_SWITCH, lane)
+        enlist(settings, lanes, nodes, BY_SWITCH, lane)

@@ -44,7 +44,8 @@ NOW, EVENTS, LAST_MOVE, DELIVERED, FLITS_IN, QUEUED = range(6)
 # i-th list of the router, from its first lane on; PLACE + i where this lane stands there. From
 # BRANCH on two per port of the router, for a packet that forks; then the buffer.
 FIRST, COUNT, STAGE, DUE, WON, OUT, MASK, OUT_VC, BRANCHES, POPPED, VC_IN = range(11)
-VC_OUT, CREDITS, OWNER, LIST, PLACE, BRANCH = 11, 12, 13, 14, 19, 24
+VC_OUT, CREDITS, OWNER, LIST, PLACE = 11, 12, 13, 14, 19
+PORT_OF, ROUTER_OF, BRANCH = 24, 25, 26
 # After BRANCH + 2 * port: virtual channel held, flits sent.
 BRANCH_VC, BRANCH_SENT = range(2)
 # Columns of ``gates``, the ports: router; other ends; latency of what leaves and of what comes in;
@@ -97,6 +98,7 @@ class Settings(NamedTuple):
     most_ports: int
     buffer: int
     returns: int
+    port_bits: int
 
 
 class State(NamedTuple):
@@ -147,7 +149,8 @@ def settings_of(topology: Topology, table: RouteTable, router: Router) -> Settin
     move and with nothing on its way, nothing will ever move.
     """
     wires = max([router.terminal_cycles, *(link.latency_cycles for link in topology.links)])
-    slots = 2 + wires + max(router.switch_traversal_cycles, router.credit_cycles)
+    longest = 2 + wires + max(router.switch_traversal_cycles, router.credit_cycles)
+    slots = 1 << longest.bit_length()  # a power of two: the kernel takes the lower bits
     stages = router.routing_cycles + router.vc_allocation_cycles + router.switch_allocation_cycles
     most, ports = max(topology.ports), sum(topology.ports)
     return Settings(
@@ -171,6 +174,7 @@ def settings_of(topology: Topology, table: RouteTable, router: Router) -> Settin
         most,
         BRANCH + 2 * most,
         2 + 3 * (ports + len(topology.terminals)),
+        max(most - 1, 1).bit_length(),
     )
 
 
@@ -202,12 +206,16 @@ def fresh_state(topology: Topology, table: RouteTable, settings: Settings, route
     lanes = np.zeros((ports * vcs, settings.buffer + settings.depth), np.int64)
     lanes[:, [DUE, WON, OUT, OUT_VC, OWNER]] = -1
     lanes[:, CREDITS] = settings.depth
+    lanes[:, PORT_OF] = np.arange(len(lanes)) // vcs
+    lanes[:, ROUTER_OF] = gates[lanes[:, PORT_OF], W_ROUTER_OF]
     entries = np.zeros((ports * settings.speedup, 2), np.int64)
     entries[:, SWITCH_VC] = np.arange(len(entries)) % settings.speedup
     masks = np.zeros((2, max(len(table.vc_masks), len(table.inject_vcs))), np.int64)
     masks[0, : len(table.vc_masks)] = table.vc_masks
     masks[1, : len(table.inject_vcs)] = table.inject_vcs
-    columns = settings.returns + len(lanes) + terminals
+    columns = max(
+        settings.most_ports * vcs, settings.most_ports * settings.speedup << settings.port_bits
+    )
     return State(
         now=np.zeros(6, np.int64),
         lanes=lanes,
@@ -215,12 +223,8 @@ def fresh_state(topology: Topology, table: RouteTable, settings: Settings, route
         entries=entries,
         nodes=nodes,
         ends=ends,
-        wheel=np.zeros((settings.slots, columns), np.int64),
-        scratch=np.full(
-            (8, settings.most_ports * max(vcs, settings.most_ports * settings.speedup)),
-            -1,
-            np.int64,
-        ),
+        wheel=np.zeros((settings.slots, settings.returns + len(lanes) + terminals), np.int64),
+        scratch=np.full((8, columns), -1, np.int64),
         ways=np.ascontiguousarray(np.stack([table.port, table.group], axis=-1)),
         masks=masks,
         table=np.zeros((16, PACKET_COLUMNS), np.int64),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from arraysmith.sim.noc.jit import part
 from arraysmith.sim.noc.lists import (
+    after,
+    behind,
     roomy,
 )
 from arraysmith.sim.noc.sending import (
@@ -27,6 +29,7 @@ from arraysmith.sim.noc.state import (
     OUT,
     P_FLITS,
     POPPED,
+    PORT_OF,
     STAGE,
     SWITCH_IN,
     SWITCH_OUT,
@@ -43,10 +46,10 @@ from arraysmith.sim.noc.vc_allocation import (
 @part
 def _bid_for_switch(
     settings: Settings,
+    lanes: Int,
     entries: Int,
     scratch: Int,
     base: int,
-    ports: int,
     lane: int,
     out: int,
     low: int,
@@ -58,11 +61,11 @@ def _bid_for_switch(
     and output that somebody has bid for; returned, with this one in it.
     """
     vcs, speedup = settings.vcs, settings.speedup
-    port = lane // vcs
+    port = lanes[lane, PORT_OF]
     vc = lane - port * vcs
-    entry = (port - base) * speedup + vc % speedup
-    pair = entry * ports + out - base
-    rank = (vc - entries[base * speedup + entry, SWITCH_VC]) % vcs + low * vcs
+    entry = port - base if speedup == 1 else (port - base) * speedup + vc % speedup
+    pair = entry << settings.port_bits | out - base
+    rank = behind(vc, entries[base * speedup + entry, SWITCH_VC], vcs) + low * vcs
     if scratch[0, pair] < 0:
         scratch[2, n] = pair
         n += 1
@@ -99,18 +102,18 @@ def gather_bids(
             mask = usable_vcs(settings, lanes, gates, table, lane, out, flit >> INDEX_BITS)
             if roomy(settings, lanes, out, mask, 1):
                 pairs = _bid_for_switch(
-                    settings, entries, scratch, base, ports, lane, out, 1, pairs
+                    settings, lanes, entries, scratch, base, lane, out, 1, pairs
                 )
             continue
-        if lanes[lane, DUE] < 0 and may_send(settings, lanes, gates, table, trees, joins, lane):
-            pairs = _bid_for_switch(settings, entries, scratch, base, ports, lane, out, 0, pairs)
+        if lanes[lane, DUE] < 0 and may_send(settings, lanes, table, trees, joins, lane):
+            pairs = _bid_for_switch(settings, lanes, entries, scratch, base, lane, out, 0, pairs)
     for i in range(nodes[router, LISTED + BY_FORK]):
         lane = lanes[start + i, LIST + BY_FORK]
         for port in range(ports):
             if fork_ready(settings, lanes, table, lane, base, port):
                 out = base + port
                 pairs = _bid_for_switch(
-                    settings, entries, scratch, base, ports, lane, out, 0, pairs
+                    settings, lanes, entries, scratch, base, lane, out, 0, pairs
                 )
     return pairs
 
@@ -143,47 +146,48 @@ def match_switch(
     speedup, vcs = settings.speedup, settings.vcs
     start = base * speedup
     width = ports * speedup
-    won = 0
+    won, bits = 0, settings.port_bits
+    low = (1 << bits) - 1
     for i in range(pairs):
         pair = scratch[2, i]
-        scratch[4, pair // ports] = -1
-        scratch[5, pair % ports] = -1
+        scratch[4, pair >> bits] = -1
+        scratch[5, pair & low] = -1
     if not settings.islip:
         for i in range(pairs):
             pair = scratch[2, i]
-            entry, out = pair // ports, pair % ports
+            entry, out = pair >> bits, pair & low
             best = scratch[4, entry]
             if best >= 0:
                 pointer = entries[start + entry, SWITCH_IN]
-                rank = (out - pointer) % ports + scratch[1, pair] // vcs * ports
-                other = (best % ports - pointer) % ports + scratch[1, best] // vcs * ports
+                rank = behind(out, pointer, ports) + (scratch[1, pair] >= vcs) * ports
+                other = behind((best & low), pointer, ports) + (scratch[1, best] >= vcs) * ports
                 if rank >= other:
                     continue
             scratch[4, entry] = pair
         for i in range(pairs):
             pair = scratch[2, i]
-            entry, out = pair // ports, pair % ports
+            entry, out = pair >> bits, pair & low
             if scratch[4, entry] != pair:
                 continue
             best = scratch[5, out]
             if best >= 0:
                 pointer = gates[base + out, SWITCH_OUT]
-                rank = (entry - pointer) % width + scratch[1, pair] // vcs * width
-                other = (best // ports - pointer) % width
-                if rank >= other + scratch[1, best] // vcs * width:
+                rank = behind(entry, pointer, width) + (scratch[1, pair] >= vcs) * width
+                other = behind((best >> bits), pointer, width)
+                if rank >= other + (scratch[1, best] >= vcs) * width:
                     continue
             scratch[5, out] = pair
         for i in range(pairs):
             pair = scratch[2, i]
-            entry, out = pair // ports, pair % ports
+            entry, out = pair >> bits, pair & low
             if scratch[5, out] != pair:
                 continue
-            entries[start + entry, SWITCH_IN] = (out + 1) % ports
-            gates[base + out, SWITCH_OUT] = (entry + 1) % width
+            entries[start + entry, SWITCH_IN] = after(out, ports)
+            gates[base + out, SWITCH_OUT] = after(entry, width)
             scratch[3, won] = pair
             won += 1
         for i in range(pairs):
-            scratch[5, scratch[2, i] % ports] = -1
+            scratch[5, scratch[2, i] & low] = -1
         return won
     return int(_islip_switch(settings, gates, entries, scratch, base, ports, pairs))
 
@@ -195,42 +199,43 @@ def _islip_switch(
     """Match inputs of the switch with outputs by iSLIP; see ``match_switch``."""
     speedup = settings.speedup
     start, width = base * speedup, ports * speedup
-    won = 0
+    won, bits = 0, settings.port_bits
+    low = (1 << bits) - 1
     for iteration in range(settings.iterations):
         for i in range(pairs):
             pair = scratch[2, i]
-            scratch[6, pair % ports] = -1
-            scratch[7, pair // ports] = -1
+            scratch[6, pair & low] = -1
+            scratch[7, pair >> bits] = -1
         for i in range(pairs):
             pair = scratch[2, i]
-            entry, out = pair // ports, pair % ports
+            entry, out = pair >> bits, pair & low
             if scratch[4, entry] >= 0 or scratch[5, out] >= 0:
                 continue
             best, pointer = scratch[6, out], gates[base + out, SWITCH_OUT]
-            if best < 0 or (entry - pointer) % width < (best // ports - pointer) % width:
+            if best < 0 or behind(entry, pointer, width) < behind((best >> bits), pointer, width):
                 scratch[6, out] = pair
         for i in range(pairs):
             pair = scratch[2, i]
-            entry, out = pair // ports, pair % ports
+            entry, out = pair >> bits, pair & low
             if scratch[6, out] != pair:
                 continue
             best, pointer = scratch[7, entry], entries[start + entry, SWITCH_IN]
-            if best < 0 or (out - pointer) % ports < (best % ports - pointer) % ports:
+            if best < 0 or behind(out, pointer, ports) < behind((best & low), pointer, ports):
                 scratch[7, entry] = pair
         for i in range(pairs):
             pair = scratch[2, i]
-            entry, out = pair // ports, pair % ports
+            entry, out = pair >> bits, pair & low
             if scratch[7, entry] != pair:
                 continue
             scratch[4, entry] = scratch[5, out] = pair
             if iteration == 0:
-                gates[base + out, SWITCH_OUT] = (entry + 1) % width
-                entries[start + entry, SWITCH_IN] = (out + 1) % ports
+                gates[base + out, SWITCH_OUT] = after(entry, width)
+                entries[start + entry, SWITCH_IN] = after(out, ports)
             scratch[3, won] = pair
             won += 1
     for i in range(pairs):
         pair = scratch[2, i]
-        scratch[5, pair % ports] = -1
-        scratch[6, pair % ports] = -1
-        scratch[7, pair // ports] = -1
+        scratch[5, pair & low] = -1
+        scratch[6, pair & low] = -1
+        scratch[7, pair >> bits] = -1
     return won

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from arraysmith.sim.noc.jit import part
 from arraysmith.sim.noc.lists import (
+    after,
+    behind,
     flow_of,
     kept_vc,
     lowest,
@@ -190,8 +192,8 @@ def allocate_vcs(
             out_lane = scratch[2, i]
             lane = scratch[0, out_lane]
             scratch[0, out_lane] = -1
-            lanes[lane, VC_IN] = (out_lane + 1) % (ports * vcs)
-            lanes[start + out_lane, VC_OUT] = (lane - start + 1) % (ports * vcs)
+            lanes[lane, VC_IN] = after(out_lane, ports * vcs)
+            lanes[start + out_lane, VC_OUT] = after(lane - start, ports * vcs)
             take_vc(settings, lanes, gates, scratch, base, lane, out_lane)
     if settings.islip:
         for i in range(nodes[router, LISTED + BY_VC]):
@@ -255,7 +257,7 @@ def _accept(
         lane = scratch[0, out_lane]
         best = scratch[3, lane - start]
         pointer = lanes[lane, VC_IN]
-        if best < 0 or (out_lane - pointer) % size < (best - pointer) % size:
+        if best < 0 or behind(out_lane, pointer, size) < behind(best, pointer, size):
             scratch[3, lane - start] = out_lane
     for i in range(touched):
         out_lane = scratch[2, i]
@@ -264,6 +266,6 @@ def _accept(
         if lanes[lane, STAGE] != FORKING and scratch[3, lane - start] != out_lane:
             continue
         if first:
-            lanes[lane, VC_IN] = (out_lane + 1) % size
-            lanes[start + out_lane, VC_OUT] = (lane - start + 1) % size
+            lanes[lane, VC_IN] = after(out_lane, size)
+            lanes[start + out_lane, VC_OUT] = after(lane - start, size)
         take_vc(settings, lanes, gates, scratch, base, lane, out_lane)

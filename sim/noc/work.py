@@ -37,6 +37,7 @@ from arraysmith.sim.noc.state import (
     OUT,
     OUT_VC,
     OWNER,
+    PORT_OF,
     STAGE,
     SWITCH_VC,
     W_ROUTER_OF,
@@ -181,7 +182,7 @@ def settle_routes(
             lanes[lane, DUE] = cycle + settings.routing - 1
         if lanes[lane, DUE] == cycle:
             lanes[lane, DUE] = -1
-            strike(settings, lanes, gates, nodes, BY_ROUTE, lane)
+            strike(settings, lanes, nodes, BY_ROUTE, lane)
             packet = lanes[lane, settings.buffer + lanes[lane, FIRST]] >> INDEX_BITS
             begin(
                 settings,
@@ -226,9 +227,9 @@ def settle_vcs(
         lanes[out * vcs + vc, OWNER] = lane
         lanes[lane, OUT_VC] = vc
         lanes[lane, STAGE] = ACTIVE
-        strike(settings, lanes, gates, nodes, BY_VC, lane)
+        strike(settings, lanes, nodes, BY_VC, lane)
         if not settings.speculative:
-            enlist(settings, lanes, gates, nodes, BY_SWITCH, lane)
+            enlist(settings, lanes, nodes, BY_SWITCH, lane)
         now[LAST_MOVE] = cycle
     for i in range(nodes[router, LISTED + BY_FORK]):
         lane = lanes[start + i, LIST + BY_FORK]
@@ -268,13 +269,15 @@ def settle_switch(
     taken = 0
     if nodes[gates[base, W_ROUTER_OF], LISTED + BY_FORK]:
         for i in range(won):
-            taken |= 1 << (scratch[3, i] % ports)
+            taken |= 1 << (scratch[3, i] & ((1 << settings.port_bits) - 1))
     for i in range(won):
         pair = scratch[3, i]
         lane = scratch[0, pair]
-        port = lane // vcs
+        port = lanes[lane, PORT_OF]
         vc = lane - port * vcs
-        entries[base * speedup + pair // ports, SWITCH_VC] = (vc + speedup) % vcs
+        entries[base * speedup + (pair >> settings.port_bits), SWITCH_VC] = (
+            vc + speedup - (vcs if vc + speedup >= vcs else 0)
+        )
         if lanes[lane, STAGE] == FORKING:
             taken = copy_flit(
                 settings,
@@ -293,7 +296,7 @@ def settle_switch(
                 lane,
                 base,
                 ports,
-                pair % ports,
+                pair & ((1 << settings.port_bits) - 1),
                 taken,
             )
             continue
@@ -301,7 +304,7 @@ def settle_switch(
             continue  # bid early, and got no virtual channel
         if settings.switch_allocation > 1:
             lanes[lane, DUE] = cycle + settings.switch_allocation - 1
-        elif may_send(settings, lanes, gates, table, trees, joins, lane):
+        elif may_send(settings, lanes, table, trees, joins, lane):
             send_first(
                 settings,
                 now,
