@@ -39,12 +39,14 @@ wheel: .venv/installed
 bench: .venv/installed
 	$(BIN)/python validation/bench_counting.py
 	$(BIN)/python validation/bench_mappers.py $(if $(ZIGZAG_PYTHON),--zigzag-python $(ZIGZAG_PYTHON)) $(if $(MAESTRO),--maestro $(MAESTRO))
+	$(BIN)/python validation/bench_gamma.py --seeds 3
 	$(BIN)/python validation/bench_traces.py
 	$(BIN)/python validation/bench_poster.py
 	$(BIN)/python validation/bench_dram.py $(if $(DRAMSIM3),--dramsim3 $(DRAMSIM3))
+	$(BIN)/python validation/bench_noc.py $(if $(BOOKSIM),--booksim $(BOOKSIM))
 	$(if $(PEER_PYTHON),$(BIN)/python validation/bench_scalesim.py --peer-python $(PEER_PYTHON))
 
-SUITES := dram maestro poster-energy rtl scalesim silicon spatial-array-rtl spatial-rtl timeloop zigzag
+SUITES := dram gamma maestro poster-energy rtl scalesim silicon spatial-array-rtl spatial-rtl timeloop zigzag
 
 # `make -k validate` goes on behind one that is out of tolerance.
 validate: $(addprefix validate-,$(SUITES))
