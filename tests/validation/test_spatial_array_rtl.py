@@ -14,8 +14,8 @@ from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.cycle.values import random_operands, reference_output
 from arraysmith.validation import verilator
 from arraysmith.validation.spatial_rtl.bench import build, run
+from arraysmith.validation.spatial_rtl.compiler import compile_layer
 from arraysmith.validation.spatial_rtl.loops import NoProgramError
-from arraysmith.validation.spatial_rtl.program import compile_layer
 from arraysmith.validation.suites.spatial_array_rtl import compare, random_cases
 
 needs_bench = pytest.mark.skipif(
@@ -72,7 +72,7 @@ def test_random_layers_take_the_cycles_of_the_simulator_and_make_its_results(tmp
 
 @needs_bench
 def test_a_single_mac_takes_a_cycle_in_each_part_of_the_chip(tmp_path):
-    # ifmap in 0, weight in 1, ifmap down 1, weight down 2, MAC 3, sum up 4, out 5.
+    # ifmap in 0, weight in 1, ifmap down 2, weight down 3, MAC 4, sum up 5, out 6.
     made = program(layer(), ())
     made.write(tmp_path / "p")
     seen = run(build(), tmp_path / "p")

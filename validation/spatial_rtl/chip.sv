@@ -63,7 +63,7 @@ module chip #(
     typedef struct packed { logic [31:0] ifmap, weight, results; } phase_t;
     typedef struct packed { logic [31:0] tensor, phases, fills, words; } in_t;
     typedef struct packed { logic [31:0] from, to; } move_t;
-    typedef struct packed { logic [31:0] tensor, tile, phase, words; } fill_t;
+    typedef struct packed { logic [31:0] tensor, tile, phase, drained, words; } fill_t;
     typedef struct packed { logic [31:0] from; logic [15:0] row, column; logic [31:0] index; } send_t;
     typedef struct packed {
         logic [31:0] phase, ifmap, weight, epoch, sums_back;
@@ -102,7 +102,7 @@ module chip #(
 
     // Events so far.
     int in_done[2], out_done, fills_done[3], arrived[3], finished[2], activated[2];
-    int completed, drained, phases_q;
+    int completed, drain_next_q, drained, phases_q;  // epochs: computed, left the PEs, in the buffer
 
     // A phase opens in the cycle in which its last flag is up, several at once if need be.
     int phases;
@@ -173,7 +173,8 @@ module chip #(
                 automatic logic [1:0] t;
                 fill_now = fill_rom[fill_next];
                 t = fill_now.tensor[1:0];
-                room = t == 2 ? drained + 1 >= int'(fill_now.tile)
+                room = t == 2 ? drain_next_q + 1 >= int'(fill_now.tile)
+                                && drained >= int'(fill_now.drained)
                               : finished[t[0]] + 1 >= int'(fill_now.tile);
                 may_begin = n == 0 || n < grant(cfg[0].glb_fill, port_tick);
                 if (port_left == 0 && fill_next < int'(cfg[0].fills)
@@ -235,7 +236,8 @@ module chip #(
         step_begins = macs_left_q == 0 && step_next < int'(cfg[0].steps)
                     && phases > int'(step_now.phase)
                     && activated[0] > int'(step_now.ifmap) && activated[1] > int'(step_now.weight)
-                    && arrived[2] >= int'(step_now.sums_back) && drained + 1 >= int'(step_now.epoch);
+                    && arrived[2] >= int'(step_now.sums_back)
+                    && drain_next_q + 1 >= int'(step_now.epoch);
         issue = step_begins || macs_left_q != 0;
         macs_left = step_begins ? int'(cfg[0].macs) : macs_left_q;
         last_mac = issue && macs_left == 1;
@@ -265,7 +267,7 @@ module chip #(
         logic [WAYS-1:0][31:0] to;
         logic signed [WAYS-1:0][SUM_BITS-1:0] word;
     } up_t;
-    int drain_next_q, drain_next, sums_left_q, sums_left, drain_tick_q, drain_tick, drain_word;
+    int drain_next, sums_left_q, sums_left, drain_tick_q, drain_tick, drain_word;
     int rises, ends_up;
     logic drain_valid[WAYS], drain_bank[WAYS];
     logic [1:0] drain_column[WAYS];

@@ -26,6 +26,7 @@ from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.values import random_operands, reference_output
 from arraysmith.validation.comparison import Comparison, Outcome
 from arraysmith.validation.spatial_rtl.bench import build, run
+from arraysmith.validation.spatial_rtl.compiler import compile_layer
 from arraysmith.validation.spatial_rtl.loops import NoProgramError
 from arraysmith.validation.spatial_rtl.program import (
     COLUMNS,
@@ -33,7 +34,6 @@ from arraysmith.validation.spatial_rtl.program import (
     GLB_WORDS,
     ROWS,
     Program,
-    compile_layer,
 )
 
 CASES = 100
