@@ -15,7 +15,8 @@ from pydantic import Field
 from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
-from arraysmith.search.mappers.exact_search import BranchAndBound, Incumbent
+from arraysmith.search.mappers.exact_scores import Incumbent
+from arraysmith.search.mappers.exact_search import BranchAndBound
 from arraysmith.search.mappers.exact_space import ExactSpace
 
 

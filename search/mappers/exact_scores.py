@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
 
 from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
+from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.sim.analytical.counting import count
 from arraysmith.sim.analytical.encoding import Int, MappingArrays, ProblemArrays
 from arraysmith.sim.analytical.scoring import (
@@ -24,6 +26,9 @@ from arraysmith.sim.analytical.scoring import (
 
 OBJECTIVES = ("edp", "energy", "latency")
 """What can be minimised; the index is the kernels' code."""
+
+LEAVES = 4096
+"""Mappings at a time: bounds memory."""
 
 PICO = 1e-12
 """Joules per picojoule."""
@@ -97,6 +102,61 @@ def loss_of(objective: str, cycles: Int, energy_pj: Float) -> Float:
     else:
         loss = energy_pj if objective == "energy" else energy_pj * PICO * cycles
     return np.where(cycles > 0, loss, np.inf)
+
+
+@dataclass
+class Incumbent:
+    """The best mapping so far, and what it took.
+
+    Attributes:
+        space: of the mappings scored.
+        objective: what is minimised.
+        budget: mappings that may be scored.
+        mapping: the best; None before the first legal one.
+        cycles: of it.
+        energy_pj: of it.
+        loss: of it; infinite before.
+        evaluations: mappings scored.
+        curve: (evaluations, loss) whenever the best became better.
+    """
+
+    space: ExactSpace
+    objective: str
+    budget: int
+    mapping: Mapping | None = None
+    cycles: int = 0
+    energy_pj: float = 0.0
+    loss: float = np.inf
+    evaluations: int = 0
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.enter(self.space)
+
+    def enter(self, space: ExactSpace) -> None:
+        """Go on with mappings of another space of the same problem."""
+        self.space = space
+        self._scorer = BatchScorer(space.architecture, space.problem, space.setting)
+
+    def score(self, temporal: Int, orders: Int, spread: Int) -> bool:
+        """Score mappings; return whether the budget reached them all."""
+        left = self.budget - self.evaluations
+        whole = len(temporal) <= left
+        for start in range(0, min(len(temporal), left), LEAVES):
+            rows = slice(start, min(start + LEAVES, left, len(temporal)))
+            loops = self.space.loops(temporal[rows], orders[rows], spread[rows])
+            cycles, energy = self._scorer(loops)
+            losses = loss_of(self.objective, cycles, energy)
+            best = np.minimum.accumulate(np.concatenate([[self.loss], losses]))
+            for row in np.flatnonzero(best[1:] < best[:-1]).tolist():
+                self.curve.append((self.evaluations + row + 1, float(losses[row])))
+            row = int(losses.argmin())
+            if losses[row] < self.loss:
+                self.loss = float(losses[row])
+                self.cycles, self.energy_pj = int(cycles[row]), float(energy[row])
+                self.mapping = self.space.mapping(loops, row)
+            self.evaluations += len(losses)
+        return whole
 
 
 @njit(cache=True, nogil=True)

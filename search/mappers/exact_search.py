@@ -14,87 +14,26 @@ the search stops before, the limit of the last finished band bounds the optimum 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import DIMS
 from arraysmith.search.mappers.exact_bounds import BoundTables, SpreadBounds
-from arraysmith.search.mappers.exact_scores import OBJECTIVES, PICO, BatchScorer, loss_of
+from arraysmith.search.mappers.exact_scores import LEAVES, OBJECTIVES, PICO, Incumbent
 from arraysmith.search.mappers.exact_space import ExactSpace
+from arraysmith.search.mappers.exact_walk import ENERGY, LATENCY, bound_of, walk
 from arraysmith.sim.analytical.encoding import NO_DIM, Int
 from arraysmith.sim.analytical.scoring import Float
 
 SLACK = 1e-12
 """Relative rounding of bounds and scores, which add the same terms in another order."""
 
-LEAVES = 4096
-"""Leaves at a time: bounds memory."""
-
 FIRST = 16
 """Leaves scored before any other."""
 
 _Rows = tuple[Int, Int, Int]
 """(turns [n, memories, dims], orders [n, memories, dims], spatial splits [n, slots])."""
-
-EDP, ENERGY, LATENCY = range(len(OBJECTIVES))
-
-
-@dataclass
-class Incumbent:
-    """The best mapping so far, and what it took.
-
-    Attributes:
-        space: of the mappings scored.
-        objective: what is minimised.
-        budget: mappings that may be scored.
-        mapping: the best; None before the first legal one.
-        cycles: of it.
-        energy_pj: of it.
-        loss: of it; infinite before.
-        evaluations: mappings scored.
-        curve: (evaluations, loss) whenever the best became better.
-    """
-
-    space: ExactSpace
-    objective: str
-    budget: int
-    mapping: Mapping | None = None
-    cycles: int = 0
-    energy_pj: float = 0.0
-    loss: float = np.inf
-    evaluations: int = 0
-    curve: list[tuple[int, float]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.enter(self.space)
-
-    def enter(self, space: ExactSpace) -> None:
-        """Go on with mappings of another space of the same problem."""
-        self.space = space
-        self._scorer = BatchScorer(space.architecture, space.problem, space.setting)
-
-    def score(self, temporal: Int, orders: Int, spread: Int) -> bool:
-        """Score mappings; return whether the budget reached them all."""
-        left = self.budget - self.evaluations
-        whole = len(temporal) <= left
-        for start in range(0, min(len(temporal), left), LEAVES):
-            rows = slice(start, min(start + LEAVES, left, len(temporal)))
-            loops = self.space.loops(temporal[rows], orders[rows], spread[rows])
-            cycles, energy = self._scorer(loops)
-            losses = loss_of(self.objective, cycles, energy)
-            best = np.minimum.accumulate(np.concatenate([[self.loss], losses]))
-            for row in np.flatnonzero(best[1:] < best[:-1]).tolist():
-                self.curve.append((self.evaluations + row + 1, float(losses[row])))
-            row = int(losses.argmin())
-            if losses[row] < self.loss:
-                self.loss = float(losses[row])
-                self.cycles, self.energy_pj = int(cycles[row]), float(energy[row])
-                self.mapping = self.space.mapping(loops, row)
-            self.evaluations += len(losses)
-        return whole
 
 
 @dataclass(frozen=True)
@@ -221,7 +160,7 @@ class BranchAndBound:
                 yield lists
 
     def _loss(self, energy: float, cycles: float) -> float:
-        return float(_loss(self._objective, energy, cycles, self._tables.leakage_pj))
+        return float(bound_of(self._objective, energy, cycles, self._tables.leakage_pj))
 
     def _listed(self, number: int, bounds: SpreadBounds) -> _Lists | None:
         """Return the tiles under a spatial split; None if a memory is too small for any."""
@@ -377,7 +316,7 @@ class BranchAndBound:
         found = np.empty((LEAVES if self.incumbent.evaluations else FIRST, memories), np.int64)
         while True:
             limit = min(high, self.incumbent.loss * (1 - SLACK))
-            count, nodes = _walk(
+            count, nodes = walk(
                 self._objective,
                 self._tables.leakage_pj,
                 memories,
@@ -406,120 +345,3 @@ class BranchAndBound:
                 yield np.concatenate([np.tile(left, (count, 1, 1)), tiles, ends], axis=1)
             if at[0] == 0 or self.nodes >= self._limit:
                 return
-
-
-@njit(cache=True, nogil=True)
-def _loss(objective: int, energy: float, cycles: float, leakage_pj: float) -> float:
-    """Return the bound of the loss from bounds of energy and cycles."""
-    if objective == LATENCY:
-        return cycles
-    whole = energy + leakage_pj * cycles
-    return whole if objective == ENERGY else whole * PICO * cycles
-
-
-@njit(cache=True, nogil=True)
-def _walk(
-    objective: int,
-    leakage_pj: float,
-    memories: int,
-    left: Int,
-    opened: Int,
-    tiles: Int,
-    energy: Float,
-    cycles: Float,
-    words: Float,
-    word_pj: Float,
-    roles: Int,
-    first: Int,
-    rest: Float,
-    low: float,
-    high: float,
-    budget: int,
-    at: Int,
-    sums: Float,
-    found: Int,
-) -> tuple[int, int]:
-    """Go on with a walk until it ends, ``found`` is full or the budget is spent.
-
-    ``at`` holds the memory in hand (0 at the end) and, per memory, the next tile to try; ``sums``
-    the energy and cycles of the tiles taken; both are changed. Returns (leaves, nodes).
-    """
-    count, nodes = 0, 0
-    m = at[0]
-    turns = np.ones((memories + 1, 8), np.int64)
-    run = np.ones(3)
-    for k in range(1, m):
-        for d in range(8):
-            outer = left[d] if k == 1 else tiles[at[k - 1] - 1, d]
-            turns[k - 1, d] = outer // tiles[at[k] - 1, d]
-    while m > 0 and count < len(found) and nodes < budget:
-        i = at[m]
-        if i >= first[m + 1]:
-            m -= 1
-            continue
-        at[m] = i + 1
-        nodes += 1
-        whole = sums[0, m - 1] + energy[i]
-        last = m == memories - 1
-        least = whole if last else whole + rest[m + 1]
-        if objective != LATENCY and _loss(objective, least, sums[1, m - 1], leakage_pj) >= high:
-            m -= 1  # tiles come least energy first
-            continue
-        divides = True
-        for d in range(8):
-            around = left[d] if m == 1 else tiles[at[m - 1] - 1, d]
-            inner = tiles[i, d]
-            if around % inner or (around != inner and not opened[m - 1, d]):
-                divides = False
-                break
-            turns[m - 1, d] = around // inner
-        if not divides:
-            continue
-        # Whatever stands innermost above is one of the loops of the nearest memory with any.
-        near = m - 1
-        while near >= 0 and turns[near].max() == 1:
-            near -= 1
-        for t in range(3):
-            # Turns that may cost the tensor nothing: out to the memory with loops that move it.
-            run[t] = 1.0
-            moved = False
-            for q in range(near, -1, -1):
-                for d in range(8):
-                    if turns[q, d] > 1:
-                        moved = moved or roles[t, d] != 0
-                        if roles[t, d] == 0:
-                            run[t] *= turns[q, d]
-                if moved:
-                    break
-        cost, slow = np.inf, np.inf
-        for d in range(9):
-            if (near < 0) != (d == 8) or (d < 8 and turns[near, d] == 1):
-                continue
-            part = 0.0
-            for t in range(3):
-                moves = words[i, t, d]
-                window = False
-                for other in range(8):
-                    window = window or roles[t, other] < 0
-                if d < 8 and roles[t, d] == 0 and not window:
-                    moves = max(moves, words[i, t, 8] / run[t])
-                if word_pj[m, t] < 0:
-                    moves = words[i, t, 8]
-                part += moves * word_pj[m, t]
-            cost = min(cost, part)
-            slow = min(slow, cycles[i, d])
-        whole = sums[0, m - 1] + cost
-        slow = max(sums[1, m - 1], slow)
-        bound = _loss(objective, whole if last else whole + rest[m + 1], slow, leakage_pj)
-        if bound >= high or (last and bound < low):
-            continue
-        if last:
-            for k in range(1, memories):
-                found[count, k] = at[k] - 1
-            count += 1
-        else:
-            sums[0, m], sums[1, m] = whole, slow
-            m += 1
-            at[m] = first[m]
-    at[0] = m
-    return count, nodes

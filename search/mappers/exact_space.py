@@ -8,7 +8,8 @@ A point of the space is
 * for every memory whose order the dataflow leaves free, any permutation of its turning loops.
 
 Every memory keeps all that it may hold, unless bypasses are asked for: then the space is the union
-over all ways in which tensors pass by memories on the chip.
+over all ways in which tensors pass by memories on the chip; no loop turns at a memory that then
+keeps nothing, if one may at the memory above.
 
 Points left out, because another one is in that costs no more, whatever the numbers:
 

@@ -22,7 +22,7 @@ from arraysmith.arch.problem import DIMS
 from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
-from arraysmith.search.mappers.exact_search import Incumbent
+from arraysmith.search.mappers.exact_scores import Incumbent
 from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.search.mapping_space import splits
 from arraysmith.sim.analytical.encoding import COLUMN, Int

@@ -34,7 +34,8 @@ from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
 from arraysmith.search.mappers.exact_bounds import divisors
-from arraysmith.search.mappers.exact_search import BranchAndBound, Incumbent
+from arraysmith.search.mappers.exact_scores import Incumbent
+from arraysmith.search.mappers.exact_search import BranchAndBound
 from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.search.mapping_space import splits
 from arraysmith.sim.analytical.encoding import Int, ProblemArrays
