@@ -99,7 +99,7 @@ def simulate(
     architecture = inputs.architecture()
     network = inputs.network()
     dataflow_ref = inputs.dataflow(mapping_path, dataflow_ref)
-    mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples, ragged=False)
+    mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples)
     # All layers before the first: a mapping that is wrong for the last shall not cost an hour.
     distinct = {layer.name: mappings.of(layer.problem) for layer in distinct_layers(network)}
     source = provenance(

@@ -290,6 +290,7 @@ def _edge_rows(
         row[spatial.NUMBER], row[spatial.TENSOR] = e, edge.tensor
         row[spatial.DEPTH], row[spatial.AT_MACS] = edge.depth, edge.at_macs
         row[spatial.ABOVE], row[spatial.BELOW] = other(edge.parent, -1), other(-1, edge.child)
+        row[spatial.OWN] = len(tree.problem.tensors[edge.tensor].axes)
         row[spatial.SERIAL] = not edge.at_macs and _serial(edge, buffers)
         row[spatial.PARENT] = memory[edge.parent]
         row[spatial.CHILD] = -1 if edge.at_macs else memory[edge.child]

@@ -31,7 +31,7 @@ RING = 64
 """Epochs of an edge that are remembered."""
 
 VISITS = 1024
-"""Result tiles told apart when MACs come back to one; two that are not are taken for one."""
+"""Result tiles told apart when one comes back; two that are not are taken for one."""
 
 # Columns of ``Machine.edges``, one row per edge on the chip, parents first.
 NUMBER = 0  # of the edge in the tree
@@ -50,7 +50,8 @@ FIRST_BUS = 12  # clock of the first bus down; those up follow
 PORT_CAUSE = 13  # stall causes: the parent's port ...
 ROOM_CAUSE = 14  # ... room in the child ...
 BUS_CAUSE = 15  # ... and the first bus
-EDGE = 16
+OWN = 16  # axes of its tensor
+EDGE = 17
 
 # What is known of an edge.
 ARRIVED = 0  # its tile is in the child (has room there)
@@ -213,6 +214,8 @@ def _send_operand(
     room = known[k, USED]
     if edge[SERIAL]:
         room = max(last, memories[edge[CHILD], 1])
+    if edge[AT_MACS]:
+        room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
     known[k, USED] = last
     moved = total_words(tables, factors, 0, entries)
     if moved == 0:
@@ -314,23 +317,24 @@ def _send_sums(
     words[number, TILE_WORDS] += total_words(tables, factors, 0, entries)
     words[number, DRAIN_WORDS] += total_words(tables, factors, fanouts, entries)
     room = 0
+    behind = epoch - 2 + edge[SERIAL]
     if edge[AT_MACS]:
-        behind = epoch - min(numbers[PIPELINE] + 1, RING - 1)
-        if behind >= 0:
-            room = epochs[behind % RING, E_LEFT]
-    elif epoch >= 2 - edge[SERIAL]:
-        room = epochs[(epoch - 2 + edge[SERIAL]) % RING, E_DRAINED]
+        behind = epoch - min(numbers[PIPELINE] + 2, RING - 1)
+    if behind >= 0:
+        room = epochs[behind % RING, E_LEFT]
+    if edge[AT_MACS]:
+        room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
     row[E_ABOVE] = -1 if edge[ABOVE] < 0 else known[edge[ABOVE], EPOCH]
     tile = 0
-    if edge[AT_MACS]:
-        for f in range(factors):
-            tile = tile * 31 + entries[f]
-        tile %= VISITS
+    for f in range(edge[OWN]):
+        tile = tile * 31 + entries[f] - tables[0][number, f, turned]
+    tile %= VISITS
     if held > len(index):
         known[k, ARRIVED], known[k, BLAME] = room, edge[ROOM_CAUSE]
     else:
-        if edge[AT_MACS]:
-            before = max(visits[tile], epoch - RING + 1)
+        # What comes back has to be there; what MACs add to passes their adder, which forwards it.
+        before = max(visits[tile], epoch - RING + 1)
+        if before >= 0 and not edge[AT_MACS]:
             while known[k, SENT] <= before:
                 recorded = _drain(k, plan, clocks, records, recorded)
             room = max(room, epochs[before % RING, E_DRAINED])

@@ -28,17 +28,17 @@ def case(seed: int) -> Case:
     for name, tensor in zip(names, TENSORS, strict=True):
         keep[name] = () if random.random() < 0.15 else (tensor,)
     spads = tuple(
-        _memory(random, name, (tensor,), random.choice((60, 4096)))
+        any_memory(random, name, (tensor,), random.choice((60, 4096)))
         for name, tensor in zip(names, TENSORS, strict=True)
     )
     if random.random() < 0.15:  # one register file for everything
-        spads = (_memory(random, "spad", TENSORS, random.choice((200, 4096))),)
+        spads = (any_memory(random, "spad", TENSORS, random.choice((200, 4096))),)
         keep = {"glb": keep["glb"]}
     architecture = tiny.spatial(
-        dram=_memory(random, "dram", TENSORS, None),
-        glb=_memory(random, "glb", TENSORS, random.choice((400, 4096))),
+        dram=any_memory(random, "dram", TENSORS, None),
+        glb=any_memory(random, "glb", TENSORS, random.choice((400, 4096))),
         bus=XyBus(
-            words_per_cycle=_rate(random),
+            words_per_cycle=any_rate(random),
             latency_cycles=random.choice((0, 0, 2)),
             multicast=random.random() < 0.8,
             diagonal=random.random() < 0.6,
@@ -51,17 +51,19 @@ def case(seed: int) -> Case:
     return architecture, problem, tiny.mapping(random, architecture, problem, keep)
 
 
-def _rate(random: Random) -> Fraction | None:
+def any_rate(random: Random) -> Fraction | None:
+    """A rate of words, or none that limits."""
     return random.choice((None, Fraction(1), Fraction(2), Fraction(1, 2), Fraction(3, 2)))
 
 
-def _memory(random: Random, name: str, holds: tuple[str, ...], depth: int | None) -> Memory:
+def any_memory(random: Random, name: str, holds: tuple[str, ...], depth: int | None) -> Memory:
+    """A memory with every switch thrown at random."""
     return tiny.memory(
         name,
         holds,
         depth=depth,
-        read=_rate(random),
-        write=_rate(random),
+        read=any_rate(random),
+        write=any_rate(random),
         ports=random.choice((1, 2)),
         double_buffered=random.random() < 0.7,
         latency=0 if depth else random.choice((0, 5, 30)),

@@ -1,0 +1,82 @@
+"""Random chains of 2 to 5 memories and 1 to 3 fan-outs, with every switch thrown, and a mapping."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import tiny
+from cases import Case, any_memory, any_rate
+
+from arraysmith.arch.architecture import Architecture, Compute, Fanout, Memory, XyBus
+from arraysmith.arch.problem import TENSORS
+
+HOLDS = (("ifmap", "ofmap"), ("weight",), ("ifmap", "weight"), TENSORS, ("ofmap",), TENSORS)
+MESHES = ((4, 3), (2, 2), (2, 1))
+MOST_MACS = 1000
+"""Larger problems are drawn again: the twins count word by word."""
+
+
+def _bus(random: Random, *, inner: bool) -> XyBus:
+    return XyBus(
+        # Closed forms take all buses of an inner fan-out for one: no limit there.
+        words_per_cycle=None if inner else any_rate(random),
+        latency_cycles=random.choice((0, 0, 2)),
+        multicast=random.random() < 0.8,
+        diagonal=random.random() < 0.6,
+        reduction=random.random() < 0.7,
+        adds_above=True,
+    )
+
+
+def _levels(random: Random) -> tuple[Memory | Fanout, ...]:
+    levels: list[Memory | Fanout] = [any_memory(random, "dram", TENSORS, None)]
+    for i in range(random.randint(1, 3)):
+        for k in range(random.choice((0, 1, 1, 2) if i == 0 else (0, 1))):
+            depth = 1 << random.choice((7, 12))
+            levels.append(any_memory(random, f"m{i}{k}", random.choice(HOLDS), depth))
+        levels.append(Fanout(f"f{i}", *MESHES[i], _bus(random, inner=i > 0)))
+    if random.random() < 0.7:
+        levels.append(any_memory(random, "spad", random.choice(HOLDS), 1 << 12))
+    memories = sum(isinstance(level, Memory) for level in levels)
+    return tuple(levels) if memories <= 5 else _levels(random)
+
+
+def tree_case(seed: int) -> Case:
+    """A random design, problem and legal mapping; tiles do not divide for odd seeds."""
+    random = Random(seed)
+    architecture = Architecture(
+        "tree",
+        10**9,
+        "45nm",
+        _levels(random),
+        Compute(energy=tiny.COST, pipeline_cycles=random.choice((1, 3))),
+    )
+    problem = tiny.problem(random)
+    while problem.macs > MOST_MACS:
+        problem = tiny.problem(random)
+    choose = tiny.ragged_mapping if seed % 2 else tiny.mapping
+    return architecture, problem, choose(random, architecture, problem)
+
+
+def changed(architecture: Architecture, *, memory=None, bus=None, compute=None) -> Architecture:
+    """The design with ``memory(level)``, ``bus(network)`` in place of every memory and network."""
+    levels: list[Memory | Fanout] = []
+    for level in architecture.levels:
+        if isinstance(level, Memory):
+            levels.append(memory(level) if memory else level)
+        else:
+            levels.append(replace(level, network=bus(level.network)) if bus else level)
+    return replace(architecture, levels=tuple(levels), compute=compute or architecture.compute)
+
+
+def unlimited(architecture: Architecture) -> Architecture:
+    """The design with all the bandwidth there could be, and no latency."""
+    return changed(
+        architecture,
+        memory=lambda x: replace(
+            x, read_words_per_cycle=None, write_words_per_cycle=None, latency_cycles=0
+        ),
+        bus=lambda x: replace(x, words_per_cycle=None, latency_cycles=0),
+        compute=replace(architecture.compute, pipeline_cycles=1),
+    )
