@@ -29,6 +29,7 @@ _SUMMARIES = {
     "estimate": "Estimate cycles and energy of a workload in closed form.",
     "simulate": "Simulate a workload cycle by cycle.",
     "search": "Search for the best design under a budget.",
+    "calibrate": "Fit the analytical model of a design to simulations.",
     "trace": "Look into trace files and convert them.",
     "report": "Write the result of a run as one HTML file.",
     "validate": "Compare the models with reference numbers.",

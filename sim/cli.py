@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +28,7 @@ from arraysmith.sim.layers import (
     mapping_error,
     result_document,
 )
+from arraysmith.sim.ports import Model
 from arraysmith.sim.provenance import provenance
 from arraysmith.sim.report import Report
 from arraysmith.sim.tables import result_text
@@ -109,6 +112,12 @@ def mapped_workload(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="What finds the mappings that a dataflow leaves open: genetic, random ...",
 )
+@click.option(
+    "--calibration",
+    "calibration_path",
+    metavar="FILE",
+    help="Correct the cycles as arraysmith calibrate found for ARCH.",
+)
 @click.option("--explain", "explained", is_flag=True, help="Loop nest, tiles, bounds per layer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def estimate(
@@ -120,6 +129,7 @@ def estimate(
     samples: int,
     setting: str,
     mapper: str,
+    calibration_path: str | None,
     explained: bool,
     as_json: bool,
 ) -> None:
@@ -134,9 +144,12 @@ def estimate(
 
     from arraysmith.sim.analytical.maestro.model import evaluate
     from arraysmith.sim.analytical.model import AnalyticalModel
+    from arraysmith.sim.calibration import CalibratedModel, read_calibration
 
     if explained and as_json:
         raise click.UsageError("--explain prints text; leave out --json")
+    if calibration_path is not None and setting != "default":
+        raise click.UsageError(f"--calibration corrects the setting default, not {setting}")
     architecture = load_architecture(architecture_ref)
     network = load_network(workload_ref)
     mappings: Mappings | Dataflows
@@ -153,7 +166,9 @@ def estimate(
         mappings = loops = Mappings(
             architecture, mapping_path, dataflow_ref, setting, samples, mapper=mapper
         )
-        model = AnalyticalModel(setting)
+        model: Model = AnalyticalModel(setting)
+        if calibration_path is not None:
+            model = CalibratedModel(read_calibration(calibration_path, architecture))
 
         def run(layer: Layer) -> Report:
             return model.evaluate(architecture, layer.problem, loops.of(layer.problem))
@@ -167,9 +182,10 @@ def estimate(
     if as_json:
         source = provenance(
             architecture,
-            model="analytical",
+            model="analytical" if calibration_path is None else "calibrated",
             setting=setting,
             mapping=mappings.source,
+            **calibrated_by(calibration_path),
             **assumed(architecture_ref, workload_ref, mapping_path, dataflow_ref),
         )
         print_json(result_document(architecture.name, workload_ref, layers, source))
@@ -218,6 +234,14 @@ def assumed(*refs: str | None) -> dict[str, Any]:
     """Return the assumptions made on files of other tools, for provenance; nothing if none were."""
     assumptions = assumptions_of(*refs)
     return {"assumptions": assumptions} if assumptions else {}
+
+
+def calibrated_by(path: str | None) -> dict[str, Any]:
+    """Return which calibration was used, by the content of its file; nothing if none was."""
+    if path is None:
+        return {}
+    content = Path(path).read_bytes()
+    return {"calibration": {"file": Path(path).name, "sha256": hashlib.sha256(content).hexdigest()}}
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -1,0 +1,249 @@
+"""A few turns of every loop, and what the others take if they go on alike: bursts in closed form.
+
+Averages over a run do not see that one phase waits for off-chip words and the next one for a bus.
+A rehearsal does: it takes the first turns of every loop and the last one, transfer by transfer,
+with the mean words of each (``rehearsal_plan``). As soon as a turn took every clock on by as much
+as the turn before, those between go on alike and are not taken: the work depends on the loops, not
+on how often they turn.
+
+What waits for what is the double-buffered pipeline: a tile may come when the one before the last
+has left its half (or, without halves, when nobody works with the memory); ports and buses serve one
+transfer after the other; off-chip channels do the transfers in the order in which they are possible
+and needed. Everything is a maximum of sums, so that in the long run clocks go on evenly; means in
+place of single transfers, and clocks taken to be even too early, are what ``sim.calibration`` fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import Problem
+from arraysmith.sim.analytical.rehearsal_moves import (
+    ARRIVED,
+    AT_CAUSE,
+    AT_MEMORY,
+    CAUSES,
+    CLOCKS,
+    COMPUTED,
+    DRAIN_CAUSE,
+    FILL_CAUSE,
+    LAST,
+    LEFT,
+    OFFCHIP_CAUSE,
+    OFFCHIP_LATENCY,
+    OUT,
+    PHASE_LOOPS,
+    PIPELINE,
+    PORTS_CAUSE,
+    READY,
+    ROOM,
+    ROOMS_CAUSE,
+    RUN,
+    SERVED,
+    USED,
+    Arrays,
+    bring,
+    cross_border,
+    results_out,
+    room_for_results,
+    send_all,
+    words_down,
+)
+from arraysmith.sim.analytical.rehearsal_plan import (
+    ABOVE,
+    AT_MACS,
+    BELOW,
+    CHILD,
+    DEPTH,
+    LATENCY,
+    PARENT,
+    SERIAL,
+    TENSOR,
+    Float,
+    Plan,
+)
+from arraysmith.sim.report import Report
+
+MOST_STEPS = 200_000
+"""Steps after which every loop goes on as in its second turn, even or not."""
+
+EVEN = 1e-3
+"""Clocks that differ by no more than this share of a turn go on alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a rehearsal says of a run.
+
+    Attributes:
+        cycles: cycles by cause, in the order of ``CAUSES``; fractions from means are kept.
+        steps: steps that were taken.
+    """
+
+    cycles: tuple[float, ...]
+    steps: int
+
+
+def rehearse(
+    architecture: Architecture, problem: Problem, mapping: Mapping, report: Report
+) -> Rehearsal:
+    """Return what the run takes by cause.
+
+    Args:
+        architecture: a spatial one.
+        problem: the layer.
+        mapping: legal.
+        report: what the analytical model says of them, default setting.
+    """
+    return rehearse_plan(Plan.of(architecture, problem, mapping, report))
+
+
+def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
+    """Return what the run takes by cause; ``whole`` takes every turn."""
+    many, fanouts = plan.bus.shape
+    memories = len(plan.per_word)
+    at_port = RUN + many * CLOCKS
+    at_bus = at_port + 4 * memories
+    at_memory = at_bus + 2 * many * fanouts
+    numbers = [plan.phase_loops, plan.latency, plan.pipeline, int(plan.one_channel)]
+    numbers += [at_port, at_bus, at_memory, at_memory + 2 * memories]
+    arrays = (
+        plan.turns, plan.links, plan.words, plan.up, plan.again, plan.per_word, plan.port, plan.bus,
+        plan.service, np.array(numbers, np.int64),
+    )  # fmt: skip
+    cycles = np.zeros(len(CAUSES))
+    steps = _rehearse(arrays, plan.macs, 1 << 62 if whole else MOST_STEPS, whole, cycles)
+    return Rehearsal(tuple(cycles.tolist()), int(steps))
+
+
+@njit(cache=True, nogil=True)
+def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float) -> int:
+    """Take the turns; write the cycles by cause and return the steps taken.
+
+    Args:
+        arrays: the plan.
+        macs: cycles of a step.
+        most: steps after which no turn is awaited.
+        whole: whether every turn is taken.
+        cycles: float64 [causes], written.
+    """
+    turns, links, per_word, service, numbers = arrays[0], arrays[1], arrays[5], arrays[8], arrays[9]
+    loops, many = len(turns), len(links)
+    at_cause = numbers[AT_CAUSE]
+    clock = np.zeros(at_cause + len(cycles))
+    before, steady = np.zeros((2, loops, len(clock)))
+    index = np.zeros(loops, np.int64)
+    blame = np.full(many, OFFCHIP_CAUSE, np.int64)
+    pending = np.zeros(many, np.int64)  # tiles of results that wait to be sent
+    slowest = macs
+    for m in range(len(per_word)):
+        slowest = max(slowest, macs * service[m])
+    turned, steps, over = -1, 0, False
+    while not over:
+        opening = turned < numbers[PHASE_LOOPS]
+        start = cross_border(arrays, clock, index, turned) if opening else 0.0
+        best, binding = -1.0, OFFCHIP_CAUSE
+        for k in range(many):
+            if links[k, PARENT] == 0:
+                continue
+            mine = RUN + k * CLOCKS
+            if turned < links[k, DEPTH]:
+                if links[k, TENSOR] == 2:
+                    room = room_for_results(arrays, clock, k, index, pending)
+                else:
+                    last = clock[COMPUTED]
+                    if links[k, BELOW] >= 0:
+                        last = clock[RUN + links[k, BELOW] * CLOCKS + LEFT]
+                    room = clock[mine + USED]
+                    if links[k, SERIAL]:
+                        room = max(last, clock[numbers[AT_MEMORY] + 2 * links[k, CHILD] + SERVED])
+                    clock[mine + USED] = last
+                if words_down(arrays, k, index, turned) > 0.0:
+                    blame[k] = bring(arrays, clock, k, turned, room, start, blame)
+                elif links[k, TENSOR] == 2:
+                    clock[mine + ARRIVED], blame[k] = room, ROOMS_CAUSE
+            if links[k, BELOW] < 0 and clock[mine + ARRIVED] > best:
+                best, binding = clock[mine + ARRIVED], blame[k]
+        keep = min(numbers[PIPELINE], LAST) - 1
+        for k in range(many):
+            if pending[k] and not links[k, AT_MACS]:
+                keep = 0
+        send_all(arrays, clock, pending, keep)
+        for k in range(many):  # the tile above that this turn's results go to
+            if links[k, TENSOR] == 2 and links[k, ABOVE] >= 0 and turned < links[k, DEPTH]:
+                above = RUN + links[k, ABOVE] * CLOCKS
+                clock[RUN + k * CLOCKS + ROOM] = clock[above + ARRIVED]
+        begin, waited = max(clock[COMPUTED], best), 0.0
+        if opening:
+            begin = max(begin, start)
+            waited = max(0.0, start - clock[COMPUTED])
+        if steps == 0:
+            clock[at_cause + FILL_CAUSE] = begin
+        else:
+            clock[at_cause + OFFCHIP_CAUSE] += waited
+            clock[at_cause + binding] += begin - clock[COMPUTED] - waited
+        clock[at_cause] += macs
+        clock[at_cause + PORTS_CAUSE] += slowest - macs
+        clock[COMPUTED] = begin + slowest
+        steps += 1
+        turned = loops - 1
+        while turned >= 0 and index[turned] + 1 == turns[turned]:
+            turned -= 1
+        over = turned < 0
+        early = turned < numbers[PHASE_LOOPS]
+        for k in range(many):
+            if links[k, TENSOR] == 2 and links[k, PARENT] > 0 and turned < links[k, DEPTH]:
+                pending[k] += 1
+                early = early or links[k, SERIAL] == 1
+                ready = RUN + k * CLOCKS + READY
+                for i in range(LAST - 1, 0, -1):
+                    clock[ready + i] = clock[ready + i - 1]
+                clock[ready] = clock[COMPUTED] + numbers[PIPELINE] - 1
+        if early:
+            send_all(arrays, clock, pending, 0)
+        if over:
+            break
+        index[turned] += 1
+        index[turned + 1 :] = 0
+        left = turns[turned] - 1 - index[turned]
+        if index[turned] >= 2 and left > 0:
+            even = _goes_on(clock, before[turned], steady[turned], at_cause)
+            if (even and not whole) or steps > most:
+                pace = clock[COMPUTED] - before[turned, COMPUTED]
+                for i in range(len(clock)):
+                    on = clock[i] - before[turned, i]
+                    if i < at_cause and on != 0.0:
+                        on = pace  # what moves at all keeps up in the long run
+                    clock[i] += left * on
+                index[turned] = turns[turned] - 1
+        before[turned] = clock
+    border = 0
+    for k in range(many):
+        if links[k, PARENT] == 0 and links[k, TENSOR] == 2:
+            border = k
+    results_out(arrays, clock, border)
+    cycles[:] = clock[at_cause:]
+    after = numbers[OFFCHIP_LATENCY] + links[border, LATENCY]
+    cycles[DRAIN_CAUSE] += clock[OUT] + after - clock[COMPUTED]
+    return steps
+
+
+@njit(cache=True, nogil=True)
+def _goes_on(clock: Float, before: Float, steady: Float, clocks: int) -> bool:
+    """Return whether a turn took every clock on as the one before; keep by how much it did.
+
+    A clock that goes faster than the computing is on its way to something else.
+    """
+    pace = clock[COMPUTED] - before[COMPUTED]
+    slack = EVEN * pace + 1e-6
+    even = True
+    for i in range(clocks):
+        on = clock[i] - before[i]
+        even = even and abs(on - steady[i]) <= slack and on <= pace + slack
+        steady[i] = on
+    return even

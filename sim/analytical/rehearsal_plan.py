@@ -1,0 +1,371 @@
+"""What a rehearsal runs with: loops in time, the links that they move tiles over, and their words.
+
+A *link* joins a memory that keeps a tensor and the next one below that does (or, over a network,
+the MACs). When a loop turns, those inside it start again, and every tile that it moves needs the
+words that it did not have. How many follows from the shift of the tile, axis by axis; the sum over
+a run is then scaled to the words that the model counted, so that padding, ragged tiles and what
+instances share are right on the average.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise, product
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports, XyBus
+from arraysmith.arch.legality import tile_sizes, tile_words
+from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
+from arraysmith.arch.problem import TENSORS, Problem, Tensor
+from arraysmith.sim.analytical.encoding import Int
+from arraysmith.sim.analytical.latency import overlaps
+from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
+
+Float = NDArray[np.float64]
+
+O = 2  # noqa: E741 - named as in every formula of the field; position in TENSORS
+
+# Columns of ``Plan.links``; memories are numbered from the outermost, -1 are the MACs.
+TENSOR = 0
+DEPTH = 1  # loops down to the innermost that moves the tile
+AT_MACS = 2
+ABOVE = 3  # the same tensor's link into the parent; -1: the parent is off-chip
+BELOW = 4  # the same tensor's link out of the child; -1: the MACs work with it
+SERIAL = 5  # filling (draining) the child and working with it exclude each other
+PARENT = 6
+CHILD = 7
+PARENT_SERIAL = 8
+LATENCY = 9
+BUSES = 10
+LINK = 11
+
+# Slots of ``Plan.words``: at a port of the parent, at one of a child, on a bus of each fan-out.
+AT_PARENT, AT_CHILD, ON_BUS = range(3)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A mapped problem, ready to be rehearsed.
+
+    Attributes:
+        turns: int64 [loops], turns of the loops in time that move anything, outermost first.
+        phase_loops: of these, loops that move something over the off-chip border.
+        macs: cycles of a step: turns of all loops inside, the mean over the run.
+        links: int64 [links, LINK], parents first.
+        words: float64 [links, slots, loops + 1], words down when a loop turns; last, at the start.
+            Of results: what comes back to go on with it.
+        up: float64 [links, slots + 1], words up per tile of results; last, those read again
+            because the memory above adds them.
+        again: int64 [links, loops], 1 where a turn of the loop comes back to a result tile.
+        per_word: float64 [memories, 4], cycles that a word takes at each port: towards the
+            children out and in, from the parent in, to the parent out; 0 is unlimited.
+        port: int64 [memories, 4], number of each port; reads and writes may share one.
+        bus: float64 [links, fan-outs], cycles that a word takes on each bus.
+        service: float64 [memories], cycles of its busiest port per multiply-accumulate of the
+            MACs right below.
+        latency: cycles of the off-chip memory.
+        pipeline: cycles of the MACs.
+        one_channel: whether off-chip reads and writes take turns.
+    """
+
+    turns: Int
+    phase_loops: int
+    macs: float
+    links: Int
+    words: Float
+    up: Float
+    again: Int
+    per_word: Float
+    port: Int
+    bus: Float
+    service: Float
+    latency: int
+    pipeline: int
+    one_channel: bool
+
+    @classmethod
+    def of(
+        cls, architecture: Architecture, problem: Problem, mapping: Mapping, report: Report
+    ) -> Plan:
+        """Return the plan of a legal mapping on a spatial design.
+
+        Args:
+            architecture: without systolic array.
+            problem: was counted.
+            mapping: was counted.
+            report: of the analytical model, default setting.
+        """
+        return _Planner(architecture, problem, mapping).plan(report)
+
+
+def steps_of(architecture: Architecture, problem: Problem, mapping: Mapping) -> int:
+    """Return the turns of all loops in time that move a tile: what a simulation has to take.
+
+    Args:
+        architecture: without systolic array.
+        problem: the layer.
+        mapping: legal.
+    """
+    return prod(_Planner(architecture, problem, mapping).turns)
+
+
+@dataclass(frozen=True)
+class _Link:
+    tensor: int
+    parent: int
+    child: int
+    above: int
+    depth: int
+    fanouts: tuple[int, ...]
+
+
+class _Planner:
+    """Gathers the numbers of one plan."""
+
+    def __init__(self, architecture: Architecture, problem: Problem, mapping: Mapping) -> None:
+        self._architecture, self._problem, self._mapping = architecture, problem, mapping
+        self._levels = architecture.levels
+        self._macs = len(self._levels) + 1
+        placed = [x for x in placed_loops(architecture, problem.size, mapping) if x.count > 1]
+        self._time = [x for x in placed if x.axis == "t"]
+        self._space = [x for x in placed if x.axis != "t"]
+        memories = [i for i, x in enumerate(self._levels) if isinstance(x, Memory)]
+        self._number = {level: m for m, level in enumerate(memories)}
+        self._links: list[_Link] = []
+        self._service = np.zeros((len(memories), 2))
+        for t, name in enumerate(TENSORS):
+            keepers = [i for i in memories if name in self._kept(i)]
+            for parent, child in pairwise([*keepers, self._macs]):
+                between = tuple(
+                    i
+                    for i in range(parent, min(child, self._macs - 1))
+                    if isinstance(self._levels[i], Fanout)
+                )
+                if parent == 0 or child < self._macs or between:
+                    self._links.append(self._link(t, parent, child, between))
+            if keepers[-1] and self._links[-1].child != self._macs:
+                self._service[self._number[keepers[-1]]] += (1, t == O)
+        self._links.sort(key=lambda x: (x.parent, x.tensor))
+
+    @property
+    def turns(self) -> list[int]:
+        """Turns of the loops that move anything."""
+        return [x.count for x in self._time[: max(x.depth for x in self._links)]]
+
+    def plan(self, report: Report) -> Plan:
+        """Return the plan with the words of ``report``."""
+        self._report = report
+        turns = np.array(self.turns, np.int64)
+        step_loops = len(turns)
+        fanouts = max((len(x.fanouts) for x in self._links), default=0)
+        shape = (len(self._links), ON_BUS + fanouts)
+        words, up = np.zeros((*shape, step_loops + 1)), np.zeros((shape[0], shape[1] + 1))
+        rows = np.zeros((len(self._links), LINK), np.int64)
+        again = np.zeros((len(self._links), step_loops), np.int64)
+        bus = np.zeros((len(self._links), fanouts))
+        for k, link in enumerate(self._links):
+            rows[k] = self._row(link)
+            for i, level in enumerate(link.fanouts):
+                bus[k, i] = _per_word(self._bus(level).words_per_cycle)
+            dims = self._tensor(link.tensor).dims
+            if link.tensor == O:
+                again[k, : link.depth] = [x.dim not in dims for x in self._time[: link.depth]]
+                self._results(link, again[k], words[k], up[k])
+            else:
+                self._operands(link, words[k])
+        memories = self._architecture.memories
+        per_word = np.zeros((len(memories), 4))
+        port = np.arange(4 * len(memories)).reshape(-1, 4)
+        for m, memory in enumerate(memories):
+            out, back = memory.read_words_per_cycle, memory.write_words_per_cycle
+            per_word[m] = [_per_word(x) for x in (out, back, back, out)]
+            if memory.ports == Ports.SHARED:
+                port[m, 1], port[m, 3] = port[m, 0], port[m, 2]
+        out_in = self._service * per_word[:, :2]
+        shared = np.array([x.ports == Ports.SHARED for x in memories])
+        service = np.where(shared, out_in.sum(axis=1), out_in.max(axis=1))
+        result = next(x for x in self._links if x.tensor == O and not x.parent)
+        below = None if result.child == self._macs else self._memory(result.child)
+        adds = any(not self._bus(i).reduction for i in result.fanouts)
+        narrow = below is not None and below.ports == Ports.SHARED
+        return Plan(
+            turns=turns,
+            phase_loops=max(x.depth for x in self._links if not x.parent),
+            macs=report.compute_cycles / prod(turns.tolist()),
+            links=rows,
+            words=words,
+            up=up,
+            again=again,
+            per_word=per_word,
+            port=port.astype(np.int64),
+            bus=bus,
+            service=service,
+            latency=memories[0].latency_cycles,
+            pipeline=self._architecture.compute.pipeline_cycles,
+            one_channel=memories[0].ports == Ports.SHARED or narrow or adds,
+        )
+
+    def _memory(self, level: int) -> Memory:
+        found = self._levels[level]
+        assert isinstance(found, Memory)
+        return found
+
+    def _bus(self, level: int) -> XyBus:
+        found = self._levels[level]
+        assert isinstance(found, Fanout)
+        assert isinstance(found.network, XyBus)
+        return found.network
+
+    def _kept(self, level: int) -> tuple[str, ...]:
+        memory = self._memory(level)
+        return kept_tensors(memory, self._mapping.at(memory.name))
+
+    def _tensor(self, t: int) -> Tensor:
+        return self._problem.tensors[t]
+
+    def _link(self, t: int, parent: int, child: int, fanouts: tuple[int, ...]) -> _Link:
+        above = sum(x.level < child for x in self._time)
+        depth = above
+        if child != self._macs:
+            dims = self._tensor(t).dims
+            moving = [j for j, x in enumerate(self._time[:above]) if x.dim in dims]
+            depth = max(moving, default=-1) + 1
+        return _Link(t, parent, child, above, depth, fanouts)
+
+    def _serial(self, level: int) -> bool:
+        """Return whether a memory on the chip has no half to fill while the other is worked on."""
+        words = tile_words(self._architecture, self._problem, self._mapping, level)
+        return not overlaps(self._memory(level), sum(words[x] for x in self._kept(level)))
+
+    def _row(self, link: _Link) -> Int:
+        row = np.zeros(LINK, np.int64)
+        at_macs = link.child == self._macs
+        row[TENSOR], row[DEPTH], row[AT_MACS] = link.tensor, link.depth, at_macs
+        row[ABOVE] = row[BELOW] = -1
+        for k, other in enumerate(self._links):
+            if other.tensor == link.tensor and other.parent:
+                if other.child == link.parent:
+                    row[ABOVE] = k
+                if other.parent == link.child:
+                    row[BELOW] = k
+        row[SERIAL] = link.tensor == O and not link.parent if at_macs else self._serial(link.child)
+        row[PARENT] = self._number[link.parent]
+        row[CHILD] = -1 if at_macs else self._number[link.child]
+        row[PARENT_SERIAL] = bool(link.parent) and self._serial(link.parent)
+        row[LATENCY] = sum(self._bus(i).latency_cycles for i in link.fanouts)
+        row[BUSES] = len(link.fanouts)
+        return row
+
+    def _copies(self, level: int) -> int:
+        return prod(x.count for x in self._space if x.level < level)
+
+    def _counted(self, level: int, tensor: int, direction: str) -> int:
+        return self._report.words(self._levels[level].name, TENSORS[tensor], direction)
+
+    def _operands(self, link: _Link, words: Float) -> None:
+        """Write the words down of an operand, see ``Plan.words``."""
+        fresh = self._fresh(link)
+        turns = [x.count for x in self._time[: words.shape[1] - 1]]
+        often = [(n - 1) * prod(turns[:j]) for j, n in enumerate(turns)]
+        total = float(np.dot(fresh, [*often, 1]))
+        each = fresh / total
+        sent = self._counted(link.parent, link.tensor, READ) / self._copies(link.parent)
+        words[AT_PARENT] = each * sent
+        if link.child != self._macs:
+            taken = self._counted(link.child, link.tensor, FILL) / self._copies(link.child)
+            words[AT_CHILD] = each * taken
+        for i, share in enumerate(self._shares(link, up=False)):
+            words[ON_BUS + i] = each * sent * share
+
+    def _results(self, link: _Link, again: Int, words: Float, up: Float) -> None:
+        """Write the words of results, see ``Plan.words`` and ``Plan.up``."""
+        turns = [x.count for x in self._time[: link.depth]]
+        epochs = prod(turns)
+        parents, at_macs = self._copies(link.parent), link.child == self._macs
+        arrived = self._counted(link.parent, O, UPDATE) / parents / epochs
+        first = prod(n for n, back in zip(turns, again, strict=False) if not back)
+        read = self._counted(link.parent, O, READ) / parents
+        back = read
+        if not at_macs:
+            back = min(read, self._counted(link.child, O, FILL) / parents)
+            up[AT_CHILD] = self._counted(link.child, O, DRAIN) / self._copies(link.child) / epochs
+        elif any(not self._bus(i).reduction for i in link.fanouts):
+            back = 0.0 if first == epochs else read * (1 - first / epochs)
+        up[AT_PARENT] = arrived
+        up[-1] = (read - back) / epochs
+        for i, share in enumerate(self._shares(link, up=True)):
+            up[ON_BUS + i] = arrived * share
+        if first == epochs:
+            return
+        each = back / (epochs - first)
+        words[AT_PARENT] = each
+        if not at_macs:
+            fills = self._counted(link.child, O, FILL)
+            words[AT_CHILD] = fills / self._copies(link.child) / (epochs - first)
+        for i, share in enumerate(self._shares(link, up=False)):
+            words[ON_BUS + i] = each * share
+
+    def _fresh(self, link: _Link) -> Float:
+        """Return float64 [loops + 1], the share of a tile that is new when each loop turns."""
+        loops = max(x.depth for x in self._links)
+        found = np.zeros(loops + 1)
+        found[-1] = 1.0
+        if link.child == self._macs:
+            found[:] = 1.0
+            return found
+        sizes = tile_sizes(self._architecture, self._problem, self._mapping, link.child)
+        for j in range(link.depth):
+            stays = 1.0
+            for axis in self._tensor(link.tensor).axes:
+                by = dict(axis.terms)
+                shift = by.get(self._time[j].dim, 0) * self._time[j].tile
+                for x in self._time[j + 1 : link.above]:
+                    shift -= by.get(x.dim, 0) * (x.count - 1) * x.tile
+                reach = axis.reach(sizes)
+                stays *= max(0, reach - abs(shift)) / reach
+            found[j] = 1.0 - stays
+        return found
+
+    def _shares(self, link: _Link, *, up: bool) -> list[float]:
+        """Return the words on a bus of each fan-out, in those at the parent's port."""
+        different = [self._different(link, level, up=up) for level in link.fanouts]
+        return [x / different[0] for x in different]
+
+    def _different(self, link: _Link, below: int, *, up: bool) -> int:
+        """Return how many transfers a fan-out's bus needs to reach all children below it."""
+        spread = [x for x in self._space if below <= x.level < link.child]
+        dims = self._tensor(link.tensor).dims
+        found = prod(x.count for x in spread if x.dim not in dims and self._alone(x, link, up=up))
+        for axis in self._tensor(link.tensor).axes:
+            by = dict(axis.terms)
+            mine = [x for x in spread if x.dim in by]
+            keys = set()
+            for digits in product(*(range(x.count) for x in mine)):
+                key: dict[tuple[int, str], int] = {}
+                for x, digit in zip(mine, digits, strict=True):
+                    at = self._place(x, link, up=up)
+                    key[at] = key.get(at, 0) * (x.count if at[1] == x.dim else 1)
+                    key[at] += digit * (1 if at[1] == x.dim else by[x.dim] * x.tile)
+                keys.add(tuple(sorted(key.items())))
+            found *= len(keys)
+        return found
+
+    def _alone(self, loop: PlacedLoop, link: _Link, *, up: bool) -> bool:
+        """Return whether children with equal tiles along a loop get a transfer each."""
+        bus = self._bus(loop.level)
+        return not bus.reduction if up else not (bus.multicast or link.tensor == O)
+
+    def _place(self, loop: PlacedLoop, link: _Link, *, up: bool) -> tuple[int, str]:
+        """Return among which loops equal tiles are recognised: of a level, an axis, a dim."""
+        if self._alone(loop, link, up=up):
+            return loop.level, loop.dim
+        whole = up or link.tensor == O or self._bus(loop.level).diagonal
+        return loop.level, "" if whole else loop.axis
+
+
+def _per_word(rate: Fraction | None) -> float:
+    return 0.0 if rate is None else float(1 / rate)

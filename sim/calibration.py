@@ -1,0 +1,250 @@
+"""Closed forms corrected by what a simulator measured: a linear model per cause, fitted once.
+
+A rehearsal (``sim.analytical.rehearsal``) says how many cycles go to what. The correction takes its
+cycles by cause and gives those of each cause as a sum of them: near the identity, because the fit
+pays for every step away from it; and cycles that the two models blame on different causes move
+between them. Computing stays as it is: both models count it exactly.
+
+Fitted on one design, a correction says nothing of another one, and is refused for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError
+from arraysmith.arch.loader import architecture_document
+from arraysmith.arch.mapping import Mapping
+from arraysmith.arch.problem import TENSORS, Problem
+from arraysmith.sim.analytical.model import AnalyticalModel
+from arraysmith.sim.analytical.rehearsal import rehearse
+from arraysmith.sim.analytical.rehearsal_moves import CAUSES
+from arraysmith.sim.report import EDGES, Report
+
+Float = NDArray[np.float64]
+
+KIND = "calibration"
+SCHEMA = 1
+"""Version of the file format."""
+
+PULLS = (0.01, 0.1, 1.0, 10.0)
+"""How strongly a fit may hold to the identity, in whole runs of a cause per run it is fitted on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Cycles of each cause, as a sum over those that a rehearsal says.
+
+    Attributes:
+        weights: per cause of ``CAUSES``, what a cycle of each cause counts for it; ``compute``
+            counts for itself alone.
+    """
+
+    weights: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def none(cls) -> Correction:
+        """Return the correction that leaves everything as it is."""
+        return cls(tuple(tuple(row) for row in np.eye(len(CAUSES)).tolist()))
+
+    @classmethod
+    def fitted(cls, said: Sequence[Float], measured: Sequence[Float]) -> Correction:
+        """Return the correction of least squares relative to the cycles measured.
+
+        How strongly it holds to the identity is what serves layers best that are left out, one
+        after the other; no correction at all, if that serves them better, or of one layer.
+
+        Args:
+            said: per layer float64 [n, causes], of rehearsals.
+            measured: per layer float64 [n, causes], of simulations of the same.
+        """
+        found, least = cls.none(), _error(cls.none(), said, measured)
+        chosen = None
+        for pull in PULLS if len(said) > 1 else ():
+            apart = []
+            for i in range(len(said)):
+                rest = [k for k in range(len(said)) if k != i]
+                fit = cls._pulled([said[k] for k in rest], [measured[k] for k in rest], pull)
+                apart.append(_error(fit, said[i : i + 1], measured[i : i + 1]))
+            if float(np.mean(apart)) < least:
+                least, chosen = float(np.mean(apart)), pull
+        return found if chosen is None else cls._pulled(said, measured, chosen)
+
+    @classmethod
+    def _pulled(cls, said: Sequence[Float], measured: Sequence[Float], pull: float) -> Correction:
+        totals = np.concatenate(measured).sum(axis=1, keepdims=True)
+        x, y = np.concatenate(said) / totals, np.concatenate(measured) / totals
+        hold = pull * len(x) * np.eye(len(CAUSES))
+        weights = np.linalg.solve(x.T @ x + hold, x.T @ y + hold).T
+        weights[0] = np.eye(len(CAUSES))[0]
+        return cls(tuple(tuple(row) for row in weights.tolist()))
+
+    def cycles(self, said: Float) -> Float:
+        """Return float64 [n, causes], corrected; no cause is negative.
+
+        Args:
+            said: float64 [n, causes], of rehearsals.
+        """
+        found: Float = np.maximum(said @ np.array(self.weights).T, 0.0)
+        return found
+
+
+def _error(correction: Correction, said: Sequence[Float], measured: Sequence[Float]) -> float:
+    """Return the mean over layers of the mean absolute error of cycles, as a share of them."""
+    parts = zip(said, measured, strict=True)
+    return float(
+        np.mean([np.abs(correction.cycles(x).sum(1) / y.sum(1) - 1).mean() for x, y in parts])
+    )
+
+
+@dataclass(frozen=True)
+class CalibratedModel:
+    """The analytical model with its cycles corrected; a model like the others.
+
+    Attributes:
+        correction: of the design.
+
+    Stall causes are those of ``rehearsal.CAUSES``. First fill and last drain count, as in the
+    simulator.
+    """
+
+    correction: Correction = field(default_factory=Correction.none)
+
+    def evaluate(self, architecture: Architecture, problem: Problem, mapping: Mapping) -> Report:
+        """Return the cost; fidelity ``calibrated``.
+
+        Raises:
+            IllegalMappingError: naming every rule that is broken.
+            ArraysmithError: a systolic array, whose closed forms have other causes.
+        """
+        if architecture.systolic:
+            raise ArraysmithError(f"{architecture.name}: no calibration of a systolic array")
+        report = AnalyticalModel().evaluate(architecture, problem, mapping)
+        said = rehearse(architecture, problem, mapping, report).cycles
+        return corrected(report, said, self.correction)
+
+
+def corrected(report: Report, said: Sequence[float], correction: Correction) -> Report:
+    """Return a Report of the analytical model with corrected cycles, and leakage over them.
+
+    Never fewer than its closed forms say: they bound every run from below.
+
+    Args:
+        report: of the analytical model, default setting.
+        said: cycles by cause of the rehearsal.
+        correction: of its design.
+    """
+    cycles = [round(x) for x in correction.cycles(np.array([said]))[0]]
+    short = report.cycles - report.compute_cycles - sum(cycles[1:])
+    if short > 0:
+        cycles[_slowest(report)] += short
+    stalls = tuple((c, n) for c, n in zip(CAUSES[1:], cycles[1:], strict=True) if n)
+    total = report.compute_cycles + sum(n for _, n in stalls)
+    longer = total / report.cycles
+    return replace(
+        report,
+        fidelity="calibrated",
+        stalls=stalls,
+        uncounted=tuple(x for x in report.uncounted if x[0] not in EDGES),
+        leakage_energy_pj=report.leakage_energy_pj * longer,
+        leakage=tuple((name, energy_pj * longer) for name, energy_pj in report.leakage),
+    )
+
+
+def _slowest(report: Report) -> int:
+    """Return the cause that binds in the closed forms."""
+    part = max(report.balance, key=lambda x: x.cycles).part
+    if part == report.balance[1].part:  # computing first, then the off-chip memory
+        return CAUSES.index("offchip")
+    networks = {x.network for x in report.traffic}
+    return CAUSES.index("networks" if part in networks else "ports")
+
+
+def cycles_by_cause(architecture: Architecture, report: Report) -> tuple[int, ...]:
+    """Return the cycles of a simulated run by ``CAUSES``.
+
+    Raises:
+        ArraysmithError: a stall cause that is none of the simulator's.
+    """
+    found = dict.fromkeys(CAUSES, 0)
+    found["compute"] = report.compute_cycles
+    known = {f"offchip_{tensor}": "offchip" for tensor in TENSORS}
+    known |= {edge: edge for edge in EDGES} | {f"{architecture.compute.name}_room": "rooms"}
+    for level in architecture.levels:
+        kind = "ports" if isinstance(level, Memory) else "networks"
+        known |= {f"{level.name}_{x}": kind for x in (*TENSORS, "port")}
+        known[f"{level.name}_room"] = "rooms"
+    for name, cycles in report.stalls:
+        if name not in known:
+            raise ArraysmithError(f"{architecture.name}: no cause of calibration has {name}")
+        found[known[name]] += cycles
+    return tuple(found.values())
+
+
+def architecture_digest(architecture: Architecture) -> str:
+    """Return the SHA-256 of every number of a design, in hexadecimal; its source does not count."""
+    text = json.dumps(architecture_document(architecture, ""), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def calibration_document(architecture: Architecture, correction: Correction) -> dict[str, Any]:
+    """Return what ``read_calibration`` needs, as plain data."""
+    return {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "architecture": architecture.name,
+        "architecture_digest": architecture_digest(architecture),
+        "correction": {
+            cause: dict(zip(CAUSES, row, strict=True))
+            for cause, row in zip(CAUSES, correction.weights, strict=True)
+        },
+    }
+
+
+def read_calibration(path: str | Path, architecture: Architecture) -> Correction:
+    """Return the correction in a file, for ``architecture``.
+
+    Raises:
+        InputError: not such a file, damaged, or of another design.
+    """
+    name = str(path)
+
+    def fault(where: str, value: str, rule: str, hint: str = "") -> InputError:
+        return InputError([Fault(where, value, rule, hint, name)])
+
+    again = "make it with arraysmith calibrate"
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise fault("", "", error.strerror or "cannot be read", again) from None
+    except UnicodeDecodeError:
+        raise fault("", "", "is not text", again) from None
+    except json.JSONDecodeError as error:
+        place = Fault("", "", f"is not JSON: {error.msg}", again, name, error.lineno, error.colno)
+        raise InputError([place]) from None
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise fault("kind", "", f"is not a {KIND}", again)
+    if document.get("schema") != SCHEMA:
+        raise fault("schema", str(document.get("schema")), f"format {SCHEMA} is read", again)
+    if document.get("architecture_digest") != architecture_digest(architecture):
+        rule = f"is of another design than {architecture.name}, or of other numbers of it"
+        raise fault("architecture", str(document.get("architecture")), rule, again)
+    try:
+        table = document["correction"]
+        weights = tuple(tuple(float(table[c][x]) for x in CAUSES) for c in CAUSES)
+    except (KeyError, TypeError, ValueError):
+        raise fault("correction", "", "a number per cause and cause is needed", again) from None
+    sound = np.isfinite(weights).all() and weights[0] == Correction.none().weights[0]
+    if not sound:
+        rule = "numbers have to be finite, and compute to count for itself alone"
+        raise fault("correction", "", rule, again)
+    return Correction(weights)
