@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
-from arraysmith.arch.architecture import Architecture, Compute, Fanout, Memory, Systolic, XyBus
+from arraysmith.arch.architecture import Architecture, Compute, Fanout, Memory
 from arraysmith.arch.errors import ArraysmithError, nearest
 
 CLOCK = "clock_hz"
@@ -34,6 +34,8 @@ _MEMORY = (
     "requests_in_flight",
 )
 _OFF_CHIP = tuple(name for name in _MEMORY if name != "depth")
+_DRAM_DECIDES = ("ports", "read_words_per_cycle", "write_words_per_cycle", "latency_cycles")
+_DRAM = tuple(name for name in _OFF_CHIP if name not in _DRAM_DECIDES)
 _FANOUT = ("mesh_x", "mesh_y")
 _BUS = ("words_per_cycle", "latency_cycles")
 _COMPUTE = ("multiply_bits", "accumulate_bits", "pipeline_cycles")
@@ -44,8 +46,10 @@ def numbers_of(owner: Memory | Fanout | Compute) -> tuple[str, ...]:
     if isinstance(owner, Compute):
         return _COMPUTE
     if isinstance(owner, Memory):
+        if owner.dram is not None:
+            return _DRAM
         return _OFF_CHIP if owner.depth is None else _MEMORY
-    return _FANOUT + (_BUS if isinstance(owner.network, XyBus) else ())
+    return _FANOUT + tuple(name for name in _BUS if hasattr(owner.network, name))
 
 
 def owner_of(architecture: Architecture, path: str) -> Memory | Fanout | Compute | Architecture:
@@ -64,7 +68,7 @@ def owner_of(architecture: Architecture, path: str) -> Memory | Fanout | Compute
     compute = architecture.compute
     owner = compute if name == compute.name else architecture.level(name)
     names = [x.name for x in fields(owner)]
-    if isinstance(owner, Fanout) and isinstance(owner.network, XyBus | Systolic):
+    if isinstance(owner, Fanout):
         names += [x.name for x in fields(owner.network)]
     if field not in names:
         raise ArraysmithError(f"{path}: no field {field!r}: {nearest(field, names)}")
@@ -88,7 +92,11 @@ def value_at(architecture: Architecture, path: str) -> int:
 
 
 def with_values(architecture: Architecture, values: Dict[str, int]) -> Architecture:
-    """Return a copy with the numbers at the given paths replaced."""
+    """Return a copy with the numbers at the given paths replaced.
+
+    Raises:
+        ArraysmithError: no such path, or a DRAM decides the number.
+    """
     changes: dict[str, dict[str, Any]] = {}
     wires: dict[str, dict[str, Any]] = {}
     clock_hz = architecture.clock_hz
@@ -98,6 +106,8 @@ def with_values(architecture: Architecture, values: Dict[str, int]) -> Architect
             clock_hz = value
             continue
         name, _, field = path.partition(".")
+        if isinstance(owner, Memory) and owner.dram is not None and field in _DRAM_DECIDES:
+            raise ArraysmithError(f"{path}: the DRAM {owner.dram.device.name} decides it")
         new: Any = Fraction(value) if field in RATES else value
         inside = isinstance(owner, Fanout) and not hasattr(owner, field)
         (wires if inside else changes).setdefault(name, {})[field] = new
@@ -107,6 +117,8 @@ def with_values(architecture: Architecture, values: Dict[str, int]) -> Architect
         if level.name in wires:
             assert isinstance(changed, Fanout)
             changed = replace(changed, network=replace(changed.network, **wires[level.name]))
+        if isinstance(changed, Memory):
+            changed = changed.with_dram_rates(clock_hz)
         levels.append(changed)
     compute = architecture.compute
     if compute.name in changes:

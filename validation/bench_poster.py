@@ -28,7 +28,7 @@ from arraysmith.search.ledger import Evaluation
 from arraysmith.search.objective import Figures
 from arraysmith.search.optimisers.base import Domain
 from arraysmith.search.optimisers.exhaustive import Exhaustive, ExhaustiveSettings
-from arraysmith.search.optimisers.genetic import Genetic
+from arraysmith.search.optimisers.genetic import Genetic, GeneticSettings
 from arraysmith.search.remote import Job, evaluate_apart, make_evaluator
 from arraysmith.search.run import Run
 from arraysmith.search.run_file import load_run
@@ -86,6 +86,7 @@ def searched(
     run: Run, domain: Domain, known: dict[Genome, Evaluation], seed: int
 ) -> tuple[float, int, int, int]:
     """Return (best loss, distinct designs until it, distinct designs, asked outside the budget)."""
+    assert isinstance(run.settings, GeneticSettings)  # of the run poster
     optimiser = Genetic(domain, np.random.default_rng(seed), run.settings)
     seen: set[Genome] = set()
     best, when, outside = math.inf, 0, 0

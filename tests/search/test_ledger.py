@@ -80,7 +80,9 @@ def test_damage_in_any_whole_line_is_an_error_that_names_the_line(tmp_path):
         changed[position] ^= 1
         path.write_bytes(changed)
         line = content.count(b"\n", 0, position) + 1
-        with pytest.raises(LedgerError, match=rf"damaged\.jsonl:{line}:1: .*start again in another"):
+        with pytest.raises(
+            LedgerError, match=rf"damaged\.jsonl:{line}:1: .*start again in another"
+        ):
             Ledger.resume(path, DIGEST, numbers)
         assert path.read_bytes() == changed
 
