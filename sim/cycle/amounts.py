@@ -8,7 +8,8 @@ point of view:
 * ``each``: every instance of the child by itself;
 * ``up + i``: results that come up through the i-th fan-out;
 * ``back + i``: result tiles that come back because they were in the i-th memory above before: of
-  parents with equal tiles, one has them.
+  parents with equal tiles, one has them;
+* further ones where tiles do not divide: see ``Amounts.kept``.
 
 The number of an entry follows from the turns of the loops down to the one that has just turned.
 """
@@ -23,6 +24,7 @@ from numba import njit
 from arraysmith.arch.architecture import Fanout
 from arraysmith.arch.problem import DIMS
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.lookups import Tables
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
     ALONE,
@@ -35,14 +37,15 @@ from arraysmith.sim.cycle.turns import (
     count_taking_part,
     find_places,
     group_axis,
+    leave_out_moved,
     many_places,
     sum_groups,
 )
 
-Tables = tuple[Int, Int, Int, Int, Int, Int, Int, Int]
-"""What ``turn_words`` looks up: base, stride, factors, words, known, first, many, pairs."""
-
 NO_DIM = -1
+
+View = tuple[Int, int, int]
+"""Modes of the levels; tiles are left out that a loop between these two has moved."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,10 @@ class Amounts:
         first: int64 [columns, entries], first row in ``pairs``.
         many: int64 [columns, entries], rows there.
         pairs: int64 [n, 2], (words, known) of single families, as far as no other beats them.
+        kept: int64 [edges, loops in time, ancestors, 2], columns of what comes back when a loop
+            turns: of each memory above the child, the tiles that it has kept since the last turn,
+            and those of them that one further in has as well; -1 where there are none. Where tiles
+            divide, one memory has kept all and ``back`` tells.
     """
 
     fanouts: int
@@ -136,6 +143,7 @@ class Amounts:
     first: Int
     many: Int
     pairs: Int
+    kept: Int
 
     @property
     def each(self) -> int:
@@ -173,6 +181,8 @@ class Amounts:
         columns = 2 * fanouts + 1 + len(tree.keepers[O])  # the last edge has as many ancestors
         times = len(tree.time)
         counts, edges = tree.counts, tree.edges
+        kept, extra = _kept_views(tree, columns)
+        columns += sum(len(views) for views in extra)
         factors = [factors_of(tree, edge) for edge in edges]
         shape = (len(edges), max(map(len, factors)), times)
         base = np.zeros((*shape[:2], times + 1), np.int64)
@@ -181,7 +191,7 @@ class Amounts:
         pool = np.empty((1024, 2), np.int64)
         used = entries = 0
         for e, edge in enumerate(edges):
-            views = _views(tree, edge, fanouts)
+            views = _views(tree, edge, fanouts) | extra[e]
             for f, factor in enumerate(factors[e]):
                 mine = [j for j in range(edge.depth) if DIMS.index(tree.time[j].dim) in factor.dims]
                 steps = 1
@@ -205,9 +215,9 @@ class Amounts:
                 found = np.zeros((4, columns, at - entries), np.int64)
                 for q, inside, size in plan:
                     start = int(base[e, f, q]) - entries
-                    for column, modes in views.items():
+                    for column, view in views.items():
                         part = found[:, column, start : start + size]
-                        pool, used = _fill(tree, edge, factor, q, inside, modes, part, pool, used)
+                        pool, used = _fill(tree, edge, factor, q, inside, view, part, pool, used)
                 if edge.fanouts == ():
                     found[:, 0] = found[:, fanouts]
                     if fanouts:
@@ -227,11 +237,12 @@ class Amounts:
             first,
             many,
             pool[:used].copy(),
+            kept,
         )
 
 
-def _views(tree: Tree, edge: Edge, fanouts: int) -> dict[int, Int]:
-    """Return the modes of every column that the edge needs."""
+def _views(tree: Tree, edge: Edge, fanouts: int) -> dict[int, View]:
+    """Return the view of every column that the edge needs."""
     results = edge.tensor == O
     found = {fanouts: modes_of(tree, edge, edge.child, up=False, tiles=False)}
     for i, level in enumerate(edge.fanouts):
@@ -239,10 +250,36 @@ def _views(tree: Tree, edge: Edge, fanouts: int) -> dict[int, Int]:
         if results:
             found[fanouts + 1 + i] = modes_of(tree, edge, level, up=True, tiles=False)
     if results:
-        above = [level for level in tree.keepers[O] if level <= edge.parent]
-        for i, level in enumerate(reversed(above)):
+        for i, level in enumerate(_above(tree, edge)):
             found[2 * fanouts + 1 + i] = modes_of(tree, edge, level, up=False, tiles=True)
-    return found
+    return {column: (modes, 0, 0) for column, modes in found.items()}
+
+
+def _above(tree: Tree, edge: Edge) -> list[int]:
+    """Return the levels that keep the results above the edge's child, innermost first."""
+    return [level for level in reversed(tree.keepers[O]) if level <= edge.parent]
+
+
+def _kept_views(tree: Tree, columns: int) -> tuple[Int, list[dict[int, View]]]:
+    """Return ``Amounts.kept`` and the views of its columns, edge by edge."""
+    kept = np.full((len(tree.edges), len(tree.time), len(tree.keepers[O]), 2), -1, np.int64)
+    found: list[dict[int, View]] = []
+    for e, edge in enumerate(tree.edges):
+        views: dict[int, View] = {}
+        above = _above(tree, edge)
+        for j, _ in edge.again if tree.ragged and len(above) > 1 else ():
+            inner = -1
+            for k, level in enumerate(above):
+                modes = modes_of(tree, edge, level, up=False, tiles=True)
+                depth = tree.depth(O, level)
+                for n, last in enumerate((depth, inner)):
+                    if last >= 0:
+                        kept[e, j, k, n] = columns
+                        views[columns] = modes, j, last
+                        columns += 1
+                inner = depth
+        found.append(views)
+    return kept, found
 
 
 def _fill(
@@ -251,7 +288,7 @@ def _fill(
     factor: Factor,
     turned: int,
     inside: list[int],
-    modes: Int,
+    view: View,
     part: Int,
     pool: Int,
     used: int,
@@ -271,7 +308,8 @@ def _fill(
         -1 if edge.at_macs else turned,
         np.array(inside, np.int64),
         tree.counts,
-        modes,
+        view[0],
+        (view[1], view[2]),
         (edge.tensor == O, not edge.at_macs and turned >= 0),
         max(1, len(tree.architecture.fanouts)),
         part,
@@ -292,6 +330,7 @@ def _fill_entries(
     inside: Int,
     counts: Int,
     modes: Int,
+    between: tuple[int, int],
     kind: tuple[bool, bool],
     keys: int,
     part: Int,
@@ -314,6 +353,8 @@ def _fill_entries(
             index[j] = rest % counts[j]
             rest //= counts[j]
         find_places(rows[0], sizes[0], child, index, turned, modes, by[0], first)
+        if between[1] > 0 and extent > 0:
+            leave_out_moved(rows[0], sizes[0], child, index, between[0], between[1], first)
         if extent == 0:
             total, most = count_taking_part(first, many)
             words = known = total
@@ -336,63 +377,3 @@ def _fill_entries(
         pool[used : used + found] = pairs[:found]
         used += found
     return pool, used
-
-
-@njit(cache=True, nogil=True)
-def find_entries(tables: Tables, edge: int, index: Int, turned: int, entries: Int) -> None:
-    """Write the entry of every factor for a turn: int64 [factors].
-
-    Args:
-        tables: see ``Amounts.tables``.
-        edge: its number.
-        index: int64 [loops in time], turns.
-        turned: the outermost loop that has turned; -1 for the first turn of all.
-        entries: written.
-    """
-    base, stride, factors = tables[0], tables[1], tables[2]
-    last = len(index) if turned < 0 else turned + 1
-    for f in range(factors[edge]):
-        at = base[edge, f, turned]
-        for j in range(last):
-            at += index[j] * stride[edge, f, j]
-        entries[f] = at
-
-
-@njit(cache=True, nogil=True)
-def total_words(tables: Tables, factors: int, column: int, entries: Int) -> int:
-    """Return the words that all families together move."""
-    words, known = 1, 1
-    for f in range(factors):
-        words *= tables[3][column, entries[f]]
-        known *= tables[4][column, entries[f]]
-    return words - known
-
-
-@njit(cache=True, nogil=True)
-def most_words(tables: Tables, factors: int, column: int, entries: Int) -> int:
-    """Return the words of the family that moves most."""
-    first, many, pairs = tables[5], tables[6], tables[7]
-    combinations = 1
-    words, known = 1, 1
-    for f in range(factors):
-        n = many[column, entries[f]]
-        if n == 0:
-            return 0
-        combinations *= n
-        row = first[column, entries[f]]
-        words *= pairs[row, 0]
-        known *= pairs[row, 1]
-    if combinations == 1:
-        return words - known
-    most = 0
-    for c in range(combinations):
-        rest = c
-        words, known = 1, 1
-        for f in range(factors):
-            n = many[column, entries[f]]
-            row = first[column, entries[f]] + rest % n
-            rest //= n
-            words *= pairs[row, 0]
-            known *= pairs[row, 1]
-        most = max(most, words - known)
-    return most

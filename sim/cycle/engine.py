@@ -18,7 +18,7 @@ import numpy as np
 import simpy
 
 from arraysmith.arch.problem import TENSORS
-from arraysmith.sim.cycle import spatial
+from arraysmith.sim.cycle import columns, spatial
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.machine import OFFCHIP, Machine
@@ -43,7 +43,7 @@ class Outcome:
     Attributes:
         cycles: from the first request to the last word written off-chip.
         stalls: int64 [causes], cycles by ``Machine.causes``.
-        words: int64 [edges, spatial.WORDS], words over every edge.
+        words: int64 [edges, columns.WORDS], words over every edge.
     """
 
     cycles: int
@@ -69,7 +69,7 @@ class SpatialRun:
         self._streams = streams
         self._plan, self._clocks = machine.plan(), machine.clocks()
         self._stalls = np.zeros(len(machine.causes), np.int64)
-        self._words = np.zeros((len(machine.tree.edges), spatial.WORDS), np.int64)
+        self._words = np.zeros((len(machine.tree.edges), columns.WORDS), np.int64)
         self._below = [machine.below(t) for t in range(3)]
         self._finished = 0
         # A tile is in; the results of an epoch have left; a phase ran. Made by who comes first.
@@ -95,7 +95,7 @@ class SpatialRun:
             self._start_channel("out", orders(inward=False, outward=True))
         self._env.process(self._array([epochs(machine, t) for t in range(3)]))
         self._env.run()
-        self._stalls[-1] += self._finished - int(self._clocks[0][spatial.COMPUTED])
+        self._stalls[-1] += self._finished - int(self._clocks[0][columns.COMPUTED])
         return Outcome(self._finished, self._stalls, self._words)
 
     def _event(self, table: dict[Any, simpy.Event], key: Any) -> simpy.Event:
@@ -138,7 +138,7 @@ class SpatialRun:
     def _run_phase(self, start: int, cause: int) -> bool:
         """Run the steps of a phase; return whether it was the last one."""
         state, streams = self._clocks[0], self._streams
-        nothing = np.empty((0, spatial.RECORD), np.int64)
+        nothing = np.empty((0, columns.RECORD), np.int64)
         while True:
             records = streams.room if streams else nothing
             many = spatial.run_phase(
@@ -146,24 +146,24 @@ class SpatialRun:
             )
             if streams:
                 streams.tell_inner(records[:many])
-            if state[spatial.OVER]:
-                return bool(state[spatial.TURNED] < 0)
+            if state[columns.OVER]:
+                return bool(state[columns.TURNED] < 0)
 
     def _reached(self) -> Int:
         """Return the milestones of the phase that has just run."""
         machine = self._machine
         state, _, _, known, _, _, memories, _ = self._clocks
-        found = np.full(MILESTONES, state[spatial.COMPUTED])
+        found = np.full(MILESTONES, state[columns.COMPUTED])
         for t, below in enumerate(self._below):
             if below >= 0:
-                found[USED + t] = known[below, spatial.READ_LEFT]
-                memory = machine.edges[below, spatial.PARENT]
+                found[USED + t] = known[below, columns.READ_LEFT]
+                memory = machine.edges[below, columns.PARENT]
                 if not machine.service[memory].any():  # else it works as long as the MACs do
                     found[IDLE + t] = memories[memory, 1]
         if self._below[O] >= 0:
-            found[DONE] = known[self._below[O], spatial.LANDED]
+            found[DONE] = known[self._below[O], columns.LANDED]
         else:
-            found[DONE] += machine.numbers[spatial.PIPELINE] - 1
+            found[DONE] += machine.numbers[columns.PIPELINE] - 1
         return found
 
     def _start_channel(self, name: str, orders: Iterator[Order]) -> None:
@@ -239,16 +239,16 @@ class SpatialRun:
         if self._streams:
             self._streams.tell_border(order.tensor, epoch, timing, outward=order.outward)
         if order.outward:
-            words[spatial.UP_WORDS] += epoch.up
-            words[spatial.TILE_WORDS] += epoch.tiles
-            words[spatial.DRAIN_WORDS] += epoch.sent
+            words[columns.UP_WORDS] += epoch.up
+            words[columns.TILE_WORDS] += epoch.tiles
+            words[columns.DRAIN_WORDS] += epoch.sent
             self._finished = max(self._finished, timing.arrived)
             self._event(self._out, epoch.number).succeed(int(env.now))
             # Who waits for an epoch is at most two epochs behind.
             self._out.pop(epoch.number - 4, None)
             return
-        words[spatial.DOWN_WORDS] += transfer.words
-        words[spatial.FILL_WORDS] += epoch.total
+        words[columns.DOWN_WORDS] += transfer.words
+        words[columns.FILL_WORDS] += epoch.total
         event = self._event(self._in, (order.tensor, epoch.number))
         arrival = env.timeout(timing.arrived - int(env.now))
         arrival.callbacks.append(lambda _: event.succeed(timing.arrived))

@@ -9,10 +9,10 @@ from math import lcm
 import numpy as np
 
 from arraysmith.arch.architecture import Architecture, Memory
-from arraysmith.arch.legality import division_violations, tile_words
+from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
-from arraysmith.sim.cycle import spatial
+from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle.amounts import Amounts
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.memory import Buffer
@@ -38,9 +38,9 @@ class Machine:
         ragged: whether some tile does not divide the one around it.
         ticks: of a cycle; every rate on the chip moves a word in a whole number of them.
         causes: names of the stall causes, by code.
-        numbers: int64 [spatial.NUMBERS].
-        edges: int64 [edges on the chip, spatial.EDGE].
-        service: int64 [memories, 2], see ``spatial.Plan``.
+        numbers: int64 [columns.NUMBERS].
+        edges: int64 [edges on the chip, columns.EDGE].
+        service: int64 [memories, 2], see ``columns.Plan``.
         one_channel: whether off-chip reads and writes take turns.
     """
 
@@ -81,19 +81,19 @@ class Machine:
             for t in range(3)
         )
         causes = _Causes(tree)
-        ragged = bool(division_violations(architecture, problem, mapping))
-        numbers = np.zeros(spatial.NUMBERS, np.int64)
-        numbers[spatial.PHASE_LOOPS] = tree.phase_loops
-        numbers[spatial.STEP_LOOPS] = tree.step_loops
-        numbers[spatial.PIPELINE] = architecture.compute.pipeline_cycles
-        numbers[spatial.RAGGED] = ragged
+        ragged = tree.ragged
+        numbers = np.zeros(columns.NUMBERS, np.int64)
+        numbers[columns.PHASE_LOOPS] = tree.phase_loops
+        numbers[columns.STEP_LOOPS] = tree.step_loops
+        numbers[columns.PIPELINE] = architecture.compute.pipeline_cycles
+        numbers[columns.RAGGED] = ragged
         start = np.zeros(len(tree.time), np.int64)
-        numbers[spatial.ROUNDS] = count_rounds(
+        numbers[columns.ROUNDS] = count_rounds(
             tree.loops, tree.many, tree.size, start, tree.step_loops
         )
-        numbers[spatial.FANOUTS] = len(architecture.fanouts)
-        numbers[spatial.FILL_CAUSE] = causes.code("fill")
-        numbers[spatial.PORT_CAUSES] = causes.ports
+        numbers[columns.FANOUTS] = len(architecture.fanouts)
+        numbers[columns.FILL_CAUSE] = causes.code("fill")
+        numbers[columns.PORT_CAUSES] = causes.ports
         edges = _edge_rows(tree, buffers, inner, causes)
         result = tree.edges[borders[O]]
         adds = any(not tree.bus(level).reduction for level in result.fanouts)
@@ -158,7 +158,7 @@ class Machine:
         find_limits(tree.loops, tree.many, tree.size, np.zeros_like(found), found)
         return found
 
-    def plan(self) -> spatial.Plan:
+    def plan(self) -> columns.Plan:
         """Return what the kernel runs with and never changes."""
         tree = self.tree
         again = np.full((max(1, len(self.inner)), len(tree.time)), -1, np.int64)
@@ -168,24 +168,25 @@ class Machine:
         tables = self.amounts.tables
         return (
             tree.loops, tree.many, tree.size, self.numbers, self.edges, again, self.service, tables,
+            self.amounts.kept[list(self.inner)],
         )  # fmt: skip
 
-    def clocks(self) -> spatial.Clocks:
+    def clocks(self) -> columns.Clocks:
         """Return what it changes, as it is at cycle 0."""
         times, count = len(self.tree.time), max(1, len(self.inner))
-        state = np.zeros(spatial.STATE, np.int64)
-        state[spatial.OPENING], state[spatial.TURNED] = 1, -1
-        known = np.zeros((count, spatial.KNOWN), np.int64)
-        known[:, spatial.EPOCH] = -1
-        width = spatial.E_THROUGH + 2 + len(self.tree.architecture.fanouts) + times
+        state = np.zeros(columns.STATE, np.int64)
+        state[columns.OPENING], state[columns.TURNED] = 1, -1
+        known = np.zeros((count, columns.KNOWN), np.int64)
+        known[:, columns.EPOCH] = -1
+        width = columns.E_THROUGH + 2 + len(self.tree.architecture.fanouts) + times
         memories = len(self.tree.architecture.memories)
         return (
             state,
             np.zeros(times, np.int64),
             self.limits(),
             known,
-            np.zeros((count, spatial.RING, width), np.int64),
-            np.full((count, spatial.VISITS), -spatial.RING, np.int64),
+            np.zeros((count, columns.RING, width), np.int64),
+            np.full((count, columns.VISITS), -columns.RING, np.int64),
             np.zeros((memories, 2), np.int64),
             self._wires(),
         )
@@ -274,7 +275,7 @@ def _edge_rows(
     levels = tree.architecture.levels
     number = {x.name: m for m, x in enumerate(tree.architecture.memories)}
     memory = {i: number[x.name] for i, x in enumerate(levels) if isinstance(x, Memory)}
-    rows = np.zeros((len(inner), spatial.EDGE), np.int64)
+    rows = np.zeros((len(inner), columns.EDGE), np.int64)
     buses = 0
     for k, e in enumerate(inner):
         edge, row, name = tree.edges[e], rows[k], TENSORS[tree.edges[e].tensor]
@@ -287,23 +288,23 @@ def _edge_rows(
                     return i
             return -1
 
-        row[spatial.NUMBER], row[spatial.TENSOR] = e, edge.tensor
-        row[spatial.DEPTH], row[spatial.AT_MACS] = edge.depth, edge.at_macs
-        row[spatial.ABOVE], row[spatial.BELOW] = other(edge.parent, -1), other(-1, edge.child)
-        row[spatial.OWN] = len(tree.problem.tensors[edge.tensor].axes)
-        row[spatial.SERIAL] = not edge.at_macs and _serial(edge, buffers)
-        row[spatial.PARENT] = memory[edge.parent]
-        row[spatial.CHILD] = -1 if edge.at_macs else memory[edge.child]
+        row[columns.NUMBER], row[columns.TENSOR] = e, edge.tensor
+        row[columns.DEPTH], row[columns.AT_MACS] = edge.depth, edge.at_macs
+        row[columns.ABOVE], row[columns.BELOW] = other(edge.parent, -1), other(-1, edge.child)
+        row[columns.OWN] = len(tree.problem.tensors[edge.tensor].axes)
+        row[columns.SERIAL] = not edge.at_macs and _serial(edge, buffers)
+        row[columns.PARENT] = memory[edge.parent]
+        row[columns.CHILD] = -1 if edge.at_macs else memory[edge.child]
         parent = buffers[edge.parent]
         assert parent is not None
-        row[spatial.PARENT_SERIAL] = not parent.ping_pong
-        row[spatial.LATENCY] = sum(tree.bus(level).latency_cycles for level in edge.fanouts)
-        row[spatial.BUSES], row[spatial.FIRST_BUS] = len(edge.fanouts), buses
+        row[columns.PARENT_SERIAL] = not parent.ping_pong
+        row[columns.LATENCY] = sum(tree.bus(level).latency_cycles for level in edge.fanouts)
+        row[columns.BUSES], row[columns.FIRST_BUS] = len(edge.fanouts), buses
         buses += 2 * len(edge.fanouts)
-        row[spatial.PORT_CAUSE] = causes.code(f"{levels[edge.parent].name}_{name}")
+        row[columns.PORT_CAUSE] = causes.code(f"{levels[edge.parent].name}_{name}")
         child = tree.architecture.compute.name if edge.at_macs else levels[edge.child].name
-        row[spatial.ROOM_CAUSE] = causes.code(f"{child}_room")
-        row[spatial.BUS_CAUSE] = causes.codes([f"{levels[x].name}_{name}" for x in edge.fanouts])
+        row[columns.ROOM_CAUSE] = causes.code(f"{child}_room")
+        row[columns.BUS_CAUSE] = causes.codes([f"{levels[x].name}_{name}" for x in edge.fanouts])
     return rows
 
 

@@ -11,7 +11,7 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
-from arraysmith.sim.cycle import spatial
+from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.engine import Outcome, SpatialRun
 from arraysmith.sim.cycle.machine import Machine
@@ -115,16 +115,16 @@ def _counts(problem: Problem, machine: Machine, outcome: Outcome) -> list[Count]
 
     for edge, words in zip(tree.edges, outcome.words, strict=True):
         t, parent, child = edge.tensor, edge.parent, edge.child
-        add(parent, t, READ, words[spatial.DOWN_WORDS])
+        add(parent, t, READ, words[columns.DOWN_WORDS])
         if not edge.at_macs:
-            add(child, t, FILL, words[spatial.FILL_WORDS])
+            add(child, t, FILL, words[columns.FILL_WORDS])
         if t != O:
             continue
         # All but the first of the sums that meet in a word are added to what is read of it.
-        add(parent, t, READ, words[spatial.UP_WORDS] - words[spatial.TILE_WORDS])
-        add(parent, t, UPDATE, words[spatial.UP_WORDS])
+        add(parent, t, READ, words[columns.UP_WORDS] - words[columns.TILE_WORDS])
+        add(parent, t, UPDATE, words[columns.UP_WORDS])
         if not edge.at_macs:
-            add(child, t, DRAIN, words[spatial.DRAIN_WORDS])
+            add(child, t, DRAIN, words[columns.DRAIN_WORDS])
     for t, edge in {x.tensor: x for x in tree.edges}.items():
         if edge.at_macs:
             continue
@@ -132,7 +132,7 @@ def _counts(problem: Problem, machine: Machine, outcome: Outcome) -> list[Count]
         if t != O:
             add(edge.child, t, READ, multiplied_words(problem, problem.tensors[t]))
             continue
-        from_zero = words[spatial.DRAIN_WORDS] - words[spatial.FILL_WORDS]
+        from_zero = words[columns.DRAIN_WORDS] - words[columns.FILL_WORDS]
         add(edge.child, t, READ, problem.macs - from_zero)
         add(edge.child, t, UPDATE, problem.macs)
     return [
@@ -158,9 +158,9 @@ def _traffic(machine: Machine, outcome: Outcome) -> tuple[Traffic, ...]:
         for edge, words in zip(tree.edges, outcome.words, strict=True):
             if level not in edge.fanouts:
                 continue
-            name, (down, took) = TENSORS[edge.tensor], words[: spatial.FILL_WORDS + 1].tolist()
+            name, (down, took) = TENSORS[edge.tensor], words[: columns.FILL_WORDS + 1].tolist()
             if edge.tensor == O:
-                up, sent = int(words[spatial.UP_WORDS]), int(words[spatial.DRAIN_WORDS])
+                up, sent = int(words[columns.UP_WORDS]), int(words[columns.DRAIN_WORDS])
                 parts.append(Traffic(fanout.name, name, "reduction", up, max(up, sent)))
             if down:
                 kind = "multicast" if took > down else "unicast"

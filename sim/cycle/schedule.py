@@ -16,8 +16,8 @@ from itertools import tee
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.amounts import Tables, find_entries, most_words, total_words
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.lookups import Tables, find_entries, most_words, total_words
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.tree import I, O, W
 from arraysmith.sim.cycle.turns import next_turn

@@ -22,81 +22,76 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.amounts import Tables, find_entries, most_words, total_words
 from arraysmith.sim.cycle.boxes import Int
-from arraysmith.sim.cycle.transfers import ON_BUS, Wires, pass_down, pass_up, serve_macs
-from arraysmith.sim.cycle.turns import count_rounds, next_turn
-
-RING = 64
-"""Epochs of an edge that are remembered."""
-
-VISITS = 1024
-"""Result tiles told apart when one comes back; two that are not are taken for one."""
-
-# Columns of ``Machine.edges``, one row per edge on the chip, parents first.
-NUMBER = 0  # of the edge in the tree
-TENSOR = 1
-DEPTH = 2  # loops in time that move its tile
-AT_MACS = 3
-ABOVE = 4  # the edge into its parent; -1: words come over the off-chip border
-BELOW = 5  # the edge out of its child; -1: the MACs work with it
-SERIAL = 6  # filling (draining) the child and working with it exclude each other
-PARENT = 7  # numbers of memories, -1 for the MACs
-CHILD = 8
-PARENT_SERIAL = 9
-LATENCY = 10  # cycles along all its buses
-BUSES = 11  # how many
-FIRST_BUS = 12  # clock of the first bus down; those up follow
-PORT_CAUSE = 13  # stall causes: the parent's port ...
-ROOM_CAUSE = 14  # ... room in the child ...
-BUS_CAUSE = 15  # ... and the first bus
-OWN = 16  # axes of its tensor
-EDGE = 17
-
-# What is known of an edge.
-ARRIVED = 0  # its tile is in the child (has room there)
-BLAME = 1  # why not earlier
-USED = 2  # the tile before the present one was last used
-READ_LEFT = 3  # the last words left the parent
-LANDED = 4  # the last results were in the parent
-EPOCH = 5  # number of the present tile; -1 before the first
-ENDED = 6  # result epochs that are over ...
-SENT = 7  # ... and drained
-KNOWN = 8
-
-# What is known of an epoch of results.
-E_READY = 0  # its results are done
-E_ROOM = 1  # its tile has room in the child
-E_ABOVE = 2  # the parent's epoch
-E_DRAINED = 3  # its results are in the parent ...
-E_LEFT = 4  # ... and have left the child
-E_TILES = 5  # words of different tiles
-E_TURNED = 6  # the loop that turned to it
-E_THROUGH = 7  # words at ports and buses when it drains; then the turns of all loops
-
-# Places in the state.
-COMPUTED, STARTED, OPENING, TURNED, OVER, STATE = range(6)
-
-# Words counted, per edge of the tree.
-DOWN_WORDS, FILL_WORDS, UP_WORDS, TILE_WORDS, DRAIN_WORDS, WORDS = range(6)
-
-# Numbers of the machine.
-PHASE_LOOPS, STEP_LOOPS, PIPELINE, RAGGED, ROUNDS, FANOUTS, FILL_CAUSE, PORT_CAUSES, NUMBERS = (
-    range(9)
+from arraysmith.sim.cycle.columns import (
+    ABOVE,
+    ARRIVED,
+    AT_MACS,
+    BELOW,
+    BLAME,
+    BUS_CAUSE,
+    BUSES,
+    CHILD,
+    COMPUTED,
+    DEPTH,
+    DOWN_WORDS,
+    DRAIN_WORDS,
+    E_ABOVE,
+    E_DRAINED,
+    E_LEFT,
+    E_READY,
+    E_ROOM,
+    E_THROUGH,
+    E_TILES,
+    E_TURNED,
+    ENDED,
+    EPOCH,
+    FANOUTS,
+    FILL_CAUSE,
+    FILL_WORDS,
+    FIRST_BUS,
+    LANDED,
+    LATENCY,
+    NUMBER,
+    OPENING,
+    OVER,
+    OWN,
+    PARENT,
+    PARENT_SERIAL,
+    PHASE_LOOPS,
+    PIPELINE,
+    PORT_CAUSE,
+    PORT_CAUSES,
+    R_AGAIN,
+    R_BEGIN,
+    R_DONE,
+    R_EDGE,
+    R_LEFT,
+    R_TILE,
+    R_TURNED,
+    R_UP,
+    RAGGED,
+    READ_LEFT,
+    RECORD,
+    RING,
+    ROOM_CAUSE,
+    ROUNDS,
+    SENT,
+    SERIAL,
+    STARTED,
+    STEP_LOOPS,
+    TENSOR,
+    TILE_WORDS,
+    TURNED,
+    UP_WORDS,
+    USED,
+    VISITS,
+    Clocks,
+    Plan,
 )
-
-# Columns of a record; the turns of all loops follow.
-R_EDGE, R_UP, R_BEGIN, R_LEFT, R_DONE, R_TILE, R_TURNED, R_AGAIN, RECORD = range(9)
-
-Plan = tuple[Int, Int, Int, Int, Int, Int, Int, Tables]
-"""What never changes: loops, how many per dim, sizes (see ``Tree``); numbers; edges; int64 [edges,
-loops in time], ``Edge.again``, -1 elsewhere; int64 [memories, 2], words that a MAC right below
-takes and gives back; tables (see ``amounts``)."""
-
-Clocks = tuple[Int, Int, Int, Int, Int, Int, Int, Wires]
-"""What does: state; turns of the next step; limits of the loops; edges; epochs [edges, RING, ..];
-int64 [edges, VISITS], last epoch of a result tile; int64 [memories, 2], when the last fill was
-there and the last child was done; ports and buses."""
+from arraysmith.sim.cycle.lookups import find_entries, kept_words, most_words, total_words
+from arraysmith.sim.cycle.transfers import ON_BUS, pass_down, pass_up, serve_macs
+from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
 
 @njit(cache=True, nogil=True)
@@ -117,7 +112,7 @@ def run_phase(
     Returns:
         Records written.
     """
-    loops, many, size, numbers, edges, _, service, _ = plan
+    loops, many, size, numbers, edges, _, service, _, _ = plan
     state, index, limits, known, epochs, _, _, wires = clocks
     count, recorded = len(edges), 0
     recording = len(records) > 0
@@ -224,16 +219,8 @@ def _send_operand(
     words[number, FILL_WORDS] += total_words(tables, factors, numbers[FANOUTS], entries)
     begin = _move(k, room, start, cause, plan, clocks, entries)
     if len(records) > 0:
-        _note(
-            records[recorded],
-            k,
-            begin,
-            known[k, READ_LEFT],
-            known[k, ARRIVED],
-            known[k, EPOCH],
-            turned,
-            index,
-        )
+        times = begin, known[k, READ_LEFT], known[k, ARRIVED]
+        _note(records[recorded], k, times, known[k, EPOCH], turned, index)
         recorded += 1
     return recorded
 
@@ -299,10 +286,11 @@ def _send_sums(
     number, fanouts, epoch = edge[NUMBER], numbers[FANOUTS], known[k, EPOCH]
     factors = tables[2][number]
     find_entries(tables, number, index, turned, entries)
-    held = len(index) + 1
+    held, last = len(index) + 1, 0
     for j in range(len(index)):
         if again[j] >= 0 and index[j] > 0:
             held = min(held, again[j])
+            last = j
     row = epochs[epoch % RING]
     row[E_TURNED] = turned
     row[E_TILES] = most_words(tables, factors, 0, entries)
@@ -338,21 +326,16 @@ def _send_sums(
             while known[k, SENT] <= before:
                 recorded = _drain(k, plan, clocks, records, recorded)
             room = max(room, epochs[before % RING, E_DRAINED])
-        back = total_words(tables, factors, 2 * fanouts + 1 + held, entries)
+        if plan[8][k, last, 0, 0] >= 0:
+            back = kept_words(tables, factors, plan[8][k, last], entries)
+        else:
+            back = total_words(tables, factors, 2 * fanouts + 1 + held, entries)
         words[number, DOWN_WORDS] += back
         words[number, FILL_WORDS] += back
         begin = _move(k, room, start, cause, plan, clocks, entries)
         if len(records) > 0:
-            _note(
-                records[recorded],
-                k,
-                begin,
-                known[k, READ_LEFT],
-                known[k, ARRIVED],
-                epoch,
-                turned,
-                index,
-            )
+            times = begin, known[k, READ_LEFT], known[k, ARRIVED]
+            _note(records[recorded], k, times, epoch, turned, index)
             recorded += 1
     visits[tile] = epoch
     row[E_ROOM] = known[k, ARRIVED]
@@ -390,7 +373,8 @@ def _drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> i
     memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], left + edge[LATENCY])
     if len(records) > 0:
         turns = row[len(row) - len(clocks[1]) :]
-        _note(records[recorded], k, begin, left, left + edge[LATENCY], epoch, row[E_TURNED], turns)
+        times = begin, left, left + edge[LATENCY]
+        _note(records[recorded], k, times, epoch, row[E_TURNED], turns)
         records[recorded, R_UP], records[recorded, R_AGAIN] = 1, read
         recorded += 1
     return recorded
@@ -398,10 +382,10 @@ def _drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> i
 
 @njit(cache=True, nogil=True)
 def _note(
-    row: Int, k: int, begin: int, left: int, done: int, tile: int, turned: int, index: Int
+    row: Int, k: int, times: tuple[int, int, int], tile: int, turned: int, index: Int
 ) -> None:
-    """Write a record: ``begin`` in ticks, the other times in cycles."""
-    row[R_EDGE], row[R_UP], row[R_BEGIN], row[R_LEFT] = k, 0, begin, left
-    row[R_DONE], row[R_TILE], row[R_TURNED] = done, tile, turned
+    """Write a record; times are begin in ticks, left and done in cycles."""
+    row[R_EDGE], row[R_UP], row[R_TILE], row[R_TURNED] = k, 0, tile, turned
+    row[R_BEGIN], row[R_LEFT], row[R_DONE] = times
     for j in range(len(index)):
         row[RECORD + j] = index[j]

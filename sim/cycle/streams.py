@@ -13,12 +13,7 @@ from arraysmith.arch.legality import tile_sizes
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.boxes import Int, padded
-from arraysmith.sim.cycle.listing import ROWS, Scratch, View, list_runs, scratch_of, view_of
-from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.offchip import Timing
-from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.schedule import Epoch
-from arraysmith.sim.cycle.spatial import (
+from arraysmith.sim.cycle.columns import (
     PARENT,
     R_AGAIN,
     R_BEGIN,
@@ -31,6 +26,11 @@ from arraysmith.sim.cycle.spatial import (
     RECORD,
     RING,
 )
+from arraysmith.sim.cycle.listing import ROWS, Scratch, View, list_runs, scratch_of, view_of
+from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.offchip import Timing
+from arraysmith.sim.cycle.parameters import CycleParameters
+from arraysmith.sim.cycle.schedule import Epoch
 from arraysmith.sim.cycle.transfers import READ, UPDATE
 from arraysmith.sim.cycle.tree import O
 from arraysmith.sim.probe import Probe

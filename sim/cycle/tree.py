@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
 from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.legality import division_violations
 from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
 from arraysmith.sim.cycle.boxes import Int
@@ -168,6 +169,15 @@ class Tree:
     def step_loops(self) -> int:
         """Loops in time down to the innermost that moves a tile over any edge."""
         return max(edge.depth for edge in self.edges)
+
+    @property
+    def ragged(self) -> bool:
+        """Whether some tile does not divide the one around it."""
+        return bool(division_violations(self.architecture, self.problem, self.mapping))
+
+    def depth(self, tensor: int, level: int) -> int:
+        """Return how many loops in time there are down to the innermost that moves a tile."""
+        return _depth(self.time, self.problem.tensors[tensor].dims, level)
 
     @property
     def instances(self) -> int:

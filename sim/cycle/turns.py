@@ -109,6 +109,39 @@ def find_places(
 
 
 @njit(cache=True, nogil=True)
+def leave_out_moved(
+    rows: Int, size: int, child: int, index: Int, low: int, high: int, places: Int
+) -> None:
+    """Let instances wait for which some loop in time between two numbers turns more than once.
+
+    Args:
+        rows: see ``find_places``, as the next three.
+        size: extent.
+        child: level.
+        index: turns.
+        low: loops inside this one ...
+        high: ... and outside that one.
+        places: changed.
+    """
+    total = many_places(rows, child)
+    for c in range(total):
+        stride, rest, extent = total, c, size
+        for k in range(len(rows)):
+            if rows[k, LEVEL] >= child or extent <= 0:
+                break
+            tile, number = rows[k, TILE], rows[k, NUMBER]
+            if rows[k, IN_TIME]:
+                if low < number < high and extent > tile:
+                    places[c, EXTENT] = WAITING
+                turn = index[number]
+            else:
+                stride //= rows[k, COUNT]
+                turn = rest // stride
+                rest %= stride
+            extent = min(tile, extent - turn * tile)
+
+
+@njit(cache=True, nogil=True)
 def group_axis(
     first: Int, many: int, second: Int, others: int, by: Int, offset: int, extent: int, out: Int
 ) -> int:

@@ -12,7 +12,8 @@ from tiny import mapping, memory, problem, ragged_mapping, spatial
 from walker import walk, work
 
 from arraysmith.arch.problem import TENSORS
-from arraysmith.sim.cycle.amounts import Amounts, find_entries, total_words
+from arraysmith.sim.cycle.amounts import Amounts
+from arraysmith.sim.cycle.lookups import find_entries, total_words
 from arraysmith.sim.cycle.tree import O, Tree
 from arraysmith.sim.cycle.turns import find_limits, next_turn
 

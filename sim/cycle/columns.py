@@ -1,0 +1,78 @@
+"""What the kernel of a spatial design runs with: the columns of its arrays, by name."""
+
+from __future__ import annotations
+
+from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.lookups import Tables
+from arraysmith.sim.cycle.transfers import Wires
+
+RING = 64
+"""Epochs of an edge that are remembered."""
+
+VISITS = 1024
+"""Result tiles told apart when one comes back; two that are not are taken for one."""
+
+# Columns of ``Machine.edges``, one row per edge on the chip, parents first.
+NUMBER = 0  # of the edge in the tree
+TENSOR = 1
+DEPTH = 2  # loops in time that move its tile
+AT_MACS = 3
+ABOVE = 4  # the edge into its parent; -1: words come over the off-chip border
+BELOW = 5  # the edge out of its child; -1: the MACs work with it
+SERIAL = 6  # filling (draining) the child and working with it exclude each other
+PARENT = 7  # numbers of memories, -1 for the MACs
+CHILD = 8
+PARENT_SERIAL = 9
+LATENCY = 10  # cycles along all its buses
+BUSES = 11  # how many
+FIRST_BUS = 12  # clock of the first bus down; those up follow
+PORT_CAUSE = 13  # stall causes: the parent's port ...
+ROOM_CAUSE = 14  # ... room in the child ...
+BUS_CAUSE = 15  # ... and the first bus
+OWN = 16  # axes of its tensor
+EDGE = 17
+
+# What is known of an edge.
+ARRIVED = 0  # its tile is in the child (has room there)
+BLAME = 1  # why not earlier
+USED = 2  # the tile before the present one was last used
+READ_LEFT = 3  # the last words left the parent
+LANDED = 4  # the last results were in the parent
+EPOCH = 5  # number of the present tile; -1 before the first
+ENDED = 6  # result epochs that are over ...
+SENT = 7  # ... and drained
+KNOWN = 8
+
+# What is known of an epoch of results.
+E_READY = 0  # its results are done
+E_ROOM = 1  # its tile has room in the child
+E_ABOVE = 2  # the parent's epoch
+E_DRAINED = 3  # its results are in the parent ...
+E_LEFT = 4  # ... and have left the child
+E_TILES = 5  # words of different tiles
+E_TURNED = 6  # the loop that turned to it
+E_THROUGH = 7  # words at ports and buses when it drains; then the turns of all loops
+
+# Places in the state.
+COMPUTED, STARTED, OPENING, TURNED, OVER, STATE = range(6)
+
+# Words counted, per edge of the tree.
+DOWN_WORDS, FILL_WORDS, UP_WORDS, TILE_WORDS, DRAIN_WORDS, WORDS = range(6)
+
+# Numbers of the machine.
+PHASE_LOOPS, STEP_LOOPS, PIPELINE, RAGGED, ROUNDS, FANOUTS, FILL_CAUSE, PORT_CAUSES, NUMBERS = (
+    range(9)
+)
+
+# Columns of a record; the turns of all loops follow.
+R_EDGE, R_UP, R_BEGIN, R_LEFT, R_DONE, R_TILE, R_TURNED, R_AGAIN, RECORD = range(9)
+
+Plan = tuple[Int, Int, Int, Int, Int, Int, Int, Tables, Int]
+"""What never changes: loops, how many per dim, sizes (see ``Tree``); numbers; edges; int64 [edges,
+loops in time], ``Edge.again``, -1 elsewhere; int64 [memories, 2], words that a MAC right below
+takes and gives back; tables (see ``amounts``); ``Amounts.kept`` of the edges."""
+
+Clocks = tuple[Int, Int, Int, Int, Int, Int, Int, Wires]
+"""What does: state; turns of the next step; limits of the loops; edges; epochs [edges, RING, ..];
+int64 [edges, VISITS], last epoch of a result tile; int64 [memories, 2], when the last fill was
+there and the last child was done; ports and buses."""
