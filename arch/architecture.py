@@ -6,11 +6,12 @@ Every number a search may change has a path, ``glb.depth`` or ``array.mesh_x``: 
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from fractions import Fraction
 from math import prod
 
+from arraysmith.arch.dram import Dram
 from arraysmith.arch.errors import ArraysmithError, nearest
 from arraysmith.arch.layout import Layout
 
@@ -82,6 +83,8 @@ class Memory:
         request_bytes: most bytes of one DMA request; counts off-chip.
         requests_in_flight: DMA requests that a channel may have under way; None is unlimited;
             counts off-chip. An off-chip memory with two ports has a channel each way.
+        dram: the DRAM that an off-chip memory is; None: rates and latency say all. Rates and
+            latency beside it are its peak and its unloaded latency: see ``with_dram_rates``.
     """
 
     name: str
@@ -102,6 +105,25 @@ class Memory:
     request_bytes: int = REQUEST_BYTES
     requests_in_flight: int | None = None
     whole_words: bool = False
+    dram: Dram | None = None
+
+    def with_dram_rates(self, clock_hz: int) -> Memory:
+        """Return the memory with what its DRAM allows at most, under a design's clock.
+
+        Both rates are the peak bandwidth; the data bus of a DRAM carries one direction at a time,
+        so that they share it. A memory without DRAM stays as it is.
+        """
+        if self.dram is None:
+            return self
+        rate = self.dram.words_per_cycle(self.word_bits, clock_hz)
+        return replace(
+            self,
+            read_words_per_cycle=rate,
+            write_words_per_cycle=rate,
+            ports=Ports.SHARED,
+            latency_cycles=self.dram.latency_cycles(clock_hz),
+            requests_in_flight=self.requests_in_flight or self.dram.device.read_places,
+        )
 
     def layout(self, tensor: str) -> Layout:
         """Return where the words of ``tensor`` lie."""

@@ -126,7 +126,9 @@ def build_architecture(document: Document) -> Architecture:
     if spec is None or faults:
         raise InputError(sort_faults(faults))
     levels = tuple(
-        memory_of(level, spec.clock) if isinstance(level, MemorySpec) else _fanout(level)
+        memory_of(level, spec.clock, document.positions.file)
+        if isinstance(level, MemorySpec)
+        else _fanout(level)
         for level in spec.levels
     )
     compute = spec.compute

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from arraysmith.arch.architecture import REQUEST_BYTES, Energy, Memory, Ports
-from arraysmith.arch.errors import Fault, nearest
+from arraysmith.arch.dram import read_dram
+from arraysmith.arch.errors import Fault, InputError, nearest
 from arraysmith.arch.layout import AXES, LINE, Layout
 from arraysmith.arch.problem import TENSORS
 from arraysmith.arch.specs import LayoutSpec, MemorySpec
@@ -15,10 +16,11 @@ from arraysmith.arch.yaml_positions import Positions
 
 _BANK_KEYS = ("banks", "layout", "partition")
 _REQUEST_KEYS = ("request", "requests_in_flight")
+_DRAM_DECIDES = ("read", "write", "latency")
 
 
-def memory_of(spec: MemorySpec, clock_hz: int) -> Memory:
-    """Return the memory of a model without faults."""
+def memory_of(spec: MemorySpec, clock_hz: int, file: str = "") -> Memory:
+    """Return the memory of a model without faults, in a description at path ``file``."""
     read, write = (
         None if rate is None else rate.words_per_cycle(spec.word, clock_hz)
         for rate in (spec.read, spec.write)
@@ -45,7 +47,8 @@ def memory_of(spec: MemorySpec, clock_hz: int) -> Memory:
         request_bytes=spec.request // 8,
         requests_in_flight=spec.requests_in_flight,
         whole_words=spec.whole_words,
-    )
+        dram=None if spec.dram is None else read_dram(spec.dram, file),
+    ).with_dram_rates(clock_hz)
 
 
 def _depth(spec: MemorySpec) -> int | None:
@@ -65,6 +68,8 @@ def memory_faults(
         systolic: whether the MACs of the design form a systolic array.
     """
     yield from _size_faults(spec, path, positions, off_chip=off_chip)
+    if spec.dram is not None:
+        yield from _dram_faults(spec, spec.dram, path, positions, off_chip=off_chip)
     if off_chip:
         missing = [tensor for tensor in TENSORS if tensor not in spec.holds]
         if missing:
@@ -108,6 +113,29 @@ def _size_faults(
     elif spec.capacity is not None and spec.capacity % spec.width:
         rule = f"must be a whole number of lines of {spec.width} bit"
         yield positions.fault(f"{path}.capacity", rule)
+
+
+def _dram_faults(
+    spec: MemorySpec, ref: str, path: str, positions: Positions, *, off_chip: bool
+) -> Iterator[Fault]:
+    if not off_chip:
+        yield positions.fault(f"{path}.dram", "only the off-chip memory is a DRAM", "remove dram")
+        return
+    for key in _DRAM_DECIDES:
+        if key in spec.model_fields_set:
+            rule = f"must be left out: the DRAM {ref} decides it"
+            yield positions.fault(f"{path}.{key}", rule, f"remove {key} or dram")
+    if "ports" in spec.model_fields_set and spec.ports != Ports.SHARED:
+        rule = "must be shared: the data bus of a DRAM carries one direction at a time"
+        yield positions.fault(f"{path}.ports", rule, "remove ports or dram")
+    try:
+        read_dram(ref, positions.file)
+    except InputError as error:
+        for fault in error.faults:
+            if fault.line:  # a place in the device's own file
+                yield fault
+            else:
+                yield positions.fault(f"{path}.dram", fault.rule, fault.hint)
 
 
 def _bank_faults(spec: MemorySpec, path: str, positions: Positions) -> Iterator[Fault]:
@@ -178,15 +206,17 @@ def memory_document(memory: Memory) -> dict[str, Any]:
     }
     if memory.depth is not None:
         document["depth"] = memory.depth
+    if memory.dram is not None:  # which decides rates and latency
+        document["dram"] = memory.dram.ref
     rates = (("read", memory.read_words_per_cycle), ("write", memory.write_words_per_cycle))
     for key, rate in rates:
-        if rate is not None:
+        if rate is not None and memory.dram is None:
             document[key] = format_rate(rate)
     ports = Ports(memory.ports).name.lower()
     document |= {"ports": ports, "double_buffered": memory.double_buffered}
     if memory.whole_words:
         document["whole_words"] = True
-    if memory.latency_cycles:
+    if memory.latency_cycles and memory.dram is None:
         document["latency"] = format_cycles(memory.latency_cycles)
     if memory.energy is not None:
         read, write = memory.energy.read_pj, memory.energy.write_pj

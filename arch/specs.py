@@ -252,6 +252,9 @@ class MemorySpec(Spec):
     requests_in_flight: Count | None = Field(
         default=None, description="DMA requests under way per channel; off-chip only"
     )
+    dram: Text | None = Field(
+        default=None, description="DRAM, a name or file, in place of rates and latency; off-chip"
+    )
 
 
 class WiresSpec(Spec):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from arraysmith.sim.balance import Balance, roofline, total_balance
+from arraysmith.sim.dram.use import DramUse, total_use
 
 FIDELITIES = ("analytical", "calibrated", "cycle")
 """How a number was obtained: closed form, corrected closed form, simulation."""
@@ -125,6 +126,8 @@ class Report:
             ``without_edges``.
         balance: computing, memories and networks, outermost first; empty when not analysed.
         leakage: (component, picojoules) of what leaks; empty where a model does not tell.
+        dram: commands and energy of the DRAM; None where none was simulated. With one, the
+            accesses of the off-chip memory take no energy of their own: commands are priced.
     """
 
     fidelity: str
@@ -144,6 +147,7 @@ class Report:
     uncounted: tuple[tuple[str, int], ...] = field(default=())
     balance: tuple[Balance, ...] = field(default=())
     leakage: tuple[tuple[str, float], ...] = field(default=())
+    dram: DramUse | None = None
 
     @property
     def cycles(self) -> int:
@@ -171,14 +175,24 @@ class Report:
             leakage=tuple((name, energy_pj * left) for name, energy_pj in self.leakage),
         )
 
+    def with_dram(self, use: DramUse | None) -> Report:
+        """Return the Report of a run on a DRAM, its energy that of the commands."""
+        if use is None:
+            return self
+        accesses = tuple(
+            replace(x, energy_pj=0.0) if x.level == use.memory else x for x in self.accesses
+        )
+        return replace(self, accesses=accesses, dram=use)
+
     @property
     def energy_pj(self) -> float:
-        """All energy: accesses, networks, MACs, leakage."""
+        """All energy: accesses, networks, MACs, leakage, commands of a DRAM."""
         return (
             sum(access.energy_pj for access in self.accesses)
             + sum(part.energy_pj for part in self.traffic)
             + self.mac_energy_pj
             + self.leakage_energy_pj
+            + (0.0 if self.dram is None else self.dram.total_energy_pj)
         )
 
     @property
@@ -229,6 +243,8 @@ class Report:
         parts: dict[str, float] = {}
         for access in self.accesses:
             parts[access.level] = parts.get(access.level, 0.0) + access.energy_pj
+        if self.dram is not None:
+            parts[self.dram.memory] = parts.get(self.dram.memory, 0.0) + self.dram.total_energy_pj
         for part in self.traffic:
             if part.energy_pj:
                 parts[part.network] = parts.get(part.network, 0.0) + part.energy_pj
@@ -243,6 +259,14 @@ class Report:
             EnergyRow(x.level, x.tensor, x.direction, "accesses", x.accesses, 0.0, x.energy_pj)
             for x in self.accesses
         ]
+        if self.dram is not None:
+            rows = [
+                *(
+                    EnergyRow(self.dram.memory, "", action, unit, count, 0.0, energy_pj)
+                    for action, unit, count, energy_pj in self.dram.actions
+                ),
+                *(row for row in rows if row.component != self.dram.memory),
+            ]
         rows += [
             EnergyRow(x.network, x.tensor, x.kind, "word hops", x.hops, 0.0, x.energy_pj)
             for x in self.traffic
@@ -283,6 +307,7 @@ class Report:
             "traffic": [asdict(part) for part in self.traffic],
             "leakage": dict(self.leakage),
             "balance": self.roofline,
+            "dram": None if self.dram is None else self.dram.to_dict(),
         }
 
     @classmethod
@@ -306,6 +331,7 @@ class Report:
             leakage=tuple(plain.get("leakage", {}).items()),
             uncounted=tuple(plain.get("uncounted_cycles", {}).items()),
             balance=tuple(Balance.of_row(part) for part in plain.get("balance", ())),
+            dram=DramUse.from_dict(plain["dram"]) if plain.get("dram") else None,
         )
 
 
@@ -363,4 +389,5 @@ def total(parts: Iterable[tuple[Report, int]]) -> Report:
         leakage=tuple(leakage.items()),
         uncounted=tuple(uncounted.items()),
         balance=total_balance((r.balance, n) for r, n in pairs),
+        dram=total_use((r.dram, n) for r, n in pairs),
     )

@@ -95,6 +95,7 @@ class SpatialRun:
             self._start_channel("out", orders(inward=False, outward=True))
         self._env.process(self._array([epochs(machine, t) for t in range(3)]))
         self._env.run()
+        self._finished = self._channel.flush(self._finished)
         self._stalls[-1] += self._finished - int(self._clocks[0][columns.COMPUTED])
         return Outcome(self._finished, self._stalls, self._words)
 
@@ -236,19 +237,29 @@ class SpatialRun:
         """Count a transfer whose last word has left, and tell who waits for it."""
         env, epoch = self._env, order.epoch
         words = self._words[self._machine.borders[order.tensor]]
-        if self._streams:
-            self._streams.tell_border(order.tensor, epoch, timing, outward=order.outward)
+        if timing.landed is None:
+            self._arrive(order, timing)
+        else:
+            timing.landed.callbacks.append(lambda _: self._arrive(order, timing))
         if order.outward:
             words[columns.UP_WORDS] += epoch.up
             words[columns.TILE_WORDS] += epoch.tiles
             words[columns.DRAIN_WORDS] += epoch.sent
-            self._finished = max(self._finished, timing.arrived)
             self._event(self._out, epoch.number).succeed(int(env.now))
             # Who waits for an epoch is at most two epochs behind.
             self._out.pop(epoch.number - 4, None)
             return
         words[columns.DOWN_WORDS] += transfer.words
         words[columns.FILL_WORDS] += epoch.total
+
+    def _arrive(self, order: Order, timing: Timing) -> None:
+        """Tell of a transfer of which it is known when its last word arrives."""
+        env, epoch = self._env, order.epoch
+        if self._streams:
+            self._streams.tell_border(order.tensor, epoch, timing, outward=order.outward)
+        if order.outward:
+            self._finished = max(self._finished, timing.arrived)
+            return
         event = self._event(self._in, (order.tensor, epoch.number))
         arrival = env.timeout(timing.arrived - int(env.now))
         arrival.callbacks.append(lambda _: event.succeed(timing.arrived))

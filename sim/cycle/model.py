@@ -13,9 +13,9 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
 from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle.border import BorderRequests
+from arraysmith.sim.cycle.channel import offchip_channel
 from arraysmith.sim.cycle.engine import Outcome, SpatialRun
 from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import Streams, address_map
 from arraysmith.sim.cycle.tree import O, UnsupportedDesignError
@@ -66,9 +66,10 @@ class CycleModel:
         streams = None
         if self.probe is not None:
             streams = Streams(problem, machine, border, self.probe, self.parameters)
-        channel = FixedRate(env, architecture.memories[0], self.probe)
+        channel = offchip_channel(env, architecture, self.probe)
         outcome = SpatialRun(env, machine, channel, border, streams).run()
-        return _report(architecture, problem, machine, outcome)
+        report = _report(architecture, problem, machine, outcome)
+        return report.with_dram(channel.use(outcome.cycles))
 
 
 def _report(

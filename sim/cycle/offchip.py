@@ -5,10 +5,10 @@ only so many may be under way: then a request waits until the one that many befo
 and everything behind it waits as well. Requests of one channel count together, whatever transfers
 they belong to.
 
-A model of DRAM banks replaces ``FixedRate`` behind ``OffChip``. Of a transfer it takes the
-addresses and sizes of the requests (``Bursts``) and the cycles before which none is issued
-(``Timing.spread``), all at once, and answers with the cycles in which each is issued and comes back
-(``Stamps``): the engines know nothing else of it.
+``FixedRate`` is one model behind ``OffChip``, a DRAM another (``dram_channel``). Of a transfer it
+takes the addresses and sizes of the requests (``Bursts``) all at once, and answers with the cycles
+in which each is issued and comes back (``Stamps``), the latter perhaps later: the engines know
+nothing else of it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from arraysmith.arch.architecture import Memory
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.rates import whole_cycles
+from arraysmith.sim.dram.use import DramUse
 from arraysmith.sim.probe import Probe
 
 
@@ -103,12 +104,18 @@ class Timing:
         busy: cycles for which its words hold the channel.
         latency: cycles from a request to its response.
         stamps: of its requests, when they are not spread evenly.
+        landed: succeeds when the last word has arrived, where that is not known before: the
+            ``back`` of the stamps are complete by then only. None: all is known.
+        near: gives the stamps at the near side when all is known, where they do not follow from
+            those of the requests and the latency.
     """
 
     start: int
     busy: int
     latency: int
     stamps: Stamps | None = None
+    landed: simpy.Event | None = None
+    near: Callable[[], Stamps] | None = None
 
     @property
     def left(self) -> int:
@@ -129,8 +136,10 @@ class Timing:
 
         Args:
             words: int64 [n], ascending; the last is the number of all words.
-            delayed: whether responses come after the latency.
+            delayed: whether responses come after the latency; else at the near side.
         """
+        if self.near is not None and not delayed:
+            return replace(self, stamps=self.near(), near=None).spread(words)
         before = np.concatenate((np.zeros(1, np.int64), words[:-1]))
         total = int(words[-1])
         latency = self.latency if delayed else 0
@@ -153,8 +162,20 @@ class OffChip(Protocol):
         """Run ``transfer`` from now on; ends when the channel can take the next one.
 
         Returns:
-            Its timing; ``arrived`` may lie in the future.
+            Its timing; ``arrived`` may lie in the future, or not be known before ``landed``.
         """
+        ...
+
+    def flush(self, cycle: int) -> int:
+        """Write what rests in buffers, from ``cycle`` on, when no transfer will follow.
+
+        Returns:
+            Cycle in which the last word has been written; ``cycle`` if there was nothing to do.
+        """
+        ...
+
+    def use(self, cycles: int) -> DramUse | None:
+        """Return what a run of ``cycles`` did to a DRAM; None if there is none."""
         ...
 
 
@@ -174,6 +195,14 @@ class FixedRate:
         timing = self.timing(transfer, int(self._env.now))
         yield self._env.timeout(timing.left - int(self._env.now))
         return timing
+
+    def flush(self, cycle: int) -> int:
+        """Return ``cycle``: nothing is buffered."""
+        return cycle
+
+    def use(self, cycles: int) -> DramUse | None:
+        """Return None: there are no banks."""
+        del cycles
 
     def timing(self, transfer: Transfer, start: int) -> Timing:
         """Do ``transfer`` from cycle ``start`` on and return its timing.

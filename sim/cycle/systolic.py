@@ -28,7 +28,7 @@ from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, TENSORS, Problem
 from arraysmith.sim.arrays import arrays_of
-from arraysmith.sim.cycle.offchip import FixedRate, OffChip
+from arraysmith.sim.cycle.channel import offchip_channel
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.systolic_addresses import Addresses, RequestLists
 from arraysmith.sim.cycle.systolic_banks import BankedPorts
@@ -84,8 +84,8 @@ def simulate_systolic(
             )
     chosen = parameters or CycleParameters()
     env = simpy.Environment()
-    channel: OffChip = FixedRate(env, machine.offchip, probe)
-    if len(parts) > 1:
+    channel = offchip_channel(env, architecture, probe)
+    if len(parts) > 1 and machine.offchip.dram is None:
         channel = SharedChannel(env, channel, one_port=machine.offchip.ports == 1)
     words = OperandWords.of(problem, machine.ofmap)
     adders: dict[tuple[object, ...], Adders] = {}
@@ -115,7 +115,8 @@ def simulate_systolic(
                 "" if part is None else part.name,
             )
         if probe is not None or machine.offchip.requests_in_flight is not None:
-            requests = RequestLists(addresses, observed=probe is not None)
+            exact = probe is not None or machine.offchip.dram is not None
+            requests = RequestLists(addresses, observed=exact)
         runs.append(
             SystolicRun(
                 env, machine, folding, problem, channel, views, edge, ports, requests, streams,
@@ -125,12 +126,14 @@ def simulate_systolic(
     for run in runs:
         run.start()
     env.run()
-    outcomes = [run.finish() for run in runs]
-    last = max(range(len(runs)), key=lambda i: outcomes[i].cycles)
+    last = max(range(len(runs)), key=lambda i: runs[i].through)
+    flushed = channel.flush(max(run.through for run in runs))
+    outcomes = [run.finish(flushed if run is runs[last] else 0) for run in runs]
     if (of_last := told[last]) is not None:
         of_last.release()
     foldings = [folding for _, folding in parts]
-    return _report(architecture, problem, machine, foldings, outcomes, outcomes[last])
+    report = _report(architecture, problem, machine, foldings, outcomes, outcomes[last])
+    return report.with_dram(channel.use(report.cycles))
 
 
 def word_views(folding: Folding, problem: Problem) -> dict[str, WordView]:

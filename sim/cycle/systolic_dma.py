@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import simpy
 
 from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
+from arraysmith.sim.dram.use import DramUse
 
 Process = Generator[simpy.Event, Any, Any]
 
@@ -40,6 +41,8 @@ class Job:
         transfer: what to move; None moves nothing.
         release: cycle from which it may begin.
         after: has to have left before it begins; None: nothing.
+        landed: succeeds when the last word has arrived, where that is not known before; ``arrived``
+            counts from then on.
         turn: of sums that several arrays add up off-chip: waits for its turn, then reads first what
             they are added to; gives the transfers in order. None: only ``transfer``.
         left: cycle in which the last word has left its memory; -1 until then.
@@ -54,6 +57,7 @@ class Job:
     arrived: int = -1
     event: simpy.Event | None = None
     turn: Turn | None = None
+    landed: simpy.Event | None = None
 
     @property
     def done(self) -> bool:
@@ -106,6 +110,14 @@ class SharedChannel:
         inward = simpy.Resource(env)
         self._ways = inward, inward if one_port else simpy.Resource(env)
 
+    def flush(self, cycle: int) -> int:
+        """See ``OffChip``."""
+        return self._channel.flush(cycle)
+
+    def use(self, cycles: int) -> DramUse | None:
+        """See ``OffChip``."""
+        return self._channel.use(cycles)
+
     def transfer(self, transfer: Transfer) -> Generator[simpy.Event, Any, Timing]:
         """Run ``transfer`` when those before it are through: see ``OffChip``."""
         with self._ways[int(transfer.outward)].request() as turn:
@@ -153,17 +165,32 @@ class Dma:
         queue.free = job.left
 
     def _arrived(self, transfer: Transfer, timing: Timing) -> int:
-        """Return when the last word arrives; note it if it is written off-chip."""
+        """Return when the last word arrives, once known; note it if it is written off-chip."""
         if transfer.outward:
             self.last_write = max(self.last_write, timing.arrived)
         return timing.arrived
 
     def wait(self, job: Job) -> Process:
-        """Wait until the last word of ``job`` has left."""
+        """Wait until the last word of ``job`` has left, and until it is known when it arrives."""
         if not job.done:
             if job.event is None:
                 job.event = self._env.event()
             yield job.event
+        if job.landed is not None and not job.landed.processed:
+            yield job.landed
+
+    def _land(self, job: Job, transfer: Transfer, timing: Timing) -> None:
+        """Note when the last word of a transfer arrives: now, or when it is known."""
+        if timing.landed is None:
+            job.arrived = self._arrived(transfer, timing)
+            return
+
+        def landed(_: simpy.Event) -> None:
+            job.arrived = self._arrived(transfer, timing)
+
+        timing.landed.callbacks.append(landed)
+        # Whoever waits for results to leave need not wait until they have arrived.
+        job.landed = None if transfer.outward else timing.landed
 
     def _serve(self, queue: _Queue) -> Process:
         """Do the transfers of one channel, one after the other."""
@@ -177,14 +204,17 @@ class Dma:
             transfers = [] if job.transfer is None else [job.transfer]
             if job.turn is not None:
                 transfers = yield from job.turn.begin()
-            arrived = int(env.now)
+            job.arrived = int(env.now)
             for transfer in transfers:
                 timing = yield from self._channel.transfer(transfer)
-                arrived = self._arrived(transfer, timing)
-                if job.turn is not None and not transfer.outward and arrived > env.now:
+                self._land(job, transfer, timing)
+                if job.turn is not None and not transfer.outward:
                     # What is added to has to be there.
-                    yield env.timeout(arrived - int(env.now))
-            job.left, job.arrived = int(env.now), arrived
+                    if job.landed is not None:
+                        yield job.landed
+                    if job.arrived > env.now:
+                        yield env.timeout(job.arrived - int(env.now))
+            job.left = int(env.now)
             if job.turn is not None:
                 job.turn.end()
             if job.event is not None:

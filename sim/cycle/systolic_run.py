@@ -121,13 +121,23 @@ class SystolicRun:
         self._traffic.begin()
         self._process = self._env.process(self._array())
 
-    def finish(self) -> Outcome:
-        """Return what happened, when the environment has run to the last word written."""
+    @property
+    def through(self) -> int:
+        """Cycle in which array and transfers are through, when the environment has run."""
+        assert self._process is not None
+        assert self._process.processed, "the array waits for something that never comes"
+        return max(int(self._process.value), self._dma.last_write)
+
+    def finish(self, flushed: int = 0) -> Outcome:
+        """Return what happened, when the environment has run.
+
+        Args:
+            flushed: cycle in which the last word of all has been written off-chip.
+        """
         out, array = self._outcome, self._process
+        out.cycles = max(self.through, flushed)
         assert array is not None
-        assert array.processed, "the array waits for something that never comes"
         finished = int(array.value)
-        out.cycles = max(finished, self._dma.last_write)
         self._stall(finished, out.cycles - finished, "drain")
         for tensor, cycles in self._schedule.gaps.items():
             if cycles:

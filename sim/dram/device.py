@@ -207,6 +207,19 @@ class Device:
         shape = self.organisation
         return Fraction(shape.channels * shape.burst_bytes, shape.burst_cycles)
 
+    @property
+    def unloaded_cycles(self) -> int:
+        """Cycles from a read of a closed row, alone in the memory, to its first bytes.
+
+        A cycle to its bank's queue and one to the first command, then tRCD and the read latency.
+        """
+        return 2 + self.timing.t_rcd_read + self.timing.cl
+
+    @property
+    def read_places(self) -> int:
+        """Reads that can wait in the queues of all channels."""
+        return self.organisation.channels * self.policy.read_queue
+
     def cycles_per(self, clock_hz: int) -> Fraction:
         """Return cycles of the DRAM per cycle of another clock, exactly."""
         return self.clock_hz / clock_hz

@@ -320,6 +320,12 @@ class InSimulatedTime:
     def transfer(self, transfer):
         return self._channel.transfer(transfer)
 
+    def flush(self, cycle):
+        return self._channel.flush(cycle)
+
+    def use(self, cycles):
+        return self._channel.use(cycles)
+
 
 @given(seeds)
 @settings(deadline=None, max_examples=60)
@@ -327,7 +333,7 @@ def test_a_channel_that_answers_at_once_equals_one_in_simulated_time(seed):
     case = _case(seed)
     probe = Kept()
 
-    with patch("arraysmith.sim.cycle.systolic.FixedRate", InSimulatedTime):
+    with patch("arraysmith.sim.cycle.channel.FixedRate", InSimulatedTime):
         report = simulate_systolic(case.architecture, case.problem, case.mapping, probe)
     assert report == case.report
     assert probe.parts.keys() == case.probe.parts.keys()

@@ -1,0 +1,23 @@
+"""Which model stands behind the off-chip memory of a design."""
+
+from __future__ import annotations
+
+import simpy
+
+from arraysmith.arch.architecture import Architecture, Ports
+from arraysmith.sim.cycle.offchip import FixedRate, OffChip
+from arraysmith.sim.probe import Probe
+
+
+def offchip_channel(
+    env: simpy.Environment, architecture: Architecture, probe: Probe | None
+) -> OffChip:
+    """Return the channel to the off-chip memory: a DRAM if it is one, else a fixed rate."""
+    memory = architecture.memories[0]
+    if memory.dram is None:
+        return FixedRate(env, memory, probe)
+    # Imported when needed: its kernels take time to load.
+    from arraysmith.sim.cycle.dram_channel import DramChannel
+
+    one_way = any(x.ports == Ports.SHARED for x in architecture.memories[1:])
+    return DramChannel(env, memory, architecture.clock_hz, probe, one_way=one_way)
