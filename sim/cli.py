@@ -178,7 +178,7 @@ def estimate(
     with tqdm(total=several, unit="layer", disable=None if several > 1 else True) as bar:
         layers = evaluate_layers(network, run, bar.update)
     if isinstance(mappings, Mappings):
-        _print_notes(architecture, distinct_layers(network), mappings)
+        print_notes(architecture, distinct_layers(network), mappings)
     if as_json:
         source = provenance(
             architecture,
@@ -196,7 +196,7 @@ def estimate(
     click.echo(result_text(layers))
 
 
-def _print_notes(architecture: Architecture, layers: Sequence[Layer], mappings: Mappings) -> None:
+def print_notes(architecture: Architecture, layers: Sequence[Layer], mappings: Mappings) -> None:
     """Print on stderr what a user may not expect of a design, each once."""
     from arraysmith.sim.notes import idle_overlap
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.arch.legality import Violation
 from arraysmith.arch.problem import Layer, Network, Problem
 from arraysmith.sim.pool import InlineExecutor
 from arraysmith.sim.report import Report, total
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,35 @@ def evaluate_layers(
         keep: called with each distinct layer when it and all before it are done, in their order.
     """
     distinct = distinct_layers(network)
+    reports = dict(
+        zip(
+            (layer.problem.renamed("") for layer in distinct),
+            evaluate_each(distinct, evaluate, advance, executor, keep),
+            strict=True,
+        )
+    )
+    return tuple(LayerReport(x, reports[x.problem.renamed("")]) for x in network.layers)
+
+
+def evaluate_each(
+    layers: Sequence[Layer],
+    evaluate: Callable[[Layer], T],
+    advance: Callable[[], None],
+    executor: Executor | None = None,
+    keep: Callable[[Layer], None] | None = None,
+) -> tuple[T, ...]:
+    """Return what ``evaluate`` gives for each layer; see ``evaluate_layers``."""
     futures = []
-    for layer in distinct:
+    for layer in layers:
         future = (executor or InlineExecutor()).submit(evaluate, layer)
         future.add_done_callback(lambda _: advance())
         futures.append(future)
-    known: dict[Problem, Report] = {}
-    for layer, future in zip(distinct, futures, strict=True):
-        known[layer.problem.renamed("")] = future.result()
+    found = []
+    for layer, future in zip(layers, futures, strict=True):
+        found.append(future.result())
         if keep is not None:
             keep(layer)
-    return tuple(LayerReport(x, known[x.problem.renamed("")]) for x in network.layers)
+    return tuple(found)
 
 
 def total_of(layers: Sequence[LayerReport]) -> Report:

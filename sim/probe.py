@@ -35,6 +35,19 @@ class Folds:
     start: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Chains:
+    """More of several waits of an array: where it stood, and what was behind their causes.
+
+    Attributes:
+        step: int64 [n], step that could not begin, counted from 0.
+        chain: int64 [n], chain of waiting; its first link is the cause. See ``sim.waits.links_of``.
+    """
+
+    step: NDArray[np.int64]
+    chain: NDArray[np.int64]
+
+
 class Probe(Protocol):
     """Receives what a simulation does, in batches, in the order of the simulated program."""
 
@@ -74,6 +87,7 @@ class Probe(Protocol):
         cycles: NDArray[np.int64],
         cause: NDArray[np.int64],
         names: tuple[str, ...],
+        chains: Chains | None = None,
     ) -> None:
         """Take waits of the array, in order; per cause they add up to the Report's stall cycles.
 
@@ -85,6 +99,8 @@ class Probe(Protocol):
             cycles: [n] cycles it lasts; the array does not advance in them.
             cause: [n] index into ``names``.
             names: of the causes, as the Report spells them; alike in all calls of a run.
+            chains: what the causes waited for in turn; None from who does not know. Its links are
+                indices into ``names`` too, which then has names that are no cause.
         """
         ...
 
@@ -135,9 +151,10 @@ class OneOfMany:
         cycles: NDArray[np.int64],
         cause: NDArray[np.int64],
         names: tuple[str, ...],
+        chains: Chains | None = None,
     ) -> None:
         """Keep waits: see ``Probe``."""
-        self._kept.append(partial(self._probe.stalls, clock_cycle, cycles, cause, names))
+        self._kept.append(partial(self._probe.stalls, clock_cycle, cycles, cause, names, chains))
 
     def folds(self, folds: Folds) -> None:
         """Keep folds: see ``Probe``."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError
-from arraysmith.sim.cli import Mappings, assumed, mapped_workload, print_json
+from arraysmith.sim.cli import Mappings, assumed, mapped_workload, print_json, print_notes
 from arraysmith.sim.layers import distinct_layers, result_document
 from arraysmith.sim.provenance import provenance
 from arraysmith.sim.tables import result_text
@@ -58,6 +58,7 @@ VALUES_SEED = 0
     show_default=True,
     help="Processes; layers run side by side, results are the same.",
 )
+@click.option("--explain", "explained", is_flag=True, help="What waited for what, per layer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def simulate(
     *,
@@ -71,6 +72,7 @@ def simulate(
     setting: str,
     edges: str,
     workers: int,
+    explained: bool,
     as_json: bool,
     **scalesim: Any,
 ) -> None:
@@ -82,6 +84,7 @@ def simulate(
     """
     from tqdm import tqdm
 
+    from arraysmith.sim.waits import explain_waits
     from arraysmith.traces.recording import (
         LayerRun,
         layer_folder,
@@ -91,6 +94,8 @@ def simulate(
     inputs = ScaleSimInputs(architecture_ref, workload_ref, setting, **scalesim)
     if setting != "default" and edges != "included":
         raise click.UsageError(f"--setting {setting} counts as its tool does; leave out --edges")
+    if setting != "default" and explained:
+        raise click.UsageError(f"--setting {setting} tells no waits; leave out --explain")
     if setting != "default":
         inputs.simulate(
             mapping_path, dataflow_ref, samples, traces_path, check_values, as_json=as_json
@@ -122,16 +127,24 @@ def simulate(
             distinct,
             VALUES_SEED if check_values else None,
             layer_folder(Path(traces_path)) if traces_path else None,
+            explained,
         )
-        layers = simulate_network(network, run, writer, min(workers, len(distinct)), bar.update)
+        many = min(workers, len(distinct))
+        layers, waits = simulate_network(network, run, writer, many, bar.update)
+    print_notes(architecture, distinct_layers(network), mappings)
     if edges == "excluded":
         layers = tuple(replace(x, report=x.report.without_edges()) for x in layers)
     if as_json:
         document = result_document(architecture.name, workload_ref, layers, source)
         if check_values:
             document["values_equal"] = list(distinct)  # the first that differs ends the command
+        if explained:
+            document["waits"] = {name: found.to_dict() for name, found in waits.items()}
         print_json(document)
         return
+    for name, found in waits.items():
+        report = next(x.report for x in layers if x.layer.name == name)
+        click.echo(explain_waits(name, report, found) + "\n")
     click.echo(result_text(layers))
     if check_values:
         click.echo(f"\nvalues: {len(distinct)} layer(s) equal the reference bit for bit")

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from arraysmith.sim.waits import ARROW, links_of
 from arraysmith.traces.export import Advance, Streams, by_layer, file_name, told, write_files
 from arraysmith.traces.reader import LayerTrace, StreamTrace
 
@@ -92,11 +93,12 @@ def _stalls(layer: LayerTrace) -> Iterator[Event]:
     if stalls is None:
         return
     yield _named("process_name", _STALLS, 0, "stalls")
-    for number, cause in enumerate(layer.causes):
-        yield _named("thread_name", _STALLS, number, cause)
+    for number in np.unique(stalls["cause"]).tolist():
+        yield _named("thread_name", _STALLS, number, layer.causes[number])
+    chains = layer.chains()
     rows = zip(*(stalls[x].tolist() for x in ("cycle", "cycles", "cause")), strict=True)
-    for cycle, cycles, cause in rows:
-        yield {
+    for number, (cycle, cycles, cause) in enumerate(rows):
+        event = {
             "ph": "X",
             "name": layer.causes[cause],
             "cat": "stall",
@@ -105,6 +107,10 @@ def _stalls(layer: LayerTrace) -> Iterator[Event]:
             "pid": _STALLS,
             "tid": cause,
         }
+        if chains is not None:
+            links = links_of(int(chains.chain[number]), layer.causes)
+            event["args"] = {"step": int(chains.step[number]), "waits for": ARROW.join(links)}
+        yield event
 
 
 def _tiles(stream: StreamTrace, track: int, advance: Advance | None) -> Iterator[Event]:

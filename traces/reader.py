@@ -20,8 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.sim.probe import Chains
+from arraysmith.sim.waits import WaitTotals
 from arraysmith.traces.journal import CommittedFile
 from arraysmith.traces.schema import (
+    CHAIN_COLUMNS,
     FOLD_COLUMNS,
     FOLDS,
     FORMAT,
@@ -118,6 +121,23 @@ class LayerTrace:
             return {}
         cause, cycles = stalls["cause"], stalls["cycles"]
         return {x: int(cycles[cause == number].sum()) for number, x in enumerate(self.causes)}
+
+    def chains(self) -> Chains | None:
+        """Return what the causes of ``stalls`` waited for in turn; None: not told."""
+        if STALLS not in self._group or any(
+            x.name not in self._group[STALLS] for x in CHAIN_COLUMNS
+        ):
+            return None
+        found = self._table(STALLS, CHAIN_COLUMNS)
+        return None if found is None else Chains(**found)
+
+    def wait_totals(self) -> WaitTotals:
+        """Return the waits of the array added up by what waited for what; empty: none told."""
+        totals, stalls = WaitTotals(), self.stalls()
+        if stalls is not None:
+            columns = stalls["cycle"], stalls["cycles"], stalls["cause"]
+            totals.stalls(*columns, self.causes, self.chains())
+        return totals
 
     def folds(self) -> Columns | None:
         """Return the folds, columns of ``schema.FOLD_COLUMNS``; None: no systolic array."""

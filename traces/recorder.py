@@ -29,13 +29,14 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import mapping_document
 from arraysmith.arch.problem import Problem
-from arraysmith.sim.probe import Folds
+from arraysmith.sim.probe import Chains, Folds
 from arraysmith.sim.provenance import problem_document, tool_version
 from arraysmith.traces.columns import ColumnTable
 from arraysmith.traces.heap import give_back_heap
 from arraysmith.traces.journal import CommittedFile
 from arraysmith.traces.packing import pack
 from arraysmith.traces.schema import (
+    CHAIN_COLUMNS,
     CHUNK_RECORDS,
     FOLD_COLUMNS,
     FOLDS,
@@ -274,18 +275,21 @@ class Recorder:
         cycles: NDArray[np.int64],
         cause: NDArray[np.int64],
         names: tuple[str, ...],
+        chains: Chains | None = None,
     ) -> None:
         """Take waits of the array; see ``sim.probe.Probe``.
 
         Raises:
             ArraysmithError: columns of unequal length, or other names than before.
         """
-        table = self._table(STALLS, STALL_COLUMNS)
+        more = () if chains is None else CHAIN_COLUMNS
+        table = self._table(STALLS, STALL_COLUMNS + more)
         if self._causes is None:
             self._causes = table.group.attrs["causes"] = names
         if self._causes != names:
             raise ArraysmithError(f"causes of stalls were {self._causes} and are {names}")
-        table.append({"cycle": clock_cycle, "cycles": cycles, "cause": cause})
+        columns: Columns = {"cycle": clock_cycle, "cycles": cycles, "cause": cause}
+        table.append(columns | {x.name: getattr(chains, x.name) for x in more})
 
     def folds(self, folds: Folds) -> None:
         """Take folds of the array; see ``sim.probe.Probe``.

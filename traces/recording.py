@@ -16,9 +16,11 @@ from arraysmith.sim.cycle import values
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.sparse import compressed
 from arraysmith.sim.cycle.streams import address_map
-from arraysmith.sim.layers import LayerReport, evaluate_layers
+from arraysmith.sim.layers import LayerReport, distinct_layers, evaluate_each
 from arraysmith.sim.pool import process_pool
+from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import Report
+from arraysmith.sim.waits import WaitTotals, WithTotals
 from arraysmith.traces.recorder import TraceWriter
 
 
@@ -29,6 +31,7 @@ def simulate_layer(
     writer: TraceWriter | None = None,
     memories: frozenset[str] | None = None,
     values_seed: int | None = None,
+    waits: WaitTotals | None = None,
 ) -> Report:
     """Return the simulated cost of one run of a layer.
 
@@ -40,6 +43,7 @@ def simulate_layer(
         memories: whose requests to record; None for all.
         values_seed: carry values drawn with this seed, compare the results with the reference, and
             record operands and results; None carries none.
+        waits: adds up what the array waits for; None: nobody asks.
 
     Raises:
         WrongValuesError: the results are not those of the operator.
@@ -49,7 +53,7 @@ def simulate_layer(
     if values_seed is not None:
         results = values.verify_values(architecture, problem, mapping, values_seed)
     if writer is None:
-        return CycleModel().evaluate(architecture, layer.problem, mapping)
+        return CycleModel(waits).evaluate(architecture, layer.problem, mapping)
     probe = writer.layer(
         layer.name,
         architecture,
@@ -76,7 +80,8 @@ def simulate_layer(
                 for tensor in problem.stored_tensors
             },
         )
-    return CycleModel(probe).evaluate(architecture, problem, mapping)
+    observer: Probe = probe if waits is None else WithTotals(probe, waits)
+    return CycleModel(observer).evaluate(architecture, problem, mapping)
 
 
 def address_document(architecture: Architecture, problem: Problem) -> dict[str, Any]:
@@ -84,6 +89,19 @@ def address_document(architecture: Architecture, problem: Problem) -> dict[str, 
     regions = address_map(problem, architecture)
     offchip = architecture.memories[0].name
     return {offchip: {tensor: asdict(region) for tensor, region in regions.items()}}
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What one run of a layer gave.
+
+    Attributes:
+        report: of the run.
+        waits: what the array waited for; None if nobody asked.
+    """
+
+    report: Report
+    waits: WaitTotals | None
 
 
 @dataclass(frozen=True)
@@ -95,20 +113,29 @@ class LayerRun:
         mappings: of every layer, by its name.
         values_seed: see ``simulate_layer``.
         folder: where each layer's requests go, into a file of its own; None to record nothing.
+        explained: whether to add up what the array waits for.
     """
 
     architecture: Architecture
     mappings: Dict[str, Mapping]
     values_seed: int | None
     folder: Path | None
+    explained: bool = False
 
-    def __call__(self, layer: Layer, writer: TraceWriter | None = None) -> Report:
-        """Return the Report of one run; ``writer`` takes the requests in place of ``folder``."""
+    def __call__(self, layer: Layer, writer: TraceWriter | None = None) -> Simulated:
+        """Simulate one run; ``writer`` takes the requests in place of ``folder``."""
         mapping = self.mappings[layer.name]
         if self.folder is None or writer is not None:
-            return simulate_layer(
-                self.architecture, layer, mapping, writer, values_seed=self.values_seed
+            waits = WaitTotals() if self.explained else None
+            report = simulate_layer(
+                self.architecture,
+                layer,
+                mapping,
+                writer,
+                values_seed=self.values_seed,
+                waits=waits,
             )
+            return Simulated(report, waits)
         with TraceWriter(self.file_of(layer), {}) as own:
             return self(layer, own)
 
@@ -129,8 +156,8 @@ def simulate_network(
     writer: TraceWriter | None,
     workers: int,
     advance: Callable[[], None],
-) -> tuple[LayerReport, ...]:
-    """Return the Report of every layer; reports and traces are the same for any number of workers.
+) -> tuple[tuple[LayerReport, ...], dict[str, WaitTotals]]:
+    """Simulate every layer; results and traces are the same for any number of workers.
 
     With several workers every layer is recorded in a file of its own, in ``run.folder``, which is
     made and removed here; ``writer`` takes each of them when it and all before it are complete.
@@ -141,9 +168,14 @@ def simulate_network(
         writer: takes the requests of all layers; None to record nothing.
         workers: processes; 1 runs the layers one after the other, here.
         advance: called after each distinct layer.
+
+    Returns:
+        The Report of every layer, and what the distinct ones waited for, by name, if asked.
     """
+    distinct = distinct_layers(network)
     if workers == 1:
-        return evaluate_layers(network, lambda layer: run(layer, writer), advance)
+        found = evaluate_each(distinct, lambda layer: run(layer, writer), advance)
+        return _by_layer(network, distinct, found)
     if run.folder is not None:
         shutil.rmtree(run.folder, ignore_errors=True)  # what a killed run left
         run.folder.mkdir()
@@ -156,8 +188,20 @@ def simulate_network(
 
     try:
         with process_pool(workers) as executor:
-            return evaluate_layers(network, run, advance, executor, keep)
+            found = evaluate_each(distinct, run, advance, executor, keep)
     finally:
         if run.folder is not None:
             # After an error others may still be writing there.
             shutil.rmtree(run.folder, ignore_errors=True)
+    return _by_layer(network, distinct, found)
+
+
+def _by_layer(
+    network: Network, distinct: tuple[Layer, ...], found: tuple[Simulated, ...]
+) -> tuple[tuple[LayerReport, ...], dict[str, WaitTotals]]:
+    known = {
+        layer.problem.renamed(""): one.report for layer, one in zip(distinct, found, strict=True)
+    }
+    reports = tuple(LayerReport(x, known[x.problem.renamed("")]) for x in network.layers)
+    named = zip(distinct, found, strict=True)
+    return reports, {x.name: one.waits for x, one in named if one.waits is not None}

@@ -67,7 +67,18 @@ STALL_COLUMNS = (
     Column("cycles", np.dtype("<i8"), "cycle", "cycles for which it does not advance"),
     Column("cause", np.dtype("<i8"), "1", "index into the attribute causes of the group"),
 )
-"""The columns of ``stalls``: every wait of a systolic array, in order."""
+"""The columns of ``stalls``: every wait of the array, in order."""
+
+CHAIN_COLUMNS = (
+    Column("step", np.dtype("<i8"), "1", "step that could not begin, from 0"),
+    Column(
+        "chain",
+        np.dtype("<i8"),
+        "1",
+        "what waited for what: 10 bits each, the cause lowest, indices into causes; 0 ends it",
+    ),
+)
+"""Further columns of ``stalls`` of arrays that are not systolic."""
 
 FOLD_COLUMNS = (
     Column("number", np.dtype("<i8"), "1", "number of the fold, from 0"),

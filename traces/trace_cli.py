@@ -73,6 +73,7 @@ def _info_document(traces: TraceFile, found: _Summaries) -> dict[str, Any]:
                     for name, x in streams
                 ],
                 "stall_cycles": layer.stall_cycles(),
+                "waits": layer.wait_totals().to_dict(),
                 "values": layer.has_values,
             }
             for layer, streams in zip(traces.layers, found, strict=True)
@@ -82,6 +83,8 @@ def _info_document(traces: TraceFile, found: _Summaries) -> dict[str, Any]:
 
 
 def _info_text(traces: TraceFile, found: _Summaries) -> str:
+    from arraysmith.sim.waits import chains_table
+
     version = f"schema {traces.schema_version}, written by arraysmith {traces.tool_version}"
     parts = [f"{traces.path}: {version}, {len(traces.layers)} layer(s)"]
     heads = (
@@ -112,6 +115,8 @@ def _info_text(traces: TraceFile, found: _Summaries) -> str:
         if stalls:
             causes = ", ".join(f"{cause} {cycles:,}" for cause, cycles in stalls.items() if cycles)
             lines.append(f"stall cycles: {causes or 'none'}")
+        if layer.chains() is not None and stalls:
+            lines.append(chains_table(layer.wait_totals()))
         if layer.has_values:
             lines.append("values of operands and results are stored")
         parts.append("\n".join(lines))

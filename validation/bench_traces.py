@@ -30,7 +30,7 @@ from arraysmith.arch.problem import Layer
 from arraysmith.sim.cli import Mappings
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.layers import distinct_layers
-from arraysmith.sim.probe import Folds, Probe
+from arraysmith.sim.probe import Chains, Folds, Probe
 from arraysmith.traces.columns import ColumnTable
 from arraysmith.traces.reader import TraceFile
 from arraysmith.traces.recorder import TraceWriter
@@ -76,7 +76,14 @@ class Dense:
         names = [column.name for column in COLUMNS]
         self.tables[stream].append(dict(zip(names, columns, strict=True)))
 
-    def stalls(self, clock_cycle: Int, cycles: Int, cause: Int, names: tuple[str, ...]) -> None:
+    def stalls(
+        self,
+        clock_cycle: Int,
+        cycles: Int,
+        cause: Int,
+        names: tuple[str, ...],
+        chains: Chains | None = None,
+    ) -> None:
         """Keep nothing: both recorders store these alike."""
 
     def folds(self, folds: Folds) -> None:
@@ -101,7 +108,14 @@ class Counting:
         """Count."""
         self.count += len(request_cycle)
 
-    def stalls(self, clock_cycle: Int, cycles: Int, cause: Int, names: tuple[str, ...]) -> None:
+    def stalls(
+        self,
+        clock_cycle: Int,
+        cycles: Int,
+        cause: Int,
+        names: tuple[str, ...],
+        chains: Chains | None = None,
+    ) -> None:
         """Keep nothing."""
 
     def folds(self, folds: Folds) -> None:

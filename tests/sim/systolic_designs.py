@@ -170,7 +170,7 @@ class Kept:
         assert len(rows)
         self.parts.setdefault(stream, []).append(rows)
 
-    def stalls(self, clock_cycle, cycles, cause, names):
+    def stalls(self, clock_cycle, cycles, cause, names, chains=None):
         rows = np.stack([np.asarray(x, np.int64) for x in (clock_cycle, cycles, cause)], axis=1)
         self.waits.append(rows)
         self.causes = names

@@ -9,6 +9,7 @@ from arraysmith.traces.reader import TraceFile
 from arraysmith.traces.recorder import TraceWriter
 from arraysmith.traces.schema import (
     BLOCK_COLUMNS,
+    CHAIN_COLUMNS,
     COLUMNS,
     CYCLE_COLUMNS,
     FOLD_COLUMNS,
@@ -63,7 +64,7 @@ def test_the_readme_states_the_schema_as_it_is():
             f"| `{column.name}` | {column.dtype.name} | {column.unit} | {column.meaning} |" in text
         )
     for group, columns in (
-        ("stalls/", STALL_COLUMNS),
+        ("stalls/", STALL_COLUMNS + CHAIN_COLUMNS),
         ("folds/", FOLD_COLUMNS),
         ("", (STEP_COLUMN,)),
     ):
