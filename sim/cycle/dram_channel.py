@@ -10,6 +10,7 @@ waits in the engine for those before it.
   when all of it is there, word by word at the near side's pace.
 - **Writes** leave the near side at its pace; a request goes to the memory when all of it is in the
   engine, and is back when the memory's write buffer has it.
+- From the last request of a transfer to the first of the next one a cycle passes.
 
 The memory is simulated only as far as nobody can ask it for anything more: while the engine issues
 a transfer, nobody else can, so that the memory runs along until the last request is out; afterwards
@@ -50,6 +51,7 @@ class _Flight:
         near_cycles: cycles that the near side takes for all words.
         first: number of the first request.
         issue: int64 [n], cycle in which each is issued.
+        offered: int64 [n], cycle in which the memory is asked: of a write, with its words.
         back: int64 [n], cycle in which each has come back.
         event: succeeds when all have come back.
         landed: how many have.
@@ -62,6 +64,7 @@ class _Flight:
     near_cycles: int
     first: int
     issue: Int
+    offered: Int
     back: Int
     event: simpy.Event
     landed: int = 0
@@ -204,7 +207,7 @@ class DramChannel:
         count, most = len(bursts.words), len(self._backs)
         flight = _Flight(
             transfer, bursts, outward, near_cycles, self._issued,
-            np.empty(count, np.int64), np.empty(count, np.int64), self._env.event(),
+            *np.empty((3, count), np.int64), self._env.event(),
         )  # fmt: skip
         self._flights.append(flight)
         total = flight.total
@@ -221,9 +224,10 @@ class DramChannel:
             flight.issue[k] = now // total
             if outward:
                 now += flight.words(k) * near_cycles
+            flight.offered[k] = -(-now // total)
             offered.append(-(-now // total))
         self._submit(flight, offered)
-        return flight, -(-now // total)
+        return flight, int(flight.offered[-1]) + 1
 
     def _submit(self, flight: _Flight, cycles: list[int]) -> None:
         """Offer the next requests of ``flight`` to the memory, one per cycle given."""
@@ -276,7 +280,7 @@ class DramChannel:
         address = flight.bursts.address
         self._probe.requests(
             f"{self._memory.name}/{flight.transfer.tensor}/{'write' if flight.outward else 'read'}",
-            flight.issue,
+            flight.offered,
             flight.back,
             address,
             flight.bursts.size,
