@@ -5,24 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.search.mappers.exact_space import ExactSpace
-from arraysmith.sim.analytical.counting import count
 from arraysmith.sim.analytical.encoding import Int, MappingArrays, ProblemArrays
-from arraysmith.sim.analytical.scoring import (
-    Entries,
-    Float,
-    Machine,
-    chain_of,
-    cycles_of,
-    energy_of,
-    fits,
-    network_of,
-)
+from arraysmith.sim.analytical.scores import score
+from arraysmith.sim.analytical.scoring import Entries, Float, Machine, chain_of
 
 OBJECTIVES = ("edp", "energy", "latency")
 """What can be minimised; the index is the kernels' code."""
@@ -65,34 +55,10 @@ class BatchScorer:
             loops: legal but for the capacity of memories.
         """
         problem, chain, entries, machine = self._parts  # type: ignore[attr-defined]  # set above
-        counts = count(problem, chain, loops, self.setting)
-        words = counts.words[:, entries.memory, entries.tensor, entries.direction]
-        need = (counts.tiles * chain.keeps).sum(axis=2)
-        cycles = np.zeros(len(words), np.int64)
-        energy = np.zeros(len(words), np.float64)
-        _score(
-            words,
-            counts.instances,
-            need,
-            counts.steps,
-            entries.memory,
-            entries.direction,
-            entries.span,
-            machine.capacity,
-            machine.width,
-            machine.price,
-            machine.bandwidth,
-            machine.ports,
-            machine.doubled,
-            machine.by_side,
-            machine.bus,
-            machine.mac_pj * self.problem.macs,
-            machine.leakage_pj,
-            (*machine.wires, self.problem.macs),
-            cycles,
-            energy,
+        found = score(
+            problem, self.problem.macs, chain, entries, machine, loops, setting=self.setting
         )
-        return cycles, energy
+        return np.where(found.fits, found.cycles, 0), found.energy_pj
 
 
 def loss_of(objective: str, cycles: Int, energy_pj: Float) -> Float:
@@ -157,55 +123,3 @@ class Incumbent:
                 self.mapping = self.space.mapping(loops, row)
             self.evaluations += len(losses)
         return whole
-
-
-@njit(cache=True, nogil=True)
-def _score(
-    words: Int,
-    instances: Int,
-    need: Int,
-    steps: Int,
-    entry_memory: Int,
-    entry_direction: Int,
-    entry_span: Int,
-    capacity: Int,
-    width: Int,
-    price: Float,
-    bandwidth: Int,
-    ports: Int,
-    doubled: Int,
-    by_side: bool,
-    bus: Int,
-    mac_pj: float,
-    leakage_pj: float,
-    wires: tuple[Int, Float, int],
-    cycles: Int,
-    energy: Float,
-) -> None:
-    mesh = np.zeros((0, 2), np.int64)  # spatial splits fit by construction
-    extent = np.zeros((len(steps), 0, 2), np.int64)
-    for row in range(len(steps)):
-        if not fits(row, capacity, mesh, need, extent):
-            continue
-        cycles[row] = cycles_of(
-            row,
-            steps,
-            words,
-            instances,
-            need,
-            entry_memory,
-            entry_direction,
-            entry_span,
-            capacity,
-            bandwidth,
-            ports,
-            doubled,
-            by_side,
-            bus,
-        )
-        energy[row] = (
-            energy_of(row, words, instances, entry_memory, entry_direction, width, price)
-            + mac_pj
-            + leakage_pj * cycles[row]
-            + network_of(row, words, wires[0], wires[1], wires[2])
-        )

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from arraysmith.sim.analytical.counting import CountsTuple, count_rows, workspace
+from arraysmith.sim.analytical.counting import CountsTuple, count, count_rows, workspace
 from arraysmith.sim.analytical.encoding import (
     ChainArrays,
     ChainTuple,
@@ -58,25 +58,40 @@ def score(
     entries: Entries,
     machine: Machine,
     mappings: MappingArrays,
+    setting: str = "default",
 ) -> Scores:
-    """Return what a batch of legal mappings costs by the default rules, capacities aside.
+    """Return what a batch of legal mappings costs, capacities aside.
 
     Args:
         problem: the operator.
         macs: its multiply-accumulates.
         chain: memories, networks and kept tensors.
         entries: of the chain.
-        machine: the numbers of the architecture, in the default setting.
+        machine: the numbers of the architecture, in the same setting.
         mappings: loops, n mappings.
+        setting: of the analytical model.
     """
     n = len(mappings.dim)
     found = Scores(np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_))
+    places = (entries.memory, entries.tensor, entries.direction, entries.span)
+    numbers = (machine.capacity, machine.width, machine.bandwidth, machine.ports, machine.doubled)
+    if setting != "default":  # counted by kernels of their own, all at once
+        counts = count(problem, chain, mappings, setting)
+        words = np.ascontiguousarray(
+            counts.words[:, entries.memory, entries.tensor, entries.direction]
+        )
+        _score_rows(
+            n, words, counts.instances, counts.steps, (counts.tiles * chain.keeps).sum(axis=2),
+            places, numbers, machine.price, machine.by_side, machine.bus, machine.mac_pj * macs,
+            machine.leakage_pj, machine.wires, macs, found.cycles, found.energy_pj, found.fits,
+        )  # fmt: skip
+        return found
     _score_batch(
         problem.kernel,
         chain.kernel,
         mappings.kernel,
-        (entries.memory, entries.tensor, entries.direction, entries.span),
-        (machine.capacity, machine.width, machine.bandwidth, machine.ports, machine.doubled),
+        places,
+        numbers,
         machine.price,
         machine.by_side,
         machine.bus,
