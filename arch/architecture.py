@@ -13,7 +13,31 @@ from math import prod
 
 from arraysmith.arch.dram import Dram
 from arraysmith.arch.errors import ArraysmithError, nearest
+from arraysmith.arch.interconnect import FREE_BUSES, Routed, Tree, Wires, XyBus
 from arraysmith.arch.layout import Layout
+
+__all__ = [
+    "COLUMNS",
+    "LEAKS_ALL",
+    "LEAKS_SRAM",
+    "REQUEST_BYTES",
+    "ROWS",
+    "STREAM",
+    "Architecture",
+    "Compute",
+    "Energy",
+    "Fanout",
+    "Level",
+    "Memory",
+    "Ports",
+    "Routed",
+    "ScaleOut",
+    "Systolic",
+    "Tree",
+    "Wires",
+    "Wiring",
+    "XyBus",
+]
 
 REQUEST_BYTES = 64
 """Most bytes of one DMA request unless said otherwise: a cache line, and one burst of eight
@@ -72,6 +96,13 @@ class Memory:
             in closed forms, for time.
         double_buffered: the memory is two halves, one worked on while the other is filled or
             drained. A mapping whose tiles need more than a half then runs without that overlap.
+        tiles_in_flight: most tiles of a mapping that a double-buffered memory holds at a time, as
+            far as they fit. Two are its halves; more are a queue of tiles, some on their way in,
+            some on their way out. Counts in the simulator, on the chip (over the off-chip border
+            one tile comes ahead): closed forms see averages.
+        fills_after: name of a memory beside this one that takes its words first: what a turn of a
+            loop brings comes here when that one has what the turn brings there; None if the two
+            fill side by side. Counts in the simulator, where both are filled on the chip.
         latency_cycles: cycles from request to first word.
         energy: stated energies; None to take them from the technology.
         banks: parts that are accessed side by side. Per cycle, each port reaches one line of each
@@ -105,6 +136,8 @@ class Memory:
     request_bytes: int = REQUEST_BYTES
     requests_in_flight: int | None = None
     whole_words: bool = False
+    tiles_in_flight: int = 2
+    fills_after: str | None = None
     dram: Dram | None = None
 
     def with_dram_rates(self, clock_hz: int) -> Memory:
@@ -160,47 +193,6 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Wires:
-    """What moving words between the children of a fan-out takes; see ``sim.wires`` for how far.
-
-    Attributes:
-        hop_um: micrometres from a child to its neighbour; the technology gives the energy.
-        routers: each hop also passes a router of the technology.
-        hop_pj_per_bit: stated energy per bit and hop, in place of the technology's.
-    """
-
-    hop_um: int = 0
-    routers: bool = False
-    hop_pj_per_bit: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class XyBus:
-    """Buses along rows and columns, one per tensor, as on Eyeriss (Chen et al., JSSC 2017).
-
-    Attributes:
-        words_per_cycle: words one tensor's bus carries per cycle; None is unlimited.
-        latency_cycles: cycles from the parent's port to a child's.
-        multicast: one transfer reaches every child that needs the same tile; else one per child.
-        diagonal: children that need the same tile are recognised across rows and columns (by tag
-            matching). When false only within a row or a column, so that a diagonal of an array
-            costs one transfer per row.
-        reduction: partial sums of children are added on the way up.
-        adds_above: without ``reduction``, each partial sum travels alone and the memory above adds
-            them. With neither, no mapping may spread a dim over the children that results lack.
-        wires: what moving words takes; None counts no energy for it.
-    """
-
-    words_per_cycle: Fraction | None = None
-    latency_cycles: int = 0
-    multicast: bool = True
-    diagonal: bool = True
-    reduction: bool = True
-    adds_above: bool = False
-    wires: Wires | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Systolic:
     """Store-and-forward neighbours: operands enter at the left and the top, skewed by a cycle a PE.
 
@@ -249,7 +241,7 @@ class ScaleOut:
     x: str = COLUMNS
 
 
-Wiring = XyBus | Systolic | ScaleOut
+Wiring = XyBus | Tree | Routed | Systolic | ScaleOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +251,25 @@ class Fanout:
     name: str
     mesh_x: int
     mesh_y: int
-    network: Wiring = XyBus()
+    network: Wiring = FREE_BUSES
 
     @property
     def instances(self) -> int:
         """Number of children."""
         return self.mesh_x * self.mesh_y
+
+    @property
+    def bus(self) -> XyBus | None:
+        """What the network counts like: who shares a transfer, and the fixed latency.
+
+        None for what is no network between a memory and its children (systolic, scale-out).
+        """
+        network = self.network
+        if isinstance(network, XyBus):
+            return network
+        if isinstance(network, Tree):
+            return network.as_bus(self.instances)
+        return network.as_bus() if isinstance(network, Routed) else None
 
 
 @dataclass(frozen=True, slots=True)

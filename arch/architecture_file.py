@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,9 @@ from arraysmith.arch.architecture import (
     Energy,
     Fanout,
     Level,
-    ScaleOut,
-    Systolic,
-    Wires,
-    XyBus,
 )
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+from arraysmith.arch.fanout_file import fanout_document, fanout_of, network_faults
 from arraysmith.arch.importers.scalesim_config import is_config, read_config
 from arraysmith.arch.importers.timeloop_architecture import design_document, renamed
 from arraysmith.arch.importers.timeloop_names import USUAL, Names
@@ -33,9 +29,8 @@ from arraysmith.arch.specs import (
     ArchitectureSpec,
     FanoutSpec,
     MemorySpec,
-    WiresSpec,
 )
-from arraysmith.arch.units import format_clock, format_cycles, format_energy_pj, format_rate
+from arraysmith.arch.units import format_clock, format_cycles, format_energy_pj
 from arraysmith.arch.yaml_positions import (
     Document,
     Positions,
@@ -128,7 +123,7 @@ def build_architecture(document: Document) -> Architecture:
     levels = tuple(
         memory_of(level, spec.clock, document.positions.file)
         if isinstance(level, MemorySpec)
-        else _fanout(level)
+        else fanout_of(level)
         for level in spec.levels
     )
     compute = spec.compute
@@ -144,38 +139,6 @@ def build_architecture(document: Document) -> Architecture:
     return Architecture(spec.name, spec.clock, spec.technology, levels, mac, spec.leakage)
 
 
-def _fanout(spec: FanoutSpec) -> Fanout:
-    if spec.network.systolic is not None:
-        wires = spec.network.systolic
-        array = Systolic(
-            drain=wires.drain,
-            fold_overlap=wires.fold_overlap,
-            partial_folds=wires.partial_folds,
-            partial_sums=wires.partial_sums,
-            wires=_wires(wires.wires),
-        )
-        return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, array)
-    if spec.network.scale_out is not None:
-        cut = spec.network.scale_out
-        return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, ScaleOut(cut.y, cut.x))
-    bus = spec.network.xy_bus
-    assert bus is not None  # _network_faults refused a network with neither
-    wiring = XyBus(
-        None if bus.bandwidth is None else bus.bandwidth.amount,
-        bus.latency,
-        bus.multicast,
-        bus.diagonal,
-        bus.reduction,
-        bus.adds_above,
-        _wires(bus.wires),
-    )
-    return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, wiring)
-
-
-def _wires(spec: WiresSpec | None) -> Wires | None:
-    return None if spec is None else Wires(spec.hop or 0, spec.routers, spec.energy)
-
-
 def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
     """Yield what single fields cannot tell: how levels fit together.
 
@@ -185,6 +148,7 @@ def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
     if not isinstance(levels, tuple):
         return
     yield from _name_faults(levels, data.get("compute"), positions)
+    yield from _order_faults(levels, positions)
     if levels and not _is_kind(levels[0], "memory"):
         yield positions.fault("levels[0]", "the first level must be the off-chip memory")
     if all(_is_kind(level, "memory") for level in levels):
@@ -200,7 +164,7 @@ def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
                 memory, path, positions, off_chip=index == 0, systolic=systolic
             )
         if fanout is not None:
-            yield from _network_faults(fanout, path, positions, last=index == len(levels) - 1)
+            yield from network_faults(fanout, path, positions, last=index == len(levels) - 1)
     yield from _scale_out_faults(levels, positions)
 
 
@@ -223,6 +187,20 @@ def _is_kind(level: Any, key: str) -> bool:
     return isinstance(level, dict) and key in level
 
 
+def _order_faults(levels: tuple[Any, ...], positions: Positions) -> Iterator[Fault]:
+    """Yield faults of memories that fill after another one."""
+    names = [level["memory"] for level in levels[1:] if _is_kind(level, "memory")]
+    for index, level in enumerate(levels):
+        first = level.get("fills_after") if _is_kind(level, "memory") else None
+        if not isinstance(first, str):
+            continue
+        path = f"levels[{index}].fills_after"
+        if index == 0 or first == level["memory"] or first not in names:
+            others = [name for name in names if name != level["memory"]]
+            rule = "must stand on the chip and name another memory on the chip"
+            yield positions.fault(path, rule, nearest(first, others))
+
+
 def _name_faults(levels: tuple[Any, ...], compute: Any, positions: Positions) -> Iterator[Fault]:
     named = [
         (level[key], f"levels[{index}].{key}")
@@ -239,24 +217,6 @@ def _name_faults(levels: tuple[Any, ...], compute: Any, positions: Positions) ->
         if name in first:
             yield positions.fault(path, "name is used twice", f"{first[name]} has it too")
         first.setdefault(name, path)
-
-
-def _network_faults(
-    spec: FanoutSpec, path: str, positions: Positions, *, last: bool
-) -> Iterator[Fault]:
-    kinds = ("xy_bus", "systolic", "scale_out")
-    given = [key for key in kinds if getattr(spec.network, key) is not None]
-    if len(given) != 1:
-        rule = "must be exactly one of xy_bus, systolic and scale_out"
-        yield positions.fault(f"{path}.network", rule, "for example network: {xy_bus: {}}")
-    elif given == ["systolic"] and not last:
-        rule = "a systolic array must be the last level"
-        yield positions.fault(f"{path}.network.systolic", rule, "its MACs store nothing but a word")
-    for kind in ("xy_bus", "systolic"):
-        wires = getattr(getattr(spec.network, kind), "wires", None)
-        if wires is not None and (wires.hop is None) == (wires.energy is None):
-            rule = "must give the length of a hop or its energy, not both"
-            yield positions.fault(f"{path}.network.{kind}.wires", rule, "for example hop: 100 um")
 
 
 def _scale_out_faults(levels: tuple[Any, ...], positions: Positions) -> Iterator[Fault]:
@@ -301,48 +261,8 @@ def dump_architecture(architecture: Architecture, source: str = "written by arra
 
 def _level_document(level: Level) -> dict[str, Any]:
     if isinstance(level, Fanout):
-        return _fanout_document(level)
+        return fanout_document(level)
     return memory_document(level)
-
-
-def _fanout_document(fanout: Fanout) -> dict[str, Any]:
-    network: dict[str, Any]
-    wires = fanout.network
-    if isinstance(wires, Systolic):
-        plain = asdict(wires)
-        del plain["wires"]
-        network = {"systolic": {**plain, **_wires_document(wires.wires)}}
-    elif isinstance(wires, ScaleOut):
-        network = {"scale_out": asdict(wires)}
-    else:
-        bus: dict[str, Any] = {}
-        if wires.words_per_cycle is not None:
-            bus["bandwidth"] = format_rate(wires.words_per_cycle)
-        if wires.latency_cycles:
-            bus["latency"] = format_cycles(wires.latency_cycles)
-        bus |= {
-            "multicast": wires.multicast,
-            "diagonal": wires.diagonal,
-            "reduction": wires.reduction,
-            **({"adds_above": True} if wires.adds_above else {}),
-            **_wires_document(wires.wires),
-        }
-        network = {"xy_bus": bus}
-    mesh = {"mesh_x": fanout.mesh_x, "mesh_y": fanout.mesh_y}
-    return {"fanout": fanout.name, **mesh, "network": network}
-
-
-def _wires_document(wires: Wires | None) -> dict[str, Any]:
-    if wires is None:
-        return {}
-    document: dict[str, Any] = {}
-    if wires.hop_um:
-        document["hop"] = f"{wires.hop_um} um"
-    if wires.routers:
-        document["routers"] = True
-    if wires.hop_pj_per_bit is not None:
-        document["energy"] = format_energy_pj(wires.hop_pj_per_bit)
-    return {"wires": document}
 
 
 def _compute_document(compute: Compute) -> dict[str, Any]:

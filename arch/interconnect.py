@@ -54,14 +54,19 @@ class XyBus:
     wires: Wires | None = None
     tensor_rates: tuple[tuple[str, Fraction], ...] = ()
 
-    def rate(self, tensor: str) -> Fraction | None:
-        """Return the words per cycle of the bus of ``tensor``; None is unlimited."""
+    def rate(self, tensor: str, *, up: bool = False) -> Fraction | None:
+        """Return the words per cycle of the bus of ``tensor``, each way; None is unlimited."""
+        del up  # both ways alike
         return dict(self.tensor_rates).get(tensor, self.words_per_cycle)
 
     @property
     def rates(self) -> tuple[Fraction | None, ...]:
         """The rates that buses have, some perhaps twice."""
         return (self.words_per_cycle, *(rate for _, rate in self.tensor_rates))
+
+
+FREE_BUSES = XyBus()
+"""Buses without limits: what a fan-out has when nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,16 @@ class Tree:
     reduction: bool = True
     adds_above: bool = False
     wires: Wires | None = None
+
+    @property
+    def rates(self) -> tuple[Fraction | None, ...]:
+        """Rates of all its links; None is unlimited."""
+        return (self.down_words_per_cycle, self.up_words_per_cycle, self.leaf_words_per_cycle)
+
+    def rate(self, tensor: str, *, up: bool = False) -> Fraction | None:
+        """Return the words per cycle at the root, of all tensors together; None is unlimited."""
+        del tensor  # they share it
+        return self.up_words_per_cycle if up else self.down_words_per_cycle
 
     def stages(self, children: int) -> int:
         """Return the links between the root and a child; 0 for a single child."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
@@ -240,8 +240,8 @@ def _check_reduction(
 
 def reduces(fanout: Fanout) -> bool:
     """Return whether partial sums of several children of ``fanout`` can become one result."""
-    bus = fanout.network
-    return not isinstance(bus, XyBus) or bus.reduction or bus.adds_above
+    bus = fanout.bus
+    return bus is None or bus.reduction or bus.adds_above
 
 
 def _check_keeps(architecture: Architecture, mapping: Mapping) -> list[Violation]:

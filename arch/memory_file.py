@@ -47,6 +47,8 @@ def memory_of(spec: MemorySpec, clock_hz: int, file: str = "") -> Memory:
         request_bytes=spec.request // 8,
         requests_in_flight=spec.requests_in_flight,
         whole_words=spec.whole_words,
+        tiles_in_flight=spec.tiles_in_flight,
+        fills_after=spec.fills_after,
         dram=None if spec.dram is None else read_dram(spec.dram, file),
     ).with_dram_rates(clock_hz)
 
@@ -216,6 +218,10 @@ def memory_document(memory: Memory) -> dict[str, Any]:
     document |= {"ports": ports, "double_buffered": memory.double_buffered}
     if memory.whole_words:
         document["whole_words"] = True
+    if memory.tiles_in_flight != 2:
+        document["tiles_in_flight"] = memory.tiles_in_flight
+    if memory.fills_after is not None:
+        document["fills_after"] = memory.fills_after
     if memory.latency_cycles and memory.dram is None:
         document["latency"] = format_cycles(memory.latency_cycles)
     if memory.energy is not None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from arraysmith.arch.sparsity import StructuredSparsity
+from arraysmith.arch.spec_fields import Bits, Count, Text
 from arraysmith.arch.spec_reader import Spec, SpecError
-from arraysmith.arch.specs import Bits, Count, Text
 
 LARGEST = 2**48
 """Most MACs of a layer and most words of a tensor: what counts of 64 bits hold with room to add."""

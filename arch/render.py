@@ -10,8 +10,10 @@ from arraysmith.arch.architecture import (
     Architecture,
     Fanout,
     Memory,
+    Routed,
     ScaleOut,
     Systolic,
+    Tree,
 )
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.layout import Layout
@@ -74,8 +76,13 @@ def describe_network(fanout: Fanout) -> str:
         return f"systolic, drain {wires.drain}, partial folds {wires.partial_folds}"
     if isinstance(wires, ScaleOut):
         return f"arrays side by side, rows of them cut {wires.y}, columns of them {wires.x}"
+    if isinstance(wires, Tree):
+        return ", ".join([*_tree_words(wires, fanout.instances), *_shares(wires)])
+    if isinstance(wires, Routed):
+        return ", ".join([*_routed_words(wires), *_shares(wires)])
     words = [
         f"X/Y bus, {_rate(wires.words_per_cycle)} words per cycle",
+        *(f"{_rate(rate)} of {tensor}" for tensor, rate in wires.tensor_rates),
         "multicast" if wires.multicast else "unicast",
         *(["across diagonals"] if wires.multicast and wires.diagonal else []),
         *(["reduction"] if wires.reduction else []),
@@ -83,6 +90,33 @@ def describe_network(fanout: Fanout) -> str:
         *([f"latency {wires.latency_cycles}"] if wires.latency_cycles else []),
     ]
     return ", ".join(words)
+
+
+def _tree_words(tree: Tree, children: int) -> list[str]:
+    rates = (tree.down_words_per_cycle, tree.up_words_per_cycle)
+    return [
+        f"trees of {tree.stages(children)} stages, {tree.arity} children a node",
+        "{} words per cycle down, {} up".format(*map(_rate, rates)),
+        *([f"{_rate(tree.leaf_words_per_cycle)} a leaf"] if tree.leaf_words_per_cycle else []),
+        *([f"{tree.stage_cycles} cycles a stage"] if tree.stage_cycles != 1 else []),
+    ]
+
+
+def _routed_words(network: Routed) -> list[str]:
+    size = "x".join(map(str, network.size))
+    return [
+        f"{network.topology} {size}, {network.routing} routing, flits of {network.flit_bits} bit",
+        f"memory at terminal {network.memory}",
+        *(f"{key} {value}" for key, value in (*network.options, *network.router)),
+    ]
+
+
+def _shares(network: Tree | Routed) -> list[str]:
+    return [
+        "multicast" if network.multicast else "unicast",
+        *(["reduction"] if network.reduction else []),
+        *(["partial sums added above"] if network.adds_above and not network.reduction else []),
+    ]
 
 
 def _rate(words_per_cycle: Fraction | None) -> str:
@@ -101,7 +135,7 @@ def describe_layout(layout: Layout) -> str:
 
 
 def describe_access(memory: Memory) -> str:
-    """Return what the table of levels has no column for: banks, layouts, parts, DMA requests."""
+    """Return what the table of levels has no column for: banks, parts, requests, order."""
     words = []
     if memory.banks > 1:
         tensor = memory.holds[0]
@@ -112,6 +146,10 @@ def describe_access(memory: Memory) -> str:
         most = memory.requests_in_flight
         flight = "any number" if most is None else f"at most {most}"
         words.append(f"requests of {memory.request_bytes} B, {flight} under way")
+    if memory.tiles_in_flight != 2:
+        words.append(f"at most {memory.tiles_in_flight} tiles at a time")
+    if memory.fills_after is not None:
+        words.append(f"filled after {memory.fills_after}")
     return "; ".join(words)
 
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Discriminator,
     Field,
     PlainValidator,
@@ -21,134 +20,33 @@ from pydantic import (
 
 from arraysmith.arch.architecture import REQUEST_BYTES, Ports
 from arraysmith.arch.errors import nearest
+from arraysmith.arch.fanout_specs import NetworkSpec, XyBusSpec
 from arraysmith.arch.layout import INTERLEAVES, LINE
-from arraysmith.arch.problem import DIMS, TENSORS
-from arraysmith.arch.spec_reader import Spec, SpecError
-from arraysmith.arch.units import (
-    Rate,
-    parse_area_um2,
-    parse_bits,
-    parse_clock,
-    parse_cycles,
-    parse_energy_pj,
-    parse_length_um,
-    parse_power_mw,
-    parse_rate,
-    parse_size,
+from arraysmith.arch.problem import DIMS
+from arraysmith.arch.spec_fields import (
+    Bandwidth,
+    Bits,
+    Clock,
+    Count,
+    Cycles,
+    Mesh,
+    Milliwatts,
+    Name,
+    Picojoules,
+    PinBandwidth,
+    PipelineCycles,
+    Size,
+    SquareMicrometres,
+    TensorName,
+    Tensors,
+    Text,
+    known_device,
+    known_number,
+    known_technology,
+    once,
+    one_of,
 )
-
-
-def _text(example: str, *, bare: bool = False) -> WithJsonSchema:
-    """Return the schema of a quantity: text with a unit, or a bare integer where allowed."""
-    text: dict[str, Any] = {"type": "string", "examples": [example]}
-    return WithJsonSchema({"anyOf": [text, {"type": "integer", "minimum": 0}]} if bare else text)
-
-
-def _one_of(known: tuple[str, ...]) -> AfterValidator:
-    def check(name: str) -> str:
-        if name not in known:
-            raise SpecError(f"must be one of {', '.join(known)}", nearest(name, known))
-        return name
-
-    return AfterValidator(check)
-
-
-def _once(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) != len(names):
-        raise SpecError("must name each once", "remove the repetition")
-    return names
-
-
-def _technology(name: str) -> str:
-    # The tables are files; only reading an architecture needs them.
-    from arraysmith.arch.technology.estimate import TECHNOLOGIES
-
-    if name not in TECHNOLOGIES:
-        raise SpecError("unknown technology", nearest(name, TECHNOLOGIES))
-    return name
-
-
-def _device(name: str) -> str:
-    from arraysmith.arch.technology.estimate import devices
-
-    if name not in devices():
-        raise SpecError("unknown device", nearest(name, devices()))
-    return name
-
-
-def _number(name: str) -> str:
-    from arraysmith.arch.technology.estimate import numbers
-
-    if name not in numbers():
-        raise SpecError("unknown type of numbers", nearest(name, numbers()))
-    return name
-
-
-def _identifier(name: str) -> str:
-    if not (name.isascii() and name.replace("_", "a").replace("-", "a").isalnum()):
-        raise SpecError("must be a name of letters, digits, _ and -", "for example glb")
-    return name
-
-
-def _filled(text: str) -> str:
-    if not text.strip():
-        raise SpecError("must not be empty", "say where the numbers come from")
-    return text
-
-
-Name = Annotated[str, AfterValidator(_identifier)]
-Text = Annotated[str, AfterValidator(_filled)]
-TensorName = Annotated[
-    str, _one_of(TENSORS), WithJsonSchema({"type": "string", "enum": list(TENSORS)})
-]
-Tensors = Annotated[tuple[TensorName, ...], AfterValidator(_once)]
-Count = Annotated[int, Field(ge=1, le=2**48)]
-Mesh = Annotated[int, Field(ge=1, le=2**20)]
-Bits = Annotated[
-    int, BeforeValidator(parse_bits), Field(ge=1, le=2**20), _text("64 bit", bare=True)
-]
-Size = Annotated[int, BeforeValidator(parse_size), Field(ge=1, le=2**53), _text("128 KiB")]
-Clock = Annotated[
-    int, BeforeValidator(parse_clock), Field(ge=1, le=10**12), _text("200 MHz", bare=True)
-]
-Cycles = Annotated[
-    int, BeforeValidator(parse_cycles), Field(ge=0, le=10**9), _text("100 cycles", bare=True)
-]
-PipelineCycles = Annotated[Cycles, Field(ge=1)]
-Picojoules = Annotated[float, BeforeValidator(parse_energy_pj), Field(ge=0), _text("0.39 pJ")]
-Length = Annotated[int, BeforeValidator(parse_length_um), Field(ge=1, le=10**6), _text("100 um")]
-SquareMicrometres = Annotated[float, BeforeValidator(parse_area_um2), Field(gt=0), _text("2 mm2")]
-
-
-Milliwatts = Annotated[float, BeforeValidator(parse_power_mw), Field(gt=0), _text("450 mW")]
-
-
-def _positive_rate(value: Any) -> Rate:
-    rate = parse_rate(value)
-    if rate.amount == 0:
-        raise SpecError("must be greater than 0", "leave the key out for no limit")
-    return rate
-
-
-Bandwidth = Annotated[Rate, PlainValidator(_positive_rate), _text("16 words/cycle")]
-
-
-def _words_only(value: Any) -> Rate:
-    rate = _positive_rate(value)
-    if rate.per != "words/cycle":
-        raise SpecError("must be in words/cycle", "words of each tensor differ in bits here")
-    return rate
-
-
-def _per_second(value: Any) -> Rate:
-    rate = _positive_rate(value)
-    if rate.per != "bits/s":
-        raise SpecError("must be per second", "for example 25.6 GB/s")
-    return rate
-
-
-PinBandwidth = Annotated[Rate, PlainValidator(_per_second), _text("25.6 GB/s")]
-WordBandwidth = Annotated[Rate, PlainValidator(_words_only), _text("4 words/cycle")]
+from arraysmith.arch.spec_reader import Spec, SpecError
 
 
 class EnergySpec(Spec):
@@ -184,7 +82,7 @@ BlockSpec = Annotated[
     PlainValidator(lambda text: _count_of_dim(text, "a part of a line, axis:words", "C:4")),
     _dim_schema("C:4"),
 ]
-AxisName = Annotated[str, _one_of(DIMS), WithJsonSchema({"type": "string", "enum": list(DIMS)})]
+AxisName = Annotated[str, one_of(DIMS), WithJsonSchema({"type": "string", "enum": list(DIMS)})]
 
 
 class LayoutSpec(Spec):
@@ -193,12 +91,12 @@ class LayoutSpec(Spec):
     in_line: tuple[BlockSpec, ...] = Field(
         default=(), description="indices of each axis in one line, slowest axis first"
     )
-    line_order: Annotated[tuple[AxisName, ...], AfterValidator(_once)] = Field(
+    line_order: Annotated[tuple[AxisName, ...], AfterValidator(once)] = Field(
         default=(), description="axes in the order in which lines follow, slowest first"
     )
     interleave: Annotated[
         str,
-        _one_of(INTERLEAVES),
+        one_of(INTERLEAVES),
         WithJsonSchema({"type": "string", "enum": list(INTERLEAVES)}),
     ] = Field(default=LINE, description="what goes round the banks: lines, or words of a line")
 
@@ -224,7 +122,7 @@ class MemorySpec(Spec):
     """One memory; exactly one of depth and capacity, none of them off-chip."""
 
     memory: Name = Field(description="name of the level")
-    device: Annotated[str, AfterValidator(_device)] = Field(
+    device: Annotated[str, AfterValidator(known_device)] = Field(
         description="what it is built of: lpddr4, sram, regfile ..."
     )
     holds: Annotated[Tensors, Field(min_length=1)] = Field(description="tensors it may keep")
@@ -237,6 +135,12 @@ class MemorySpec(Spec):
     ports: PortsName = Field(default=Ports.DEDICATED, description="how reads and writes share time")
     whole_words: bool = Field(default=False, description="a transfer takes whole accesses")
     double_buffered: bool = Field(default=True, description="one half works, the other fills")
+    tiles_in_flight: int = Field(
+        default=2, ge=2, le=32, description="tiles held at a time, as far as they fit"
+    )
+    fills_after: Name | None = Field(
+        default=None, description="a memory that takes its words before this one"
+    )
     latency: Cycles = Field(default=0, description="from request to first word")
     energy: EnergySpec | None = None
     banks: int = Field(default=1, ge=1, le=2**16, description="parts accessed side by side")
@@ -253,57 +157,9 @@ class MemorySpec(Spec):
         default=None, description="DMA requests under way per channel; off-chip only"
     )
     dram: Text | None = Field(
-        default=None, description="DRAM, a name or file, in place of rates and latency; off-chip"
+        default=None,
+        description="DRAM device, a name or a file, in place of rates and latency; off-chip only",
     )
-
-
-class WiresSpec(Spec):
-    """What moving words between neighbours takes: the length of a hop, or its energy."""
-
-    hop: Length | None = Field(default=None, description="from a child to its neighbour")
-    routers: bool = Field(default=False, description="each hop passes a router")
-    energy: Picojoules | None = Field(
-        default=None, description="per bit and hop, in place of the technology's"
-    )
-
-
-class XyBusSpec(Spec):
-    """Buses along rows and columns, one per tensor."""
-
-    bandwidth: WordBandwidth | None = Field(default=None, description="no limit when left out")
-    latency: Cycles = 0
-    multicast: bool = True
-    diagonal: bool = True
-    reduction: bool = True
-    adds_above: bool = Field(
-        default=False, description="without reduction, the memory above adds the partial sums"
-    )
-    wires: WiresSpec | None = Field(default=None, description="no energy when left out")
-
-
-class SystolicSpec(Spec):
-    """Store-and-forward neighbours."""
-
-    drain: Literal["shift", "bus", "free"] = "shift"
-    fold_overlap: Literal["none", "weights", "accumulators"] = "none"
-    partial_folds: Literal["used", "full"] = "used"
-    partial_sums: Literal["accumulate", "spill"] = "accumulate"
-    wires: WiresSpec | None = Field(default=None, description="no energy when left out")
-
-
-class ScaleOutSpec(Spec):
-    """Systolic arrays side by side: which flattened index each axis of the mesh cuts."""
-
-    y: Literal["rows", "columns", "stream"] = "rows"
-    x: Literal["rows", "columns", "stream"] = "columns"
-
-
-class NetworkSpec(Spec):
-    """The network of a fan-out; exactly one of its keys."""
-
-    xy_bus: XyBusSpec | None = None
-    systolic: SystolicSpec | None = None
-    scale_out: ScaleOutSpec | None = None
 
 
 class FanoutSpec(Spec):
@@ -323,7 +179,7 @@ class ComputeSpec(Spec):
     accumulate: Bits = 16
     pipeline: PipelineCycles = 1
     energy: Picojoules | None = Field(default=None, description="per multiply-accumulate")
-    number: Annotated[str, AfterValidator(_number)] = Field(
+    number: Annotated[str, AfterValidator(known_number)] = Field(
         default="int", description="type of its numbers, for energy and area: int, fp16 ..."
     )
 
@@ -353,7 +209,7 @@ class ArchitectureSpec(Spec):
     name: Name
     source: Text = Field(description="where the numbers come from")
     clock: Clock
-    technology: Annotated[str, AfterValidator(_technology)] = Field(
+    technology: Annotated[str, AfterValidator(known_technology)] = Field(
         description="name of the energy and area table, such as 65nm"
     )
     levels: tuple[LevelSpec, ...] = Field(min_length=2)

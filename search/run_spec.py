@@ -17,8 +17,9 @@ from pydantic import (
 
 from arraysmith.arch.errors import nearest
 from arraysmith.arch.registry import lookup, registered
+from arraysmith.arch.spec_fields import Count, Name, Text
 from arraysmith.arch.spec_reader import Spec, SpecError
-from arraysmith.arch.specs import BudgetSpec, Count, Name, Text
+from arraysmith.arch.specs import BudgetSpec
 from arraysmith.search.mappers.base import Mapper
 from arraysmith.search.objective import MAPPING_OBJECTIVES, objective_fault
 from arraysmith.search.optimisers.base import Optimiser, missing_rule
