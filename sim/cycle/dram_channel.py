@@ -207,7 +207,8 @@ class DramChannel:
         count, most = len(bursts.words), len(self._backs)
         flight = _Flight(
             transfer, bursts, outward, near_cycles, self._issued,
-            *np.empty((3, count), np.int64), self._env.event(),
+            np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64),
+            self._env.event(),
         )  # fmt: skip
         self._flights.append(flight)
         total = flight.total
@@ -278,14 +279,16 @@ class DramChannel:
         low, mask = self._channel_of
         burst = self._device.organisation.burst_bytes
         address = flight.bursts.address
+        port = (address.astype(np.int64) // burst >> low & mask).astype(np.uint16)
+        order = np.lexsort((port, flight.offered))  # stable
         self._probe.requests(
             f"{self._memory.name}/{flight.transfer.tensor}/{'write' if flight.outward else 'read'}",
-            flight.offered,
-            flight.back,
-            address,
-            flight.bursts.size,
+            flight.offered[order],
+            flight.back[order],
+            address[order],
+            flight.bursts.size[order],
             np.full(len(address), flight.transfer.tile, np.uint32),
-            (address.astype(np.int64) // burst >> low & mask).astype(np.uint16),
+            port[order],
         )
 
     def _settled(self) -> int:
