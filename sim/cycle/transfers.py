@@ -4,8 +4,10 @@ The one place that knows what a network costs: another kind of network takes the
 in ``pass_down`` and ``pass_up``, and of nothing else.
 
 A transfer takes its parent's port for its words and hands them on as they come: a bus begins in the
-cycle in which the first word can be there, and so does the child's port. A bus has no place for
-words, so it is held until the child has taken the last one; the parent's port is not.
+cycle in which the first word can be there, and so does the child's port. A port or bus that begins
+late in a cycle hands on what it has had time for in that cycle, and no part behind it can pass more
+in it (``early`` words). A bus has no place for words, so it is held until the child has taken the
+last one; the parent's port is not.
 """
 
 from __future__ import annotations
@@ -27,16 +29,64 @@ AT_PORT, AT_CHILD, ON_BUS = range(3)
 """What a transfer was slowed by; ``ON_BUS + i`` is the i-th bus."""
 
 
+ALL = 1 << 40
+"""Words that are early enough: all of them."""
+
+
 @njit(cache=True, nogil=True)
-def hold_port(wires: Wires, memory: int, port: int, words: int, at: int) -> tuple[int, int]:
-    """Take ``words`` through a port from tick ``at`` on; return (first tick, tick of the end)."""
-    clock, ports, per_word, access = wires[0], wires[1], wires[2], wires[3]
+def hold_port(
+    wires: Wires, memory: int, port: int, words: int, at: int, early: int
+) -> tuple[int, int]:
+    """Take ``words`` through a port from tick ``at`` on; return (first tick, tick of the end).
+
+    Args:
+        wires: clocks; updated.
+        memory: whose port.
+        port: which one.
+        words: that go through.
+        at: tick in which the first word is there.
+        early: words that are there in the same cycle; the others come in the next ones.
+    """
+    clock, ports, per_word, access, ticks = wires[0], wires[1], wires[2], wires[3], wires[6]
     slot = ports[memory, port]
     whole = access[memory]
+    taken = -(-words // whole) * whole
     begin = max(clock[slot], at)
-    end = begin + -(-words // whole) * whole * per_word[memory, port]
+    end = last_word(begin, taken, per_word[memory, port], at, early, ticks)
     clock[slot] = end
     return begin, end
+
+
+@njit(cache=True, nogil=True)
+def last_word(begin: int, words: int, per_word: int, at: int, early: int, ticks: int) -> int:
+    """Return the tick of the end of ``words`` that begin to pass at tick ``begin``.
+
+    Only ``early`` of them are there in the cycle of ``at``: what it has room for besides is lost.
+    """
+    end: int = begin + words * per_word
+    if words > early:
+        end = max(end, (at // ticks + 1) * ticks + (words - early) * per_word)
+    return end
+
+
+@njit(cache=True, nogil=True)
+def hand_on(begin: int, per_word: int, at: int, early: int, ticks: int) -> tuple[int, int]:
+    """Return from which tick on the next part may take words, and how many come in that cycle.
+
+    A part that begins in a later cycle than its words have found them waiting.
+
+    Args:
+        begin: tick from which a part passes words.
+        per_word: ticks that each of them takes there.
+        at: tick in which the first word is there.
+        early: words that are there in the same cycle.
+        ticks: of a cycle.
+    """
+    here = begin // ticks * ticks
+    known = early if here == at // ticks * ticks else ALL
+    if per_word > 0:
+        known = min(known, -((begin - here - ticks) // per_word))
+    return here, known
 
 
 @njit(cache=True, nogil=True)
@@ -58,17 +108,17 @@ def pass_down(
         (tick of the first word, tick of the last one, what it was slowed by).
     """
     bus_free, bus_ticks, ticks = wires[4], wires[5], wires[6]
-    begin, finish = hold_port(wires, parent, READ, through[0], at * ticks)
+    begin, finish = hold_port(wires, parent, READ, through[0], at * ticks, ALL)
     slowest = AT_PORT
-    here = begin // ticks * ticks
+    here, early = hand_on(begin, wires[2][parent, READ], at * ticks, ALL, ticks)
     for i in range(buses):
-        here = max(here, bus_free[first_bus + i])
-        end = here + through[2 + i] * bus_ticks[first_bus + i]
+        first, per_word = max(here, bus_free[first_bus + i]), bus_ticks[first_bus + i]
+        end = last_word(first, through[2 + i], per_word, here, early, ticks)
         if end > finish:
             finish, slowest = end, ON_BUS + i
-        here = here // ticks * ticks
+        here, early = hand_on(first, per_word, here, early, ticks)
     if child >= 0:
-        _, end = hold_port(wires, child, FILL, through[1], here)
+        _, end = hold_port(wires, child, FILL, through[1], here, early)
         if end > finish:
             finish, slowest = end, AT_CHILD
     for i in range(buses):
@@ -104,19 +154,24 @@ def pass_up(
         again).
     """
     bus_free, bus_ticks, ticks = wires[4], wires[5], wires[6]
-    here, finish = at * ticks, at * ticks
+    here, finish, early, words = at * ticks, at * ticks, ALL, through[1]
     if child >= 0:
-        here, finish = hold_port(wires, child, DRAIN, through[1], here)
-        here = here // ticks * ticks
+        first, finish = hold_port(wires, child, DRAIN, through[1], here, ALL)
+        here, early = hand_on(first, wires[2][child, DRAIN], here, ALL, ticks)
     for i in range(buses - 1, -1, -1):
-        here = max(here, bus_free[first_bus + i])
-        finish = max(finish, here + through[2 + i] * bus_ticks[first_bus + i])
-        here = here // ticks * ticks
+        first, per_word = max(here, bus_free[first_bus + i]), bus_ticks[first_bus + i]
+        early *= -(-through[2 + i] // max(1, words))  # of so many parts that send at a time
+        words = through[2 + i]
+        finish = max(finish, last_word(first, words, per_word, here, early, ticks))
+        here, early = hand_on(first, per_word, here, early, ticks)
+    early *= -(-through[0] // max(1, words))
     read = here
     if again:
-        here, end = hold_port(wires, parent, READ, again, here)
-        read, finish, here = here, max(finish, end), here // ticks * ticks
-    begin, end = hold_port(wires, parent, UPDATE, through[0], here)
+        read, end = hold_port(wires, parent, READ, again, here, early)
+        finish = max(finish, end)
+        here, early = hand_on(read, wires[2][parent, READ], here, early, ticks)
+        early += through[0] - again
+    begin, end = hold_port(wires, parent, UPDATE, through[0], here, early)
     finish = max(finish, end)
     for i in range(buses):
         bus_free[first_bus + i] = finish
@@ -127,7 +182,7 @@ def pass_up(
 def serve_macs(wires: Wires, memory: int, begin: int, out: int, back: int) -> int:
     """Feed MACs right below a memory from cycle ``begin`` on; return the cycle of the end."""
     ticks = wires[6]
-    _, end = hold_port(wires, memory, READ, out, begin * ticks)
-    _, last = hold_port(wires, memory, UPDATE, back, begin * ticks)
+    _, end = hold_port(wires, memory, READ, out, begin * ticks, ALL)
+    _, last = hold_port(wires, memory, UPDATE, back, begin * ticks, ALL)
     done: int = -(-max(end, last) // ticks)
     return done

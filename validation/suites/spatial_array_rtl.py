@@ -44,6 +44,10 @@ MOST_MACS = 12_000
 
 SPADS = ("ifmap_spad", "weight_spad", "psum_spad")
 RATES = (Fraction(1, 3), Fraction(1, 2), *(Fraction(x) for x in (1, 1, 2, 3, 4)))
+WIDE = (Fraction(2), Fraction(3), Fraction(4))
+"""Rates of the global buffer and of the buses in every fourth case: there transfers begin late in a
+cycle, with fewer words in it than the next part could pass."""
+
 ADDED_UP = ("C", "R", "S")
 
 
@@ -95,15 +99,15 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
     for number in range(count):
         random = Random(f"spatial-array-rtl {seed} {number}")  # noqa: S311 - cases, no secret
         while True:
-            case = _case(f"seed {seed} case {number}", random)
+            case = _case(f"seed {seed} case {number}", random, wide=number % 4 == 3)
             if case is not None:
                 yield case
                 break
 
 
-def _case(title: str, random: Random) -> Case | None:
+def _case(title: str, random: Random, *, wide: bool) -> Case | None:
     """Return a case, or None when the draw is too large, illegal or none for this array."""
-    problem, architecture = _problem(random), _architecture(random)
+    problem, architecture = _problem(random), _architecture(random, wide=wide)
     if problem.macs > MOST_MACS:
         return None
     mapping = _mapping(random, architecture, problem)
@@ -143,13 +147,14 @@ def _problem(random: Random) -> Problem:
     )
 
 
-def _architecture(random: Random) -> Architecture:
+def _architecture(random: Random, *, wide: bool) -> Architecture:
     """Draw a design shrunk to the size of the array, with rates and latencies."""
+    near = WIDE if wide else RATES
 
     def memory(
         name: str, tensors: tuple[str, ...], depth: int | None, ported: bool, latency: int = 0
     ) -> Memory:
-        rates = [random.choice(RATES) if ported else None for _ in range(2)]
+        rates = [random.choice(RATES if depth is None else near) if ported else None for _ in "io"]
         device = "lpddr4" if depth is None else "sram" if ported else "regfile"
         return Memory(
             name,
@@ -163,7 +168,7 @@ def _architecture(random: Random) -> Architecture:
             latency_cycles=latency,
         )
 
-    bus = XyBus(random.choice((None, *RATES)), latency_cycles=random.choice((0, 0, 1, 2, 5)))
+    bus = XyBus(random.choice((None, *near)), latency_cycles=random.choice((0, 0, 1, 2, 5)))
     return Architecture(
         name="row-stationary",
         clock_hz=10**9,
