@@ -27,7 +27,7 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.rehearsal import rehearse
-from arraysmith.sim.analytical.rehearsal_moves import CAUSES
+from arraysmith.sim.analytical.rehearsal_state import CAUSES
 from arraysmith.sim.report import EDGES, Report
 
 Float = NDArray[np.float64]

@@ -24,16 +24,34 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.sim.analytical.rehearsal_moves import (
+    bring,
+    cross_border,
+    results_out,
+    room_for_results,
+    room_for_words,
+    send_all,
+)
+from arraysmith.sim.analytical.rehearsal_plan import (
+    ABOVE,
+    AT_MACS,
+    BELOW,
+    DEPTH,
+    LATENCY,
+    PARENT,
+    SLOTS,
+    TENSOR,
+    Float,
+    Plan,
+)
+from arraysmith.sim.analytical.rehearsal_state import (
     ARRIVED,
     AT_CAUSE,
-    AT_MEMORY,
     CAUSES,
     CLOCKS,
     COMPUTED,
     DRAIN_CAUSE,
     FILL_CAUSE,
     LAST,
-    LEFT,
     OFFCHIP_CAUSE,
     OFFCHIP_LATENCY,
     OUT,
@@ -44,28 +62,10 @@ from arraysmith.sim.analytical.rehearsal_moves import (
     ROOM,
     ROOMS_CAUSE,
     RUN,
-    SERVED,
-    USED,
     Arrays,
-    bring,
-    cross_border,
-    results_out,
-    room_for_results,
-    send_all,
+    find_turns,
+    shares_of,
     words_down,
-)
-from arraysmith.sim.analytical.rehearsal_plan import (
-    ABOVE,
-    AT_MACS,
-    BELOW,
-    CHILD,
-    DEPTH,
-    LATENCY,
-    PARENT,
-    SERIAL,
-    TENSOR,
-    Float,
-    Plan,
 )
 from arraysmith.sim.report import Report
 
@@ -105,17 +105,29 @@ def rehearse(
 
 def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
     """Return what the run takes by cause; ``whole`` takes every turn."""
-    many, fanouts = plan.bus.shape
+    many, fanouts = plan.bus.shape[:2]
     memories = len(plan.per_word)
     at_port = RUN + many * CLOCKS
     at_bus = at_port + 4 * memories
     at_memory = at_bus + 2 * many * fanouts
     numbers = [plan.phase_loops, plan.latency, plan.pipeline, int(plan.one_channel)]
     numbers += [at_port, at_bus, at_memory, at_memory + 2 * memories]
-    arrays = (
-        plan.turns, plan.links, plan.words, plan.up, plan.again, plan.per_word, plan.port, plan.bus,
-        plan.service, np.array(numbers, np.int64),
-    )  # fmt: skip
+    arrays = Arrays(
+        plan.cuts,
+        plan.links,
+        plan.words,
+        plan.up,
+        plan.again,
+        plan.per_word,
+        plan.port,
+        plan.bus,
+        plan.service,
+        plan.part,
+        plan.axes,
+        plan.mean,
+        np.array(numbers, np.int64),
+        np.ones((many, LAST + 1, 2)),
+    )
     cycles = np.zeros(len(CAUSES))
     steps = _rehearse(arrays, plan.macs, 1 << 62 if whole else MOST_STEPS, whole, cycles)
     return Rehearsal(tuple(cycles.tolist()), int(steps))
@@ -132,8 +144,14 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
         whole: whether every turn is taken.
         cycles: float64 [causes], written.
     """
-    turns, links, per_word, service, numbers = arrays[0], arrays[1], arrays[5], arrays[8], arrays[9]
-    loops, many = len(turns), len(links)
+    cuts, links, per_word, service, numbers = (
+        arrays.cuts,
+        arrays.links,
+        arrays.per_word,
+        arrays.service,
+        arrays.numbers,
+    )
+    loops, many, shares = arrays.again.shape[1], len(links), arrays.shares
     at_cause = numbers[AT_CAUSE]
     clock = np.zeros(at_cause + len(cycles))
     before, steady = np.zeros((2, loops, len(clock)))
@@ -143,26 +161,25 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
     slowest = macs
     for m in range(len(per_word)):
         slowest = max(slowest, macs * service[m])
+    turns = np.empty(loops, np.int64)
+    find_turns(cuts, index, turns)
     turned, steps, over = -1, 0, False
     while not over:
         opening = turned < numbers[PHASE_LOOPS]
-        start = cross_border(arrays, clock, index, turned) if opening else 0.0
+        start = cross_border(arrays, clock, index, turns, turned) if opening else 0.0
         best, binding = -1.0, OFFCHIP_CAUSE
         for k in range(many):
             if links[k, PARENT] == 0:
+                if turned < links[k, DEPTH]:
+                    shares[k, 0] = shares_of(arrays, k, index)
                 continue
             mine = RUN + k * CLOCKS
             if turned < links[k, DEPTH]:
+                shares[k, 0] = shares_of(arrays, k, index)
                 if links[k, TENSOR] == 2:
-                    room = room_for_results(arrays, clock, k, index, pending)
+                    room = room_for_results(arrays, clock, k, index, turns, pending)
                 else:
-                    last = clock[COMPUTED]
-                    if links[k, BELOW] >= 0:
-                        last = clock[RUN + links[k, BELOW] * CLOCKS + LEFT]
-                    room = clock[mine + USED]
-                    if links[k, SERIAL]:
-                        room = max(last, clock[numbers[AT_MEMORY] + 2 * links[k, CHILD] + SERVED])
-                    clock[mine + USED] = last
+                    room = room_for_words(arrays, clock, k)
                 if words_down(arrays, k, index, turned) > 0.0:
                     blame[k] = bring(arrays, clock, k, turned, room, start, blame)
                 elif links[k, TENSOR] == 2:
@@ -199,10 +216,12 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
         for k in range(many):
             if links[k, TENSOR] == 2 and links[k, PARENT] > 0 and turned < links[k, DEPTH]:
                 pending[k] += 1
-                early = early or links[k, SERIAL] == 1
+                early = early or links[k, SLOTS] == 1
                 ready = RUN + k * CLOCKS + READY
                 for i in range(LAST - 1, 0, -1):
                     clock[ready + i] = clock[ready + i - 1]
+                    shares[k, i + 1] = shares[k, i]
+                shares[k, 1] = shares[k, 0]
                 clock[ready] = clock[COMPUTED] + numbers[PIPELINE] - 1
         if early:
             send_all(arrays, clock, pending, 0)
@@ -210,6 +229,7 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
             break
         index[turned] += 1
         index[turned + 1 :] = 0
+        find_turns(cuts, index, turns)
         left = turns[turned] - 1 - index[turned]
         if index[turned] >= 2 and left > 0:
             even = _goes_on(clock, before[turned], steady[turned], at_cause)
@@ -221,6 +241,7 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
                         on = pace  # what moves at all keeps up in the long run
                     clock[i] += left * on
                 index[turned] = turns[turned] - 1
+                find_turns(cuts, index, turns)
         before[turned] = clock
     border = 0
     for k in range(many):

@@ -24,31 +24,42 @@ from arraysmith.sim.analytical.rehearsal_plan import (
     ON_BUS,
     PARENT,
     PARENT_SERIAL,
-    SERIAL,
+    SLOTS,
     TENSOR,
     Float,
 )
-
-CAUSES = ("compute", "fill", "offchip", "ports", "networks", "rooms", "drain")
-"""What a cycle goes to: computing; the first fill; words that have not come from off-chip memory,
-or results that have not left; ports of memories on the chip; buses; a memory that is not free yet;
-the end of the run, when the last results leave."""
-
-FILL_CAUSE, OFFCHIP_CAUSE, PORTS_CAUSE, NETWORKS_CAUSE, ROOMS_CAUSE, DRAIN_CAUSE = range(1, 7)
-
-# Clocks of the run, then of each link, port, bus and memory, then the cycles by cause.
-COMPUTED, CHANNEL_IN, CHANNEL_OUT, OUT, NEXT, RUN = 0, 1, 2, 3, 4, 7
-ARRIVED, USED, LEFT, ROOM, READY, GONE, CLOCKS = 0, 1, 2, 3, 4, 12, 20
-FILLED, SERVED = range(2)
-
-LAST = 8
-"""Tiles of results of a link that are remembered, the last one first: when ready, when gone."""
-
-# Numbers of a plan, and where each kind of clock begins.
-PHASE_LOOPS, OFFCHIP_LATENCY, PIPELINE, ONE_CHANNEL, AT_PORT, AT_BUS, AT_MEMORY, AT_CAUSE = range(8)
-
-Arrays = tuple[Int, Int, Float, Float, Int, Float, Int, Float, Float, Int]
-"""turns, links, words, up, again, per_word, port, bus, service of a ``Plan``; numbers."""
+from arraysmith.sim.analytical.rehearsal_state import (
+    ARRIVED,
+    AT_BUS,
+    AT_MEMORY,
+    AT_PORT,
+    CHANNEL_IN,
+    CHANNEL_OUT,
+    CLOCKS,
+    COMPUTED,
+    FILLED,
+    GONE,
+    LAST,
+    LEFT,
+    NETWORKS_CAUSE,
+    NEXT,
+    OFFCHIP_CAUSE,
+    OFFCHIP_LATENCY,
+    ONE_CHANNEL,
+    OUT,
+    PHASE_LOOPS,
+    PIPELINE,
+    PORTS_CAUSE,
+    READY,
+    ROOM,
+    ROOMS_CAUSE,
+    RUN,
+    SERVED,
+    USED,
+    Arrays,
+    shares_of,
+    words_down,
+)
 
 
 @njit(cache=True, nogil=True)
@@ -58,26 +69,19 @@ def _whole(cycles: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def words_down(arrays: Arrays, k: int, index: Int, turned: int) -> float:
-    """Return the words that a turn brings down a link; of results, those that come back."""
-    links, words, again = arrays[1], arrays[2], arrays[4]
-    moved = float(words[k, AT_PARENT, turned])
-    if links[k, TENSOR] != 2:
-        return moved
-    for j in range(links[k, DEPTH]):
-        if again[k, j] and index[j] > 0:
-            return moved
-    return 0.0
+def _begun(time: float) -> float:
+    """Return the begin of the cycle in which a word moves: what is next may begin with it."""
+    return float(np.floor(time + 1e-6))
 
 
 @njit(cache=True, nogil=True)
-def cross_border(arrays: Arrays, clock: Float, index: Int, turned: int) -> float:
+def cross_border(arrays: Arrays, clock: Float, index: Int, turns: Int, turned: int) -> float:
     """Do the transfers that the end of a phase makes possible; return when the next one starts.
 
     Results go first. Then what is needed first: tiles without a half of their own now, others when
     their tensor's next one begins.
     """
-    turns, links, numbers = arrays[0], arrays[1], arrays[9]
+    links, numbers = arrays.links, arrays.numbers
     start = 0.0
     need = np.full((6, 2), -1, np.int64)
     jobs = 0
@@ -87,7 +91,7 @@ def cross_border(arrays: Arrays, clock: Float, index: Int, turned: int) -> float
                 continue
             if turned >= links[k, DEPTH]:
                 continue
-            serial = links[k, SERIAL] == 1
+            serial = links[k, SLOTS] == 1
             if rank == 0:
                 if turned >= 0 and serial:
                     results_out(arrays, clock, k)
@@ -124,7 +128,7 @@ def cross_border(arrays: Arrays, clock: Float, index: Int, turned: int) -> float
             later[turn + 1 :] = 0
         arrived = 0.0
         if words_down(arrays, k, later, turn) > 0.0:
-            arrived = _tile_in(arrays, clock, k, turn)
+            arrived = _tile_in(arrays, clock, k, turn, later)
         clock[NEXT + links[k, TENSOR]] = arrived
         if not ahead:
             start = max(start, arrived)
@@ -134,46 +138,50 @@ def cross_border(arrays: Arrays, clock: Float, index: Int, turned: int) -> float
 @njit(cache=True, nogil=True)
 def _idle(arrays: Arrays, clock: Float, k: int) -> float:
     """Return when the memory at the near side of a border link was last at work."""
-    links, service, below = arrays[1], arrays[8], arrays[1][k, BELOW]
+    links, service, below = arrays.links, arrays.service, arrays.links[k, BELOW]
     if below >= 0 and service[links[below, PARENT]] == 0.0:
-        return float(clock[arrays[9][AT_MEMORY] + 2 * links[below, PARENT] + SERVED])
+        return float(clock[arrays.numbers[AT_MEMORY] + 2 * links[below, PARENT] + SERVED])
     return float(clock[COMPUTED])
 
 
 @njit(cache=True, nogil=True)
-def _busy(arrays: Arrays, k: int, slots: Float, far: int, near: int) -> float:
+def _busy(
+    arrays: Arrays, k: int, slots: Float, shares: tuple[float, float], far: int, near: int
+) -> float:
     """Return the cycles of a transfer over the border; ``far`` and ``near`` are its ports."""
-    links, per_word, bus = arrays[1], arrays[5], arrays[7]
-    busy = _whole(slots[AT_PARENT] * per_word[0, far])
+    links, per_word, bus = arrays.links, arrays.per_word, arrays.bus
+    busy = _whole(slots[AT_PARENT] * shares[0] * per_word[0, far])
     if links[k, CHILD] >= 0:
-        busy = max(busy, _whole(slots[AT_CHILD] * per_word[links[k, CHILD], near]))
+        busy = max(busy, _whole(slots[AT_CHILD] * shares[1] * per_word[links[k, CHILD], near]))
     for i in range(links[k, BUSES]):
-        busy = max(busy, _whole(slots[ON_BUS + i] * bus[k, i]))
+        busy = max(busy, _whole(slots[ON_BUS + i] * shares[0] * bus[k, i, far]))
     return float(busy)
 
 
 @njit(cache=True, nogil=True)
 def results_out(arrays: Arrays, clock: Float, k: int) -> None:
     """Take the results of a tile over the border."""
-    links, up, per_word, numbers = arrays[1], arrays[3], arrays[5], arrays[9]
+    links, up, per_word, numbers = arrays.links, arrays.up, arrays.per_word, arrays.numbers
     done = clock[COMPUTED] + numbers[PIPELINE] - 1
     if links[k, BELOW] >= 0:
         below = links[k, BELOW]
         done = clock[RUN + below * CLOCKS + GONE] + links[below, LATENCY]
-        if links[k, SERIAL]:
+        if links[k, SLOTS] == 1:
             done = _idle(arrays, clock, k)
     channel = CHANNEL_IN if numbers[ONE_CHANNEL] else CHANNEL_OUT
     begin = max(done, clock[channel])
     if up[k, -1] > 0.0:  # sums that are added off-chip are read first
         begin += _whole(up[k, -1] * per_word[0, 0]) + numbers[OFFCHIP_LATENCY] + links[k, LATENCY]
-    clock[channel] = clock[OUT] = begin + _busy(arrays, k, up[k], 1, 3)
+    clock[channel] = clock[OUT] = begin + _busy(
+        arrays, k, up[k], (arrays.shares[k, 0, 0], arrays.shares[k, 0, 1]), 1, 3
+    )
 
 
 @njit(cache=True, nogil=True)
-def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int) -> float:
+def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int, index: Int) -> float:
     """Bring a tile over the border; return when it is there."""
-    links, words, numbers = arrays[1], arrays[2], arrays[9]
-    if links[k, SERIAL]:
+    links, words, numbers = arrays.links, arrays.words, arrays.numbers
+    if links[k, SLOTS] == 1:
         free = _idle(arrays, clock, k)
     elif links[k, BELOW] < 0:
         free = clock[COMPUTED]
@@ -181,7 +189,9 @@ def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int) -> float:
         free = clock[RUN + links[k, BELOW] * CLOCKS + LEFT] if links[k, TENSOR] != 2 else 0.0
     if links[k, TENSOR] == 2:
         free = max(free, clock[OUT])
-    clock[CHANNEL_IN] = max(clock[CHANNEL_IN], free) + _busy(arrays, k, words[k, :, turn], 0, 2)
+    clock[CHANNEL_IN] = max(clock[CHANNEL_IN], free) + _busy(
+        arrays, k, words[k, :, turn], shares_of(arrays, k, index), 0, 2
+    )
     return float(clock[CHANNEL_IN] + numbers[OFFCHIP_LATENCY] + links[k, LATENCY])
 
 
@@ -190,9 +200,11 @@ def bring(
     arrays: Arrays, clock: Float, k: int, turned: int, room: float, start: float, blame: Int
 ) -> int:
     """Take a tile's new words down a link on the chip; return the cause that it is not earlier."""
-    _, links, words, _, _, per_word, port, bus, _, numbers = arrays
+    links, words, per_word = arrays.links, arrays.words, arrays.per_word
+    port, bus, numbers = arrays.port, arrays.bus, arrays.numbers
     mine, parent, child = RUN + k * CLOCKS, links[k, PARENT], links[k, CHILD]
     memory, fanouts = numbers[AT_MEMORY], bus.shape[1]
+    share = arrays.shares[k, 0, 0]
     at, cause = start, OFFCHIP_CAUSE
     if room > at:
         at, cause = room, ROOMS_CAUSE
@@ -203,16 +215,21 @@ def bring(
         at, cause = clock[memory + 2 * parent + FILLED], PORTS_CAUSE
     slot = numbers[AT_PORT] + port[parent, 0]
     here = max(clock[slot], at)
-    finish = here + words[k, AT_PARENT, turned] * per_word[parent, 0]
+    finish = here + words[k, AT_PARENT, turned] * share * per_word[parent, 0]
     clock[slot], slowest = finish, PORTS_CAUSE
+    here = _begun(here)
     for i in range(links[k, BUSES]):
         here = max(here, clock[numbers[AT_BUS] + k * fanouts + i])
-        end = here + words[k, ON_BUS + i, turned] * bus[k, i]
+        end = here + words[k, ON_BUS + i, turned] * share * bus[k, i, 0]
         if end > finish:
             finish, slowest = end, NETWORKS_CAUSE
+        here = _begun(here)
     if child >= 0:
         slot = numbers[AT_PORT] + port[child, 2]
-        end = max(here, clock[slot]) + words[k, AT_CHILD, turned] * per_word[child, 2]
+        end = (
+            max(here, clock[slot])
+            + words[k, AT_CHILD, turned] * arrays.shares[k, 0, 1] * per_word[child, 2]
+        )
         clock[slot] = end
         if end > finish:
             finish, slowest = end, PORTS_CAUSE
@@ -230,18 +247,45 @@ def bring(
 
 
 @njit(cache=True, nogil=True)
-def room_for_results(arrays: Arrays, clock: Float, k: int, index: Int, pending: Int) -> float:
+def room_for_words(arrays: Arrays, clock: Float, k: int) -> float:
+    """Return when the next tile of an operand has room in the child of a link; note the last use.
+
+    The oldest of the tiles that there is room for has to be of no more use. On the way to MACs
+    there is room for what is under way.
+    """
+    links, numbers = arrays.links, arrays.numbers
+    mine = RUN + k * CLOCKS
+    last = clock[COMPUTED]
+    if links[k, BELOW] >= 0:
+        last = clock[RUN + links[k, BELOW] * CLOCKS + LEFT]
+    room = clock[mine + USED + max(0, min(LAST, links[k, SLOTS] - 1) - 1)]
+    if links[k, SLOTS] == 1:
+        room = max(last, clock[numbers[AT_MEMORY] + 2 * links[k, CHILD] + SERVED])
+    if links[k, AT_MACS]:
+        room = max(0.0, room - links[k, LATENCY])
+    for i in range(LAST - 1, 0, -1):
+        clock[mine + USED + i] = clock[mine + USED + i - 1]
+    clock[mine + USED] = last
+    return float(room)
+
+
+@njit(cache=True, nogil=True)
+def room_for_results(
+    arrays: Arrays, clock: Float, k: int, index: Int, turns: Int, pending: Int
+) -> float:
     """Return when the next tile of results has room in the child of a link.
 
-    MACs have as many places as stages, and one more. A tile that comes back to them has to have
-    arrived above; the memory that is not there yet is waited for.
+    MACs have as many places as stages, and two more; what they add to passes their adder. Anywhere
+    else, a tile that comes back has to have arrived above.
     """
-    turns, links, again, numbers = arrays[0], arrays[1], arrays[4], arrays[9]
+    links, again, numbers = arrays.links, arrays.again, arrays.numbers
     mine = RUN + k * CLOCKS
-    if not links[k, AT_MACS]:
-        behind = 0 if links[k, SERIAL] or pending[k] else 1
-        return float(clock[mine + GONE + behind] + links[k, LATENCY])
-    room = clock[mine + GONE + min(LAST - 1, max(0, numbers[PIPELINE] - pending[k]))]
+    gone = links[k, SLOTS] - 1
+    if links[k, AT_MACS]:
+        gone = numbers[PIPELINE] + 1
+    room = clock[mine + GONE + min(LAST - 1, max(0, gone - pending[k]))]
+    if links[k, AT_MACS]:
+        return float(max(0.0, room - links[k, LATENCY]))
     ago, stride, inner = 0, 1, 0  # tiles since this one was there before
     for j in range(links[k, DEPTH] - 1, -1, -1):
         if again[k, j]:
@@ -260,7 +304,7 @@ def room_for_results(arrays: Arrays, clock: Float, k: int, index: Int, pending: 
 @njit(cache=True, nogil=True)
 def send_all(arrays: Arrays, clock: Float, pending: Int, keep: int) -> None:
     """Send results that wait, from the inside out; ``keep`` tiles of MACs may stay."""
-    links = arrays[1]
+    links = arrays.links
     for k in range(len(pending) - 1, -1, -1):
         while pending[k] > (keep if links[k, AT_MACS] else 0):
             send(arrays, clock, k, pending)
@@ -269,15 +313,17 @@ def send_all(arrays: Arrays, clock: Float, pending: Int, keep: int) -> None:
 @njit(cache=True, nogil=True)
 def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
     """Take the results of the tile that waits longest up a link on the chip."""
-    _, links, _, up, _, per_word, port, bus, _, numbers = arrays
+    links, up, per_word = arrays.links, arrays.up, arrays.per_word
+    port, bus, numbers = arrays.port, arrays.bus, arrays.numbers
     mine, parent, child = RUN + k * CLOCKS, links[k, PARENT], links[k, CHILD]
     memory, fanouts = numbers[AT_MEMORY], bus.shape[1]
     pending[k] -= 1
     at = clock[mine + READY + pending[k]]
+    share, each = arrays.shares[k, 1 + pending[k]]
     if links[k, BELOW] >= 0:
         below = links[k, BELOW]
         at = clock[RUN + below * CLOCKS + GONE] + links[below, LATENCY]
-        if links[k, SERIAL]:
+        if links[k, SLOTS] == 1:
             at = max(at, clock[memory + 2 * child + SERVED])
     if links[k, ABOVE] >= 0:
         at = max(at, clock[mine + ROOM])
@@ -287,18 +333,21 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
     if child >= 0:
         slot = numbers[AT_PORT] + port[child, 3]
         here = max(here, clock[slot])
-        finish = clock[slot] = here + up[k, AT_CHILD] * per_word[child, 3]
+        finish = clock[slot] = here + up[k, AT_CHILD] * each * per_word[child, 3]
+        here = _begun(here)
     first = numbers[AT_BUS] + (len(links) + k) * fanouts
     for i in range(links[k, BUSES] - 1, -1, -1):
         here = max(here, clock[first + i])
-        finish = max(finish, here + up[k, ON_BUS + i] * bus[k, i])
+        finish = max(finish, here + up[k, ON_BUS + i] * share * bus[k, i, 1])
+        here = _begun(here)
     if up[k, -1] > 0.0:
         slot = numbers[AT_PORT] + port[parent, 0]
         here = max(here, clock[slot])
-        clock[slot] = here + up[k, -1] * per_word[parent, 0]
+        clock[slot] = here + up[k, -1] * share * per_word[parent, 0]
         finish = max(finish, clock[slot])
+        here = _begun(here)
     slot = numbers[AT_PORT] + port[parent, 1]
-    clock[slot] = max(here, clock[slot]) + up[k, AT_PARENT] * per_word[parent, 1]
+    clock[slot] = max(here, clock[slot]) + up[k, AT_PARENT] * share * per_word[parent, 1]
     finish = max(finish, clock[slot])
     for i in range(links[k, BUSES]):
         clock[first + i] = finish
@@ -307,6 +356,6 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
     for i in range(LAST - 1, 0, -1):
         clock[mine + GONE + i] = clock[mine + GONE + i - 1]
     clock[mine + GONE] = left
-    if links[k, BELOW] >= 0 and links[k, SERIAL]:
+    if links[k, BELOW] >= 0 and links[k, SLOTS] == 1:
         clock[memory + 2 * child + FILLED] = max(clock[memory + 2 * child + FILLED], left)
     clock[memory + 2 * parent + SERVED] = max(clock[memory + 2 * parent + SERVED], landed)

@@ -11,18 +11,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise, product
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports, XyBus
+from arraysmith.arch.architecture import (
+    Architecture,
+    Fanout,
+    Memory,
+    Ports,
+    Routed,
+    Tree,
+    XyBus,
+)
 from arraysmith.arch.legality import tile_sizes, tile_words
-from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
+from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.latency import overlaps
+from arraysmith.sim.analytical.rehearsal_loops import Loops, transfers_through
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
 
 Float = NDArray[np.float64]
@@ -35,7 +44,7 @@ DEPTH = 1  # loops down to the innermost that moves the tile
 AT_MACS = 2
 ABOVE = 3  # the same tensor's link into the parent; -1: the parent is off-chip
 BELOW = 4  # the same tensor's link out of the child; -1: the MACs work with it
-SERIAL = 5  # filling (draining) the child and working with it exclude each other
+SLOTS = 5  # tiles that the child has room for; 1: filling (draining) excludes work with it
 PARENT = 6
 CHILD = 7
 PARENT_SERIAL = 8
@@ -52,7 +61,14 @@ class Plan:
     """A mapped problem, ready to be rehearsed.
 
     Attributes:
-        turns: int64 [loops], turns of the loops in time that move anything, outermost first.
+        turns: int64 [loops], most turns of the loops in time that move anything, outermost first.
+        cuts: int64 [dims, most + 1, 3], per dim its extent, then its loops in time and space,
+            outermost first: number of the loop in time (SPATIAL: none; NONE: no more), tile, and
+            the tile around it.
+        part: int64 [links, dims, most + 1], what a loop of ``cuts`` does to a tile of the link's
+            child: APPLIES, SPREADS or nothing; in the first column 1 if the dim moves the tensor.
+        axes: int64 [links, axes, 4], per axis of the tensor two dims and their coefficients.
+        mean: float64 [links, 2], mean of what ``shares_of`` says; 0 where all tiles are alike.
         phase_loops: of these, loops that move something over the off-chip border.
         macs: cycles of a step: turns of all loops inside, the mean over the run.
         links: int64 [links, LINK], parents first.
@@ -64,7 +80,7 @@ class Plan:
         per_word: float64 [memories, 4], cycles that a word takes at each port: towards the
             children out and in, from the parent in, to the parent out; 0 is unlimited.
         port: int64 [memories, 4], number of each port; reads and writes may share one.
-        bus: float64 [links, fan-outs], cycles that a word takes on each bus.
+        bus: float64 [links, fan-outs, 2], cycles that a word takes on each bus down, and up.
         service: float64 [memories], cycles of its busiest port per multiply-accumulate of the
             MACs right below.
         latency: cycles of the off-chip memory.
@@ -73,6 +89,10 @@ class Plan:
     """
 
     turns: Int
+    cuts: Int
+    part: Int
+    axes: Int
+    mean: Float
     phase_loops: int
     macs: float
     links: Int
@@ -110,7 +130,8 @@ def steps_of(architecture: Architecture, problem: Problem, mapping: Mapping) -> 
         problem: the layer.
         mapping: legal.
     """
-    return prod(_Planner(architecture, problem, mapping).turns)
+    planner = _Planner(architecture, problem, mapping)
+    return planner.ways(len(planner.turns))
 
 
 @dataclass(frozen=True)
@@ -130,9 +151,8 @@ class _Planner:
         self._architecture, self._problem, self._mapping = architecture, problem, mapping
         self._levels = architecture.levels
         self._macs = len(self._levels) + 1
-        placed = [x for x in placed_loops(architecture, problem.size, mapping) if x.count > 1]
-        self._time = [x for x in placed if x.axis == "t"]
-        self._space = [x for x in placed if x.axis != "t"]
+        self._loops = Loops(problem, placed_loops(architecture, problem.size, mapping))
+        self._time, self._space = self._loops.time, self._loops.space
         memories = [i for i, x in enumerate(self._levels) if isinstance(x, Memory)]
         self._number = {level: m for m, level in enumerate(memories)}
         self._links: list[_Link] = []
@@ -156,6 +176,10 @@ class _Planner:
         """Turns of the loops that move anything."""
         return [x.count for x in self._time[: max(x.depth for x in self._links)]]
 
+    def ways(self, loops: int) -> int:
+        """Return in how many ways the first loops in time turn."""
+        return self._loops.ways(loops)
+
     def plan(self, report: Report) -> Plan:
         """Return the plan with the words of ``report``."""
         self._report = report
@@ -166,15 +190,23 @@ class _Planner:
         words, up = np.zeros((*shape, step_loops + 1)), np.zeros((shape[0], shape[1] + 1))
         rows = np.zeros((len(self._links), LINK), np.int64)
         again = np.zeros((len(self._links), step_loops), np.int64)
-        bus = np.zeros((len(self._links), fanouts))
+        bus = np.zeros((len(self._links), fanouts, 2))
+        cuts = self._loops.cuts(step_loops)
+        part = np.zeros((len(self._links), *cuts.shape[:2]), np.int64)
+        axes = np.zeros(
+            (len(self._links), max(len(x.axes) for x in self._problem.tensors), 4), np.int64
+        )
+        mean = np.zeros((len(self._links), 2))
         for k, link in enumerate(self._links):
             rows[k] = self._row(link)
+            tensor = self._tensor(link.tensor)
+            mean[k] = self._loops.parts(tensor, link.parent, link.child, part[k], axes[k])
             for i, level in enumerate(link.fanouts):
-                bus[k, i] = _per_word(self._bus(level).words_per_cycle)
+                bus[k, i] = [_per_word(x) for x in self._rates(level, TENSORS[link.tensor])]
             dims = self._tensor(link.tensor).dims
             if link.tensor == O:
                 again[k, : link.depth] = [x.dim not in dims for x in self._time[: link.depth]]
-                self._results(link, again[k], words[k], up[k])
+                self._results(link, words[k], up[k])
             else:
                 self._operands(link, words[k])
         memories = self._architecture.memories
@@ -194,8 +226,12 @@ class _Planner:
         narrow = below is not None and below.ports == Ports.SHARED
         return Plan(
             turns=turns,
+            cuts=cuts,
+            part=part,
+            axes=axes,
+            mean=mean,
             phase_loops=max(x.depth for x in self._links if not x.parent),
-            macs=report.compute_cycles / prod(turns.tolist()),
+            macs=report.compute_cycles / self.ways(step_loops),
             links=rows,
             words=words,
             up=up,
@@ -217,8 +253,20 @@ class _Planner:
     def _bus(self, level: int) -> XyBus:
         found = self._levels[level]
         assert isinstance(found, Fanout)
-        assert isinstance(found.network, XyBus)
-        return found.network
+        network = found.network
+        if isinstance(network, Tree):
+            return network.as_bus(found.instances)
+        bus = network.as_bus() if isinstance(network, Routed) else network
+        assert isinstance(bus, XyBus)
+        return bus
+
+    def _rates(self, level: int, tensor: str) -> tuple[Fraction | None, Fraction | None]:
+        """Return the words per cycle of a network down and up; None is unlimited."""
+        found = self._levels[level]
+        if isinstance(found, Fanout) and isinstance(found.network, Tree):
+            return found.network.down_words_per_cycle, found.network.up_words_per_cycle
+        rate = self._bus(level).rate(tensor)
+        return rate, rate
 
     def _kept(self, level: int) -> tuple[str, ...]:
         memory = self._memory(level)
@@ -236,10 +284,15 @@ class _Planner:
             depth = max(moving, default=-1) + 1
         return _Link(t, parent, child, above, depth, fanouts)
 
-    def _serial(self, level: int) -> bool:
-        """Return whether a memory on the chip has no half to fill while the other is worked on."""
+    def _slots(self, level: int) -> int:
+        """Return the tiles of a tensor that a memory has room for; 1: no half to work ahead in."""
+        memory = self._memory(level)
         words = tile_words(self._architecture, self._problem, self._mapping, level)
-        return not overlaps(self._memory(level), sum(words[x] for x in self._kept(level)))
+        kept = sum(words[x] for x in self._kept(level))
+        if not overlaps(memory, kept):
+            return 1
+        most, capacity = memory.tiles_in_flight, memory.capacity_words
+        return most if capacity is None else min(most, capacity // max(1, kept))
 
     def _row(self, link: _Link) -> Int:
         row = np.zeros(LINK, np.int64)
@@ -252,10 +305,12 @@ class _Planner:
                     row[ABOVE] = k
                 if other.parent == link.child:
                     row[BELOW] = k
-        row[SERIAL] = link.tensor == O and not link.parent if at_macs else self._serial(link.child)
+        row[SLOTS] = 2 if at_macs else self._slots(link.child)
+        if at_macs and link.tensor == O and not link.parent:
+            row[SLOTS] = 1
         row[PARENT] = self._number[link.parent]
         row[CHILD] = -1 if at_macs else self._number[link.child]
-        row[PARENT_SERIAL] = bool(link.parent) and self._serial(link.parent)
+        row[PARENT_SERIAL] = bool(link.parent) and self._slots(link.parent) == 1
         row[LATENCY] = sum(self._bus(i).latency_cycles for i in link.fanouts)
         row[BUSES] = len(link.fanouts)
         return row
@@ -269,8 +324,8 @@ class _Planner:
     def _operands(self, link: _Link, words: Float) -> None:
         """Write the words down of an operand, see ``Plan.words``."""
         fresh = self._fresh(link)
-        turns = [x.count for x in self._time[: words.shape[1] - 1]]
-        often = [(n - 1) * prod(turns[:j]) for j, n in enumerate(turns)]
+        ways = [self.ways(j) for j in range(words.shape[1])]
+        often = [later - before for before, later in pairwise(ways)]
         total = float(np.dot(fresh, [*often, 1]))
         each = fresh / total
         sent = self._counted(link.parent, link.tensor, READ) / self._copies(link.parent)
@@ -281,13 +336,12 @@ class _Planner:
         for i, share in enumerate(self._shares(link, up=False)):
             words[ON_BUS + i] = each * sent * share
 
-    def _results(self, link: _Link, again: Int, words: Float, up: Float) -> None:
+    def _results(self, link: _Link, words: Float, up: Float) -> None:
         """Write the words of results, see ``Plan.words`` and ``Plan.up``."""
-        turns = [x.count for x in self._time[: link.depth]]
-        epochs = prod(turns)
+        epochs = self.ways(link.depth)
         parents, at_macs = self._copies(link.parent), link.child == self._macs
         arrived = self._counted(link.parent, O, UPDATE) / parents / epochs
-        first = prod(n for n, back in zip(turns, again, strict=False) if not back)
+        first = self._loops.ways(link.depth, self._tensor(O).dims)
         read = self._counted(link.parent, O, READ) / parents
         back = read
         if not at_macs:
@@ -309,6 +363,17 @@ class _Planner:
         for i, share in enumerate(self._shares(link, up=False)):
             words[ON_BUS + i] = each * share
 
+    def _shares(self, link: _Link, *, up: bool) -> list[float]:
+        """Return the words on a bus of each fan-out, in those at the parent's port."""
+        spread = [x for x in self._space if link.parent <= x.level < link.child]
+        buses = {level: self._bus(level) for level in link.fanouts}
+        tensor = self._tensor(link.tensor)
+        different = [
+            transfers_through([x for x in spread if x.level >= level], buses, tensor, up=up)
+            for level in link.fanouts
+        ]
+        return [x / different[0] for x in different]
+
     def _fresh(self, link: _Link) -> Float:
         """Return float64 [loops + 1], the share of a tile that is new when each loop turns."""
         loops = max(x.depth for x in self._links)
@@ -329,42 +394,6 @@ class _Planner:
                 stays *= max(0, reach - abs(shift)) / reach
             found[j] = 1.0 - stays
         return found
-
-    def _shares(self, link: _Link, *, up: bool) -> list[float]:
-        """Return the words on a bus of each fan-out, in those at the parent's port."""
-        different = [self._different(link, level, up=up) for level in link.fanouts]
-        return [x / different[0] for x in different]
-
-    def _different(self, link: _Link, below: int, *, up: bool) -> int:
-        """Return how many transfers a fan-out's bus needs to reach all children below it."""
-        spread = [x for x in self._space if below <= x.level < link.child]
-        dims = self._tensor(link.tensor).dims
-        found = prod(x.count for x in spread if x.dim not in dims and self._alone(x, link, up=up))
-        for axis in self._tensor(link.tensor).axes:
-            by = dict(axis.terms)
-            mine = [x for x in spread if x.dim in by]
-            keys = set()
-            for digits in product(*(range(x.count) for x in mine)):
-                key: dict[tuple[int, str], int] = {}
-                for x, digit in zip(mine, digits, strict=True):
-                    at = self._place(x, link, up=up)
-                    key[at] = key.get(at, 0) * (x.count if at[1] == x.dim else 1)
-                    key[at] += digit * (1 if at[1] == x.dim else by[x.dim] * x.tile)
-                keys.add(tuple(sorted(key.items())))
-            found *= len(keys)
-        return found
-
-    def _alone(self, loop: PlacedLoop, link: _Link, *, up: bool) -> bool:
-        """Return whether children with equal tiles along a loop get a transfer each."""
-        bus = self._bus(loop.level)
-        return not bus.reduction if up else not (bus.multicast or link.tensor == O)
-
-    def _place(self, loop: PlacedLoop, link: _Link, *, up: bool) -> tuple[int, str]:
-        """Return among which loops equal tiles are recognised: of a level, an axis, a dim."""
-        if self._alone(loop, link, up=up):
-            return loop.level, loop.dim
-        whole = up or link.tensor == O or self._bus(loop.level).diagonal
-        return loop.level, "" if whole else loop.axis
 
 
 def _per_word(rate: Fraction | None) -> float:

@@ -1,0 +1,189 @@
+"""Loops of a mapping, dim by dim: how often they turn, and how large the tiles are that they cut.
+
+Dims are independent of each other, so that sums over a run are products of sums over the loops of
+one dim. The first instance along every loop in space has the longest tiles and leads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from arraysmith.arch.interconnect import XyBus
+from arraysmith.arch.mapping import PlacedLoop
+from arraysmith.arch.problem import DIMS, OFMAP, Problem, Tensor
+from arraysmith.sim.analytical.encoding import Int
+
+SPATIAL, NONE = -1, -2
+"""In place of the number of a loop in time, in ``Plan.cuts``."""
+
+APPLIES, SPREADS = 1, 2
+"""What a loop does to the words of a transfer: it cuts the tile, or a transfer serves all of it."""
+
+
+class Loops:
+    """Loops of a mapped problem that turn more than once.
+
+    Attributes:
+        time: in time, outermost first.
+        space: in space.
+    """
+
+    def __init__(self, problem: Problem, placed: Sequence[PlacedLoop]) -> None:
+        """Take the loops, outermost first."""
+        self._problem = problem
+        self._placed = [x for x in placed if x.count > 1]
+        self.time = [x for x in self._placed if x.axis == "t"]
+        self.space = [x for x in self._placed if x.axis != "t"]
+
+    def of(self, dim: str) -> list[PlacedLoop]:
+        """Return the loops of a dim, outermost first."""
+        return [x for x in self._placed if x.dim == dim]
+
+    def ways(self, loops: int, dims: frozenset[str] = frozenset(DIMS)) -> int:
+        """Return in how many ways the first loops in time turn.
+
+        Args:
+            loops: how many of them.
+            dims: others stay at their first turn.
+        """
+        number = {id(x): j for j, x in enumerate(self.time)}
+        return prod(
+            _ways(
+                [(number.get(id(x), SPATIAL), x.tile) for x in self.of(dim)],
+                self._problem.size[dim],
+                loops,
+            )
+            for dim in dims
+        )
+
+    def cuts(self, loops: int) -> Int:
+        """Return ``Plan.cuts`` for the first loops in time."""
+        most = max(len(self.of(dim)) for dim in DIMS)
+        number = {id(x): j for j, x in enumerate(self.time)}
+        found = np.full((len(DIMS), most + 1, 3), NONE, np.int64)
+        for d, dim in enumerate(DIMS):
+            around = found[d, 0] = self._problem.size[dim]
+            for i, x in enumerate(self.of(dim)):
+                place = number.get(id(x), SPATIAL)
+                found[d, i + 1] = (place if place < loops else NONE, x.tile, around)
+                around = x.tile
+        return found
+
+    def parts(
+        self, tensor: Tensor, parent: int, child: int, part: Int, axes: Int
+    ) -> tuple[float, float]:
+        """Write what ``Plan.part`` and ``Plan.axes`` say of a link; return its ``Plan.mean``.
+
+        Args:
+            tensor: that it moves.
+            parent: level of the memory above.
+            child: level of the memory below.
+            part: int64 [dims, most + 1], written.
+            axes: int64 [axes, 4], written.
+        """
+        sums = {}
+        usual = dict(self._problem.size)
+        for d, dim in enumerate(DIMS):
+            part[d, 0] = dim in tensor.dims
+            rows, around = [], usual[dim]
+            for i, x in enumerate(self.of(dim)):
+                if x.level < child:
+                    spreads = x.axis != "t" and x.level >= parent
+                    part[d, i + 1] = SPREADS if spreads else APPLIES
+                    rows.append((int(part[d, i + 1]), x.tile, around, x.axis == "t"))
+                    usual[dim] = x.tile
+                around = x.tile
+            sums[dim] = _tiles(rows, self._problem.size[dim], 1.0)
+        each = cover = 1.0
+        for a, axis in enumerate(tensor.axes):
+            reach = 1.0
+            for i, (dim, by) in enumerate(axis.terms):
+                axes[a, 2 * i : 2 * i + 2] = (DIMS.index(dim), by)
+                reach += by * (sums[dim][1] / sums[dim][0] - 1)
+            each *= reach / axis.reach(usual)
+        for dim in tensor.dims:
+            cover *= sums[dim][2] / sums[dim][1]
+        return (0.0, 0.0) if each == cover == 1.0 else (each * cover, each)
+
+
+def _ways(rows: list[tuple[int, int]], extent: int, loops: int) -> int:
+    """Return in how many ways the first loops in time turn, of one dim and its first instance."""
+    if not rows:
+        return 1
+    (number, tile), rest = rows[0], rows[1:]
+    if number == SPATIAL:
+        return _ways(rest, min(tile, extent), loops)
+    if number >= loops:
+        return 1
+    turns = -(-extent // tile)
+    last = _ways(rest, extent - (turns - 1) * tile, loops)
+    return (turns - 1) * _ways(rest, tile, loops) + last
+
+
+def _tiles(
+    rows: list[tuple[int, int, int, bool]], extent: int, cover: float
+) -> tuple[float, float, float]:
+    """Return the ways in which loops of a dim turn, the sum of their tiles, and that times cover.
+
+    Args:
+        rows: what each loop does (see ``Plan.part``), tile, tile around it, whether it is in time.
+        extent: of what is around them.
+        cover: of the spread loops before, what is covered as a share of what is usual, per tile.
+    """
+    if not rows or not rows[0][0]:
+        return 1.0, float(extent), extent * cover
+    (kind, tile, around, in_time), rest = rows[0], rows[1:]
+    inside = min(tile, extent)
+    if not in_time:
+        if kind == SPREADS:
+            cover *= extent / around * tile / inside
+        return _tiles(rest, inside, cover)
+    turns = -(-extent // tile)
+    last = _tiles(rest, extent - (turns - 1) * tile, cover)
+    full = _tiles(rest, tile, cover)
+    ways, tiles, covered = ((turns - 1) * x + y for x, y in zip(full, last, strict=True))
+    return ways, tiles, covered
+
+
+def transfers_through(
+    spread: Sequence[PlacedLoop], buses: dict[int, XyBus], tensor: Tensor, *, up: bool
+) -> int:
+    """Return how many transfers it takes to reach all children below a fan-out (or to hear them).
+
+    Equal tiles are one transfer as far as networks recognise them: of one level, over the whole
+    mesh, or along its rows and columns apart.
+
+    Args:
+        spread: loops in space between the fan-out and the children.
+        buses: by level, what its network counts like.
+        tensor: that is moved.
+        up: results come up, else words go down.
+    """
+    results = tensor.name == OFMAP
+
+    def alone(loop: PlacedLoop) -> bool:
+        bus = buses[loop.level]
+        return not bus.reduction if up else not (bus.multicast or results)
+
+    found = prod(x.count for x in spread if x.dim not in tensor.dims and alone(x))
+    for axis in tensor.axes:
+        by = dict(axis.terms)
+        mine = [x for x in spread if x.dim in by]
+        keys = set()
+        for digits in product(*(range(x.count) for x in mine)):
+            key: dict[tuple[int, str], int] = {}
+            for x, digit in zip(mine, digits, strict=True):
+                if alone(x):
+                    at = x.level, x.dim
+                    key[at] = key.get(at, 0) * x.count + digit
+                    continue
+                whole = up or results or buses[x.level].diagonal
+                at = x.level, "" if whole else x.axis
+                key[at] = key.get(at, 0) + digit * by[x.dim] * x.tile
+            keys.add(tuple(sorted(key.items())))
+        found *= len(keys)
+    return found

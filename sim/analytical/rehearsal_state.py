@@ -1,0 +1,129 @@
+"""What a rehearsal runs with, and what a turn of a loop brings. Compiled, without times."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from arraysmith.sim.analytical.encoding import Int
+from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, SPREADS
+from arraysmith.sim.analytical.rehearsal_plan import (
+    AT_PARENT,
+    DEPTH,
+    TENSOR,
+    Float,
+)
+
+CAUSES = ("compute", "fill", "offchip", "ports", "networks", "rooms", "drain")
+"""What a cycle goes to: computing; the first fill; words that have not come from off-chip memory,
+or results that have not left; ports of memories on the chip; buses; a memory that is not free yet;
+the end of the run, when the last results leave."""
+
+FILL_CAUSE, OFFCHIP_CAUSE, PORTS_CAUSE, NETWORKS_CAUSE, ROOMS_CAUSE, DRAIN_CAUSE = range(1, 7)
+
+# Clocks of the run, then of each link, port, bus and memory, then the cycles by cause.
+COMPUTED, CHANNEL_IN, CHANNEL_OUT, OUT, NEXT, RUN = 0, 1, 2, 3, 4, 7
+ARRIVED, LEFT, ROOM, USED, READY, GONE, CLOCKS = 0, 1, 2, 3, 11, 19, 27
+FILLED, SERVED = range(2)
+
+LAST = 8
+"""Tiles of a link that are remembered, the last one first: last used; results: ready, gone."""
+
+# Numbers of a plan, and where each kind of clock begins.
+PHASE_LOOPS, OFFCHIP_LATENCY, PIPELINE, ONE_CHANNEL, AT_PORT, AT_BUS, AT_MEMORY, AT_CAUSE = range(8)
+
+
+class Arrays(NamedTuple):
+    """What a rehearsal runs with.
+
+    Attributes:
+        cuts: this and all others but the last ones as in ``Plan``.
+        numbers: int64 [8], see ``PHASE_LOOPS`` and the following.
+        shares: float64 [links, LAST + 1, 2], ``shares_of`` the tile of each link, then of the last
+            ones that ended; written.
+    """
+
+    cuts: Int
+    links: Int
+    words: Float
+    up: Float
+    again: Int
+    per_word: Float
+    port: Int
+    bus: Float
+    service: Float
+    part: Int
+    axes: Int
+    mean: Float
+    numbers: Int
+    shares: Float
+
+
+@njit(cache=True, nogil=True)
+def find_turns(cuts: Int, index: Int, turns: Int) -> None:
+    """Write how often every loop turns, given the turns of those outside it.
+
+    Args:
+        cuts: see ``Plan``.
+        index: int64 [loops], turns.
+        turns: int64 [loops], written.
+    """
+    for d in range(len(cuts)):
+        extent = cuts[d, 0, 0]
+        for i in range(1, cuts.shape[1]):
+            number, tile = cuts[d, i, 0], cuts[d, i, 1]
+            if number == NONE:
+                break
+            if number == SPATIAL:
+                extent = min(tile, extent)
+            else:
+                turns[number] = -(-extent // tile)
+                extent = min(tile, extent - index[number] * tile)
+
+
+@njit(cache=True, nogil=True)
+def shares_of(arrays: Arrays, k: int, index: Int) -> tuple[float, float]:
+    """Return the words of a tile in those of the mean one: sent by the parent, and per child."""
+    cuts, part, axes, mean = arrays.cuts, arrays.part[k], arrays.axes[k], arrays.mean[k]
+    if mean[0] == 0.0:
+        return 1.0, 1.0
+    cover = 1.0
+    tile, whole = np.empty(len(cuts)), np.empty(len(cuts))
+    for d in range(len(cuts)):
+        extent = usual = cuts[d, 0, 0]
+        for i in range(1, cuts.shape[1]):
+            number, size = cuts[d, i, 0], cuts[d, i, 1]
+            if number == NONE or part[d, i] == 0:
+                break
+            usual = size
+            if number != SPATIAL:
+                extent = min(size, extent - index[number] * size)
+            else:
+                if part[d, i] == SPREADS and part[d, 0]:
+                    cover *= extent / cuts[d, i, 2] * size / min(size, extent)
+                extent = min(size, extent)
+        tile[d], whole[d] = extent, usual
+    share = 1.0
+    for a in range(len(axes)):
+        reach = usual_reach = 1.0
+        for i in (0, 2):
+            by, d = axes[a, i + 1], axes[a, i]
+            reach += by * (tile[d] - 1)
+            usual_reach += by * (whole[d] - 1)
+        share *= reach / usual_reach
+    return share * cover / mean[0], share / mean[1]
+
+
+@njit(cache=True, nogil=True)
+def words_down(arrays: Arrays, k: int, index: Int, turned: int) -> float:
+    """Return the words that a turn brings down a link; of results, those that come back."""
+    links, words, again = arrays.links, arrays.words, arrays.again
+    moved = float(words[k, AT_PARENT, turned])
+    if links[k, TENSOR] != 2:
+        return moved
+    for j in range(links[k, DEPTH]):
+        if again[k, j] and index[j] > 0:
+            return moved
+    return 0.0
