@@ -32,6 +32,7 @@ _SUMMARIES = {
     "calibrate": "Fit the analytical model of a design to simulations.",
     "trace": "Look into trace files and convert them.",
     "report": "Write the result of a run as one HTML file.",
+    "noc": "Measure load-latency curves of a network on chip.",
     "validate": "Compare the models with reference numbers.",
 }
 _OWN = "arraysmith"
