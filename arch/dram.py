@@ -13,7 +13,7 @@ from fractions import Fraction
 from importlib.metadata import entry_points
 from math import ceil
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.spec_reader import is_path
@@ -23,7 +23,9 @@ DEVICE_GROUP, DEVICE_KIND = "arraysmith.kinds", "dram"
 
 
 class DramDevice(Hashable, Protocol):
-    """A device and its controller; times in cycles of its own clock."""
+    """A device and its controller, a frozen dataclass; times in cycles of its own clock."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def name(self) -> str:

@@ -5,8 +5,10 @@ Equal inputs and equal code give equal provenance, so that outputs can be compar
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -66,8 +68,17 @@ def provenance(
         "setting": setting,
         "seed": seed,
         "architecture": architecture_document(architecture, "resolved by arraysmith"),
+        **_devices(architecture),
         **more,
     }
+
+
+def _devices(architecture: Architecture) -> dict[str, Any]:
+    """Return the DRAM of a design, every number resolved; nothing if it has none."""
+    dram = architecture.memories[0].dram
+    if dram is None:
+        return {}
+    return {"dram": json.loads(json.dumps(asdict(dram.device), default=str))}  # fractions as text
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:

@@ -95,6 +95,32 @@ def energy_table(report: Report) -> str:
     return text_table(heads, rows, labels=4)
 
 
+def dram_table(layers: Sequence[LayerReport]) -> str:
+    """Return what each layer did to the DRAM; empty where none was simulated."""
+    uses = [(x.layer.name, x.report.dram) for x in layers]
+    if len(layers) > 1 or layers[0].layer.repeat > 1:
+        uses.append(("total", total_of(layers).dram))
+    rows = [
+        (
+            name,
+            f"{use.bytes_moved:,}",
+            " ".join(f"{100 * part / (use.bytes_moved or 1):.0f}" for part in use.channel_bytes),
+            f"{use.row_hits:,}",
+            f"{use.activates:,}",
+            f"{use.conflicts:,}",
+            f"{use.refreshes:,}",
+            f"{use.read_latency_mean_cycles:,.1f}",
+            f"{use.total_energy_pj * 1e-6:,.2f}",
+        )
+        for name, use in uses
+        if use is not None
+    ]
+    heads = ("bytes", "% by channel", "row hits", "activates", "conflicts", "refreshes")
+    ends = ("read latency", "energy uJ")
+    return text_table(("DRAM", *heads, *ends), rows) if rows else ""
+
+
 def result_text(layers: Sequence[LayerReport]) -> str:
-    """Return both tables."""
-    return layers_table(layers) + "\n\n" + causes_table(layers)
+    """Return all tables."""
+    tables = layers_table(layers), causes_table(layers), dram_table(layers)
+    return "\n\n".join(table for table in tables if table)

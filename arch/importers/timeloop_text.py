@@ -40,8 +40,8 @@ def architecture_text(architecture: Architecture) -> str:
     """Return a design as a file of Timeloop.
 
     Raises:
-        ArraysmithError: a systolic array, arrays side by side, or MACs whose reads and writes
-            differ in energy: the language has none.
+        ArraysmithError: a systolic array, arrays side by side, a DRAM, or MACs whose reads and
+            writes differ in energy: the language has none.
     """
     name = architecture.name
     document = architecture_document(architecture, "")
@@ -74,6 +74,8 @@ def _ours(plain: Dict[str, Any]) -> dict[str, Any]:
 
 
 def _memory(memory: Memory, plain: dict[str, Any]) -> str:
+    if memory.dram is not None:
+        raise ArraysmithError(f"{memory.name}: Timeloop's language has no DRAM but by its rate")
     attributes: dict[str, Any] = {}
     off_chip = memory.depth is None
     word = CLASSES.get(memory.device, "DRAM" if off_chip else "smartbuffer_SRAM")

@@ -200,7 +200,7 @@ class FixedRate:
         """Return ``cycle``: nothing is buffered."""
         return cycle
 
-    def use(self, cycles: int) -> DramUse | None:
+    def use(self, cycles: int) -> None:
         """Return None: there are no banks."""
         del cycles
 
