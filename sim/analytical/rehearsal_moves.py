@@ -69,9 +69,28 @@ def _whole(cycles: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _begun(time: float) -> float:
-    """Return the begin of the cycle in which a word moves: what is next may begin with it."""
-    return float(np.floor(time + 1e-6))
+def _last_word(begin: float, words: float, per_word: float, at: float, early: float) -> float:
+    """Return when the last of ``words`` has passed that begin at ``begin``.
+
+    Only ``early`` of them are there in the cycle of ``at``.
+    """
+    end = begin + words * per_word
+    if words > early + 1e-6:
+        end = max(end, np.floor(at + 1e-6) + 1.0 + (words - early) * per_word)
+    return float(end)
+
+
+@njit(cache=True, nogil=True)
+def _hand_on(begin: float, per_word: float, at: float, early: float) -> tuple[float, float]:
+    """Return when the next part may begin, with the cycle, and how many words come in that cycle.
+
+    A part that begins in a later cycle than its words have found them waiting.
+    """
+    here = np.floor(begin + 1e-6)
+    known = early if here == np.floor(at + 1e-6) else np.inf
+    if per_word > 0.0:
+        known = min(known, np.ceil((here + 1.0 - begin) / per_word - 1e-6))
+    return float(here), float(known)
 
 
 @njit(cache=True, nogil=True)
@@ -214,22 +233,21 @@ def bring(
     if links[k, PARENT_SERIAL] and clock[memory + 2 * parent + FILLED] > at:
         at, cause = clock[memory + 2 * parent + FILLED], PORTS_CAUSE
     slot = numbers[AT_PORT] + port[parent, 0]
-    here = max(clock[slot], at)
-    finish = here + words[k, AT_PARENT, turned] * share * per_word[parent, 0]
+    begin = max(clock[slot], at)
+    finish = begin + words[k, AT_PARENT, turned] * share * per_word[parent, 0]
     clock[slot], slowest = finish, PORTS_CAUSE
-    here = _begun(here)
+    here, early = _hand_on(begin, per_word[parent, 0], at, np.inf)
     for i in range(links[k, BUSES]):
-        here = max(here, clock[numbers[AT_BUS] + k * fanouts + i])
-        end = here + words[k, ON_BUS + i, turned] * share * bus[k, i, 0]
+        begin = max(here, clock[numbers[AT_BUS] + k * fanouts + i])
+        moved = words[k, ON_BUS + i, turned] * share
+        end = _last_word(begin, moved, bus[k, i, 0], here, early)
         if end > finish:
             finish, slowest = end, NETWORKS_CAUSE
-        here = _begun(here)
+        here, early = _hand_on(begin, bus[k, i, 0], here, early)
     if child >= 0:
         slot = numbers[AT_PORT] + port[child, 2]
-        end = (
-            max(here, clock[slot])
-            + words[k, AT_CHILD, turned] * arrays.shares[k, 0, 1] * per_word[child, 2]
-        )
+        moved = words[k, AT_CHILD, turned] * arrays.shares[k, 0, 1]
+        end = _last_word(max(here, clock[slot]), moved, per_word[child, 2], here, early)
         clock[slot] = end
         if end > finish:
             finish, slowest = end, PORTS_CAUSE
@@ -329,25 +347,30 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
         at = max(at, clock[mine + ROOM])
     if links[k, PARENT_SERIAL]:
         at = max(at, clock[memory + 2 * parent + FILLED])
-    here, finish = at, at
+    here, finish, early, moved = at, at, np.inf, up[k, AT_CHILD] * each
     if child >= 0:
         slot = numbers[AT_PORT] + port[child, 3]
-        here = max(here, clock[slot])
-        finish = clock[slot] = here + up[k, AT_CHILD] * each * per_word[child, 3]
-        here = _begun(here)
+        begin = max(here, clock[slot])
+        finish = clock[slot] = begin + moved * per_word[child, 3]
+        here, early = _hand_on(begin, per_word[child, 3], here, early)
     first = numbers[AT_BUS] + (len(links) + k) * fanouts
     for i in range(links[k, BUSES] - 1, -1, -1):
-        here = max(here, clock[first + i])
-        finish = max(finish, here + up[k, ON_BUS + i] * share * bus[k, i, 1])
-        here = _begun(here)
+        begin = max(here, clock[first + i])
+        early *= np.ceil(up[k, ON_BUS + i] * share / max(1.0, moved) - 1e-6)  # sent side by side
+        moved = up[k, ON_BUS + i] * share
+        finish = max(finish, _last_word(begin, moved, bus[k, i, 1], here, early))
+        here, early = _hand_on(begin, bus[k, i, 1], here, early)
+    early *= np.ceil(up[k, AT_PARENT] * share / max(1.0, moved) - 1e-6)
     if up[k, -1] > 0.0:
         slot = numbers[AT_PORT] + port[parent, 0]
-        here = max(here, clock[slot])
-        clock[slot] = here + up[k, -1] * share * per_word[parent, 0]
+        begin = max(here, clock[slot])
+        clock[slot] = _last_word(begin, up[k, -1] * share, per_word[parent, 0], here, early)
         finish = max(finish, clock[slot])
-        here = _begun(here)
+        here, early = _hand_on(begin, per_word[parent, 0], here, early)
+        early += (up[k, AT_PARENT] - up[k, -1]) * share
     slot = numbers[AT_PORT] + port[parent, 1]
-    clock[slot] = max(here, clock[slot]) + up[k, AT_PARENT] * share * per_word[parent, 1]
+    begin, moved = max(here, clock[slot]), up[k, AT_PARENT] * share
+    clock[slot] = _last_word(begin, moved, per_word[parent, 1], here, early)
     finish = max(finish, clock[slot])
     for i in range(links[k, BUSES]):
         clock[first + i] = finish
