@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -35,13 +35,34 @@ class Folds:
     start: NDArray[np.int64]
 
 
+LINK_BITS = 10
+"""Bits of a link in a chain of waiting."""
+
+MOST_LINKS = 6
+"""Links of the longest chain."""
+
+
+def links_of(chain: int, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names in a chain of waiting, the cause first.
+
+    A chain names what an array waits for, what that waited for, and so on. It is one number: the
+    indices of the names, ``LINK_BITS`` bits each, the first one lowest. The first of all names can
+    only begin a chain: further up, 0 says that it ends.
+    """
+    found: list[str] = []
+    while not found or chain:
+        found.append(names[chain & ((1 << LINK_BITS) - 1)])
+        chain >>= LINK_BITS
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chains:
     """More of several waits of an array: where it stood, and what was behind their causes.
 
     Attributes:
         step: int64 [n], step that could not begin, counted from 0.
-        chain: int64 [n], chain of waiting; its first link is the cause. See ``sim.waits.links_of``.
+        chain: int64 [n], chain of waiting, see ``links_of``; its first link is the cause.
     """
 
     step: NDArray[np.int64]

@@ -1,21 +1,18 @@
 """What an array waited for, and what that waited for in turn: from single waits to a table.
 
 A *chain of waiting* names what the array waits for (the cause in the Report), then what that waited
-for, and so on: ``glb_weight <- offchip_weight <- channel_in``. It is one number: the indices of the
-names, ``LINK_BITS`` bits each, the first one lowest. The first name of a list can only begin a
-chain: further up, 0 says that the chain ends.
+for, and so on: ``glb_weight <- offchip_weight <- channel_in``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.sim.probe import Chains, Folds, Probe
+from arraysmith.sim.probe import Chains, Folds, Probe, links_of
 from arraysmith.sim.report import Report
 from arraysmith.sim.tables import text_table
 
@@ -23,22 +20,10 @@ Int = NDArray[np.int64]
 
 _Times = tuple[int, int, int]
 
-LINK_BITS = 10
-MOST_LINKS = 6
-
 ARROW = " <- "
 
 MOST_ROWS = 12
 """Chains that a text shows; the rest are one line."""
-
-
-def links_of(chain: int, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names in a chain, the cause first."""
-    found: list[str] = []
-    while not found or chain:
-        found.append(names[chain & ((1 << LINK_BITS) - 1)])
-        chain >>= LINK_BITS
-    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

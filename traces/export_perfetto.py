@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from arraysmith.sim.waits import ARROW, links_of
+from arraysmith.sim.probe import links_of
+from arraysmith.sim.waits import ARROW
 from arraysmith.traces.export import Advance, Streams, by_layer, file_name, told, write_files
 from arraysmith.traces.reader import LayerTrace, StreamTrace
 

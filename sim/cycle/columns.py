@@ -34,14 +34,15 @@ EDGE = 17
 
 # What is known of an edge.
 ARRIVED = 0  # its tile is in the child (has room there)
-BLAME = 1  # why not earlier
+BLAME = 1  # why not earlier: a chain, see ``sim.probe``
 USED = 2  # the tile before the present one was last used
 READ_LEFT = 3  # the last words left the parent
 LANDED = 4  # the last results were in the parent
 EPOCH = 5  # number of the present tile; -1 before the first
 ENDED = 6  # result epochs that are over ...
 SENT = 7  # ... and drained
-KNOWN = 8
+BEHIND = 8  # why its place was not free earlier
+KNOWN = 9
 
 # What is known of an epoch of results.
 E_READY = 0  # its results are done
@@ -51,10 +52,11 @@ E_DRAINED = 3  # its results are in the parent ...
 E_LEFT = 4  # ... and have left the child
 E_TILES = 5  # words of different tiles
 E_TURNED = 6  # the loop that turned to it
-E_THROUGH = 7  # words at ports and buses when it drains; then the turns of all loops
+E_WHY = 7  # why its results have not left earlier: a chain, see ``sim.probe``
+E_THROUGH = 8  # words at ports and buses when it drains; then the turns of all loops
 
 # Places in the state.
-COMPUTED, STARTED, OPENING, TURNED, OVER, STATE = range(6)
+COMPUTED, STARTED, OPENING, TURNED, OVER, STEP, WAITS, STATE = range(8)
 
 # Words counted, per edge of the tree.
 DOWN_WORDS, FILL_WORDS, UP_WORDS, TILE_WORDS, DRAIN_WORDS, WORDS = range(6)

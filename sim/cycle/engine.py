@@ -19,6 +19,7 @@ import simpy
 
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import columns, spatial
+from arraysmith.sim.cycle.blame import WAIT, add_wait, chained
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.machine import OFFCHIP, Machine
@@ -27,9 +28,12 @@ from arraysmith.sim.cycle.rates import whole_cycles
 from arraysmith.sim.cycle.schedule import Epoch, Order, epochs, program
 from arraysmith.sim.cycle.streams import Streams
 from arraysmith.sim.cycle.tree import I, O, W
+from arraysmith.sim.cycle.waiting import NoProgressError, Waits
 
 Process = Generator[simpy.Event, Any, Any]
 
+ARRAY = "array"
+"""Who waits, beside the channels, which are called ``in``, ``out`` or ``both``."""
 
 # Milestones of a phase: per tensor, when the near side of the border was last read and when its
 # memory was last at work; when the last results were there.
@@ -61,17 +65,22 @@ class SpatialRun:
         channel: OffChip,
         border: BorderRequests,
         streams: Streams | None = None,
+        waits: Waits | None = None,
     ) -> None:
         self._env = env
         self._machine = machine
         self._channel = channel
         self._border = border
         self._streams = streams
+        self._waits = waits
         self._plan, self._clocks = machine.plan(), machine.clocks()
         self._stalls = np.zeros(len(machine.causes), np.int64)
         self._words = np.zeros((len(machine.tree.edges), columns.WORDS), np.int64)
         self._below = [machine.below(t) for t in range(3)]
         self._finished = 0
+        self._last = 0  # chain of the last results that were written
+        # What everybody who is not through waits for: (what, tensor or -1, tile or phase).
+        self._standing: dict[str, tuple[str, int, int]] = {}
         # A tile is in; the results of an epoch have left; a phase ran. Made by who comes first.
         self._in: dict[tuple[int, int], simpy.Event] = {}
         self._out: dict[int, simpy.Event] = {}
@@ -81,7 +90,13 @@ class SpatialRun:
         self._kept_from = 0
 
     def run(self) -> Outcome:
-        """Simulate to the last word written and return what happened."""
+        """Simulate to the last word written and return what happened; see ``finish``."""
+        self.start()
+        self._env.run()
+        return self.finish()
+
+    def start(self) -> None:
+        """Begin; the environment has to run until nothing is under way."""
         machine = self._machine
 
         def orders(*, inward: bool, outward: bool) -> Iterator[Order]:
@@ -94,9 +109,23 @@ class SpatialRun:
             self._start_channel("in", orders(inward=True, outward=False))
             self._start_channel("out", orders(inward=False, outward=True))
         self._env.process(self._array([epochs(machine, t) for t in range(3)]))
-        self._env.run()
+
+    def finish(self) -> Outcome:
+        """Return what happened, when nothing is under way any more.
+
+        Raises:
+            NoProgressError: somebody still waits.
+        """
+        if self._standing:
+            raise NoProgressError(int(self._env.now), self._standing_chain())
         self._finished = self._channel.flush(self._finished)
-        self._stalls[-1] += self._finished - int(self._clocks[0][columns.COMPUTED])
+        state, nothing = self._clocks[0], np.empty((0, WAIT), np.int64)
+        computed = int(state[columns.COMPUTED])
+        drain = chained(len(self._stalls) - 1, self._last)
+        waits = self._waits.room if self._waits else nothing
+        add_wait(self._stalls, waits, state, computed, self._finished - computed, drain)
+        if self._waits:
+            self._waits.tell(state)
         return Outcome(self._finished, self._stalls, self._words)
 
     def _event(self, table: dict[Any, simpy.Event], key: Any) -> simpy.Event:
@@ -109,7 +138,7 @@ class SpatialRun:
         upcoming = [next(stream, None) for stream in coming]
         phase, over = 0, False
         while not over:
-            start, cause = 0, O
+            start, cause = 0, OFFCHIP + O
             for t in (O, I, W):
                 epoch = upcoming[t]
                 if epoch is None or epoch.first != phase:
@@ -117,20 +146,22 @@ class SpatialRun:
                 upcoming[t] = next(coming[t], None)
                 waits = []
                 if t == O and self._room(epoch) >= 0:
-                    waits.append(self._event(self._out, self._room(epoch)))
+                    waits.append(("out", self._event(self._out, self._room(epoch))))
                 if epoch.words:
-                    waits.append(self._event(self._in, (t, epoch.number)))
-                for event in waits:
-                    when = yield event
+                    waits.append(("in", self._event(self._in, (t, epoch.number))))
+                for what, event in waits:
+                    self._standing[ARRAY] = what, t, epoch.number
+                    when, why = yield event
                     if when > start:
-                        start, cause = when, t
+                        start, cause = when, why
                 self._in.pop((t, epoch.number), None)
-            over = self._run_phase(int(self._env.now), OFFCHIP + cause)
+            over = self._run_phase(int(self._env.now), cause)
             if phase >= min(self._release.values(), default=phase + 1):
                 self._milestones[phase] = self._reached()
             if phase in self._ran:
                 self._ran.pop(phase).succeed()
             phase += 1
+        self._standing.pop(ARRAY, None)
 
     def _room(self, epoch: Epoch) -> int:
         """Return the result epoch that has to leave before ``epoch`` has room; negative if none."""
@@ -139,12 +170,15 @@ class SpatialRun:
     def _run_phase(self, start: int, cause: int) -> bool:
         """Run the steps of a phase; return whether it was the last one."""
         state, streams = self._clocks[0], self._streams
-        nothing = np.empty((0, columns.RECORD), np.int64)
+        nothing, unseen = np.empty((0, columns.RECORD), np.int64), np.empty((0, WAIT), np.int64)
         while True:
             records = streams.room if streams else nothing
+            waits = self._waits.room if self._waits else unseen
             many = spatial.run_phase(
-                start, cause, self._plan, self._clocks, self._stalls, self._words, records
+                start, cause, self._plan, self._clocks, self._stalls, self._words, records, waits
             )
+            if self._waits:
+                self._waits.tell_full(state)
             if streams:
                 streams.tell_inner(records[:many])
             if state[columns.OVER]:
@@ -173,23 +207,54 @@ class SpatialRun:
 
     def _dma(self, name: str, orders: Iterator[Order]) -> Process:
         """Do the transfers of one channel, one after the other."""
-        env = self._env
+        env, machine = self._env, self._machine
+        before = 0  # chain of the transfer before
         for order in orders:
             self._release[name] = order.release
             self._forget()
+            asked, t = env.now, order.tensor
             if order.release >= 0:
                 if order.release not in self._milestones:
+                    self._standing[name] = "phase", t, order.release
                     yield self._event(self._ran, order.release)
                 when = self._free_at(order, self._milestones[order.release])
                 if when > env.now:
                     yield env.timeout(when - int(env.now))
             if order.tensor == O and not order.outward and self._room(order.epoch) >= 0:
+                self._standing[name] = "out", t, order.epoch.number
                 yield self._event(self._out, self._room(order.epoch))
+            why = OFFCHIP + t
+            if env.now > asked:
+                why = chained(why, 0 if order.outward else machine.room_cause(t))
+            elif before:
+                why = chained(why, chained(machine.causes.index(f"channel_{name}"), before))
+            before = OFFCHIP + t
             transfer = self._transfer(order)
+            self._standing[name] = "transfer", t, order.epoch.number
             timing = yield from self._channel.transfer(transfer)
-            self._account(order, transfer, timing)
+            self._account(order, transfer, timing, why)
         del self._release[name]
+        self._standing.pop(name, None)
         self._forget()
+
+    def _standing_chain(self) -> tuple[str, ...]:
+        """Return what the array (or a channel) waits for, what that waits for, and so on."""
+        both = self._machine.one_channel
+        who, found = ARRAY if ARRAY in self._standing else next(iter(self._standing)), []
+        waiting = dict(self._standing)
+        while who in waiting:
+            what, t, number = waiting.pop(who)
+            name = f"{TENSORS[t]} tile {number}"
+            if what == "transfer":
+                found.append(f"channel_{who}: the transfer of {name} does not end")
+                return tuple(found)
+            if what == "phase":
+                found.append(f"channel_{who}: phase {number} to end")
+                who = ARRAY
+                continue
+            found.append(f"{name} to come in" if what == "in" else f"room for {name}")
+            who = "both" if both else what
+        return (*found, f"{who}, that waits as well" if who in self._standing else f"{who}: idle")
 
     def _forget(self) -> None:
         """Drop the milestones that no channel will ask for again: releases never fall."""
@@ -233,33 +298,33 @@ class SpatialRun:
             bursts=self._border.bursts(t, epoch, outward=order.outward),
         )
 
-    def _account(self, order: Order, transfer: Transfer, timing: Timing) -> None:
+    def _account(self, order: Order, transfer: Transfer, timing: Timing, why: int) -> None:
         """Count a transfer whose last word has left, and tell who waits for it."""
         env, epoch = self._env, order.epoch
         words = self._words[self._machine.borders[order.tensor]]
         if timing.landed is None:
-            self._arrive(order, timing)
+            self._arrive(order, timing, why)
         else:
-            timing.landed.callbacks.append(lambda _: self._arrive(order, timing))
+            timing.landed.callbacks.append(lambda _: self._arrive(order, timing, why))
         if order.outward:
             words[columns.UP_WORDS] += epoch.up
             words[columns.TILE_WORDS] += epoch.tiles
             words[columns.DRAIN_WORDS] += epoch.sent
-            self._event(self._out, epoch.number).succeed(int(env.now))
+            self._event(self._out, epoch.number).succeed((int(env.now), why))
             # Who waits for an epoch is at most two epochs behind.
             self._out.pop(epoch.number - 4, None)
             return
         words[columns.DOWN_WORDS] += transfer.words
         words[columns.FILL_WORDS] += epoch.total
 
-    def _arrive(self, order: Order, timing: Timing) -> None:
+    def _arrive(self, order: Order, timing: Timing, why: int) -> None:
         """Tell of a transfer of which it is known when its last word arrives."""
         env, epoch = self._env, order.epoch
         if self._streams:
             self._streams.tell_border(order.tensor, epoch, timing, outward=order.outward)
         if order.outward:
-            self._finished = max(self._finished, timing.arrived)
+            self._finished, self._last = max(self._finished, timing.arrived), why
             return
         event = self._event(self._in, (order.tensor, epoch.number))
         arrival = env.timeout(timing.arrived - int(env.now))
-        arrival.callbacks.append(lambda _: event.succeed(timing.arrived))
+        arrival.callbacks.append(lambda _: event.succeed((timing.arrived, why)))

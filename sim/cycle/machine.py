@@ -133,6 +133,10 @@ class Machine:
             found *= _rounds(rows, size, tree.phase_loops)
         return found
 
+    def room_cause(self, tensor: int) -> int:
+        """Return the code of waiting for a tensor's place on the near side of the border."""
+        return self.causes.index(f"{_place(self.tree, self.tree.edges[self.borders[tensor]])}_room")
+
     def buffer(self, level: int) -> Buffer:
         """Return the memory at a level."""
         found = self.buffers[level]
@@ -220,6 +224,12 @@ class Machine:
         )
 
 
+def _place(tree: Tree, edge: Edge) -> str:
+    """Return the name of where an edge ends."""
+    compute = tree.architecture.compute
+    return compute.name if edge.at_macs else tree.architecture.levels[edge.child].name
+
+
 class _Causes:
     """Names of stall causes, each with its code."""
 
@@ -227,6 +237,11 @@ class _Causes:
         self._names = ["fill", *(f"offchip_{name}" for name in TENSORS)]
         self.ports = len(self._names)
         self._names += [f"{memory.name}_port" for memory in tree.architecture.memories]
+        # What only stands behind a cause: the off-chip channels, and places at the border.
+        self._names += [f"channel_{way}" for way in ("in", "out", "both")]
+        for edge in tree.edges:
+            if edge.parent == 0:
+                self.code(f"{_place(tree, edge)}_room")
 
     def code(self, name: str) -> int:
         """Return the code of a cause; a new one if it was not asked for before."""
@@ -302,8 +317,7 @@ def _edge_rows(
         row[columns.BUSES], row[columns.FIRST_BUS] = len(edge.fanouts), buses
         buses += 2 * len(edge.fanouts)
         row[columns.PORT_CAUSE] = causes.code(f"{levels[edge.parent].name}_{name}")
-        child = tree.architecture.compute.name if edge.at_macs else levels[edge.child].name
-        row[columns.ROOM_CAUSE] = causes.code(f"{child}_room")
+        row[columns.ROOM_CAUSE] = causes.code(f"{_place(tree, edge)}_room")
         row[columns.BUS_CAUSE] = causes.codes([f"{levels[x].name}_{name}" for x in edge.fanouts])
     return rows
 

@@ -19,6 +19,7 @@ from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import Streams, address_map
 from arraysmith.sim.cycle.tree import O, UnsupportedDesignError
+from arraysmith.sim.cycle.waiting import Waits
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, Traffic
@@ -45,6 +46,7 @@ class CycleModel:
         Raises:
             IllegalMappingError: naming every rule that is broken.
             UnsupportedDesignError: a design that the simulator has no machine for.
+            NoProgressError: everybody waits; nothing is under way.
         """
         require_legal(architecture, problem, mapping)
         whole = [
@@ -63,11 +65,12 @@ class CycleModel:
         env = simpy.Environment()
         regions = address_map(problem, architecture, self.parameters)
         border = BorderRequests(problem, machine, {name: x.base for name, x in regions.items()})
-        streams = None
+        streams = waits = None
         if self.probe is not None:
+            waits = Waits(self.probe, machine.causes, self.parameters.chunk_records)
             streams = Streams(problem, machine, border, self.probe, self.parameters)
         channel = offchip_channel(env, architecture, self.probe)
-        outcome = SpatialRun(env, machine, channel, border, streams).run()
+        outcome = SpatialRun(env, machine, channel, border, streams, waits).run()
         report = _report(architecture, problem, machine, outcome)
         return report.with_dram(channel.use(outcome.cycles))
 

@@ -22,11 +22,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from arraysmith.sim.cycle.blame import add_wait, chained, why_left
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
     ABOVE,
     ARRIVED,
     AT_MACS,
+    BEHIND,
     BELOW,
     BLAME,
     BUS_CAUSE,
@@ -44,6 +46,7 @@ from arraysmith.sim.cycle.columns import (
     E_THROUGH,
     E_TILES,
     E_TURNED,
+    E_WHY,
     ENDED,
     EPOCH,
     FANOUTS,
@@ -79,6 +82,7 @@ from arraysmith.sim.cycle.columns import (
     SENT,
     SERIAL,
     STARTED,
+    STEP,
     STEP_LOOPS,
     TENSOR,
     TILE_WORDS,
@@ -86,6 +90,7 @@ from arraysmith.sim.cycle.columns import (
     UP_WORDS,
     USED,
     VISITS,
+    WAITS,
     Clocks,
     Plan,
 )
@@ -96,18 +101,26 @@ from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
 @njit(cache=True, nogil=True)
 def run_phase(
-    start: int, cause: int, plan: Plan, clocks: Clocks, stalls: Int, words: Int, records: Int
+    start: int,
+    cause: int,
+    plan: Plan,
+    clocks: Clocks,
+    stalls: Int,
+    words: Int,
+    records: Int,
+    waits: Int,
 ) -> int:
     """Run the steps of one phase, or as many as there is room for records.
 
     Args:
         start: cycle from which the chip may work on the phase: all its off-chip words are in.
-        cause: code of the stall cause if it has to wait for ``start``.
+        cause: chain of waiting, see ``blame``, if it has to wait for ``start``.
         plan: see ``Plan``.
         clocks: see ``Clocks``; updated. ``state[OVER]`` tells whether the phase is over.
         stalls: int64 [causes], added to.
         words: int64 [edges of the tree, WORDS], added to.
         records: int64 [n, RECORD + loops in time], written; [0, ..]: none are kept.
+        waits: see ``add_wait``; ``state[WAITS]`` of them are there.
 
     Returns:
         Records written.
@@ -117,7 +130,8 @@ def run_phase(
     count, recorded = len(edges), 0
     recording = len(records) > 0
     while True:
-        if recording and recorded + count * (RING + 2) > len(records):
+        full = recording and recorded + count * (RING + 2) > len(records)
+        if full or (len(waits) > 0 and state[WAITS] + 3 > len(waits)):
             state[OVER] = 0
             return recorded
         turned = state[TURNED]
@@ -147,11 +161,13 @@ def run_phase(
             begin = max(begin, start)
             waited = max(0, start - state[COMPUTED])
         if not state[STARTED]:
-            stalls[numbers[FILL_CAUSE]] += begin - state[COMPUTED]
+            why = chained(numbers[FILL_CAUSE], binding)
+            add_wait(stalls, waits, state, state[COMPUTED], begin - state[COMPUTED], why)
             state[STARTED] = 1
         else:
-            stalls[cause] += waited
-            stalls[binding] += begin - state[COMPUTED] - waited
+            free = state[COMPUTED] + waited
+            add_wait(stalls, waits, state, state[COMPUTED], waited, cause)
+            add_wait(stalls, waits, state, free, begin - free, binding)
         macs = numbers[ROUNDS]
         if numbers[RAGGED]:
             macs = count_rounds(loops, many, size, index, numbers[STEP_LOOPS])
@@ -162,8 +178,10 @@ def run_phase(
                 if done > end:
                     end, slow = done, m
         if slow >= 0:
-            stalls[numbers[PORT_CAUSES] + slow] += end - begin - macs
+            why = numbers[PORT_CAUSES] + slow
+            add_wait(stalls, waits, state, begin + macs, end - begin - macs, why)
         state[COMPUTED], state[OPENING] = end, 0
+        state[STEP] += 1
         turned = next_turn(
             loops, many, size, index, limits, numbers[STEP_LOOPS], numbers[RAGGED] == 1
         )
@@ -241,7 +259,7 @@ def _move(
         through[2 + i] = most_words(tables, factors, i, entries)
     at, blame = start, cause
     if room > at:
-        at, blame = room, edge[ROOM_CAUSE]
+        at, blame = room, chained(edge[ROOM_CAUSE], known[k, BEHIND])
     above = edge[ABOVE]
     if above >= 0 and known[above, ARRIVED] > at:
         at, blame = known[above, ARRIVED], known[above, BLAME]
@@ -255,9 +273,11 @@ def _move(
     left = -(-finish // ticks)
     # Of waiting for words and moving them, what took longer is to blame.
     if at == start or at - clocks[0][COMPUTED] <= left + edge[LATENCY] - at:
+        behind = blame if at > clocks[0][COMPUTED] else 0
         blame = edge[PORT_CAUSE]
         if slowest >= ON_BUS:
             blame = edge[BUS_CAUSE] + slowest - ON_BUS
+        blame = chained(blame, behind)
     known[k, READ_LEFT] = left
     known[k, ARRIVED] = left + edge[LATENCY]
     known[k, BLAME] = blame
@@ -310,6 +330,7 @@ def _send_sums(
         behind = epoch - min(numbers[PIPELINE] + 2, RING - 1)
     if behind >= 0:
         room = epochs[behind % RING, E_LEFT]
+        known[k, BEHIND] = epochs[behind % RING, E_WHY]
     if edge[AT_MACS]:
         room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
     row[E_ABOVE] = -1 if edge[ABOVE] < 0 else known[edge[ABOVE], EPOCH]
@@ -318,7 +339,8 @@ def _send_sums(
         tile = tile * 31 + entries[f] - tables[0][number, f, turned]
     tile %= VISITS
     if held > len(index):
-        known[k, ARRIVED], known[k, BLAME] = room, edge[ROOM_CAUSE]
+        known[k, ARRIVED] = room
+        known[k, BLAME] = chained(edge[ROOM_CAUSE], known[k, BEHIND])
     else:
         # What comes back has to be there; what MACs add to passes their adder, which forwards it.
         before = max(visits[tile], epoch - RING + 1)
@@ -366,6 +388,7 @@ def _drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> i
         through, through[0] - row[E_TILES],
     )  # fmt: skip
     left = -(-finish // wires[6])
+    row[E_WHY] = why_left(k, at, left, row, plan, clocks)
     row[E_LEFT], row[E_DRAINED] = left, left + edge[LATENCY]
     known[k, LANDED] = left + edge[LATENCY]
     if edge[BELOW] >= 0 and edge[SERIAL]:

@@ -30,6 +30,7 @@ from arraysmith.sim.cycle.systolic_traffic import Traffic
 from arraysmith.sim.cycle.systolic_wave import StepTimes
 from arraysmith.sim.cycle.systolic_window import PORT_CAUSES, Window, Windows
 from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.cycle.waiting import NoProgressError
 from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding
 from arraysmith.sim.operand_words import Moves, OperandWords
 from arraysmith.sim.residency import Operand
@@ -87,6 +88,7 @@ class SystolicRun:
         self._streams = streams
         self._views = views
         self._outcome = Outcome()
+        self._meets = "its first words"
         operands = {t: Operand.of(machine, folding, problem, t) for t in (IFMAP, WEIGHT)}
         orders = {t: LoadOrder(folding, operand) for t, operand in operands.items()}
         results = ResultOrder(machine, folding)
@@ -125,7 +127,8 @@ class SystolicRun:
     def through(self) -> int:
         """Cycle in which array and transfers are through, when the environment has run."""
         assert self._process is not None
-        assert self._process.processed, "the array waits for something that never comes"
+        if not self._process.processed:
+            raise NoProgressError(int(self._env.now), (self._meets,))
         return max(int(self._process.value), self._dma.last_write)
 
     def finish(self, flushed: int = 0) -> Outcome:
@@ -204,6 +207,7 @@ class SystolicRun:
             job: Job | None = traffic.opened(meeting) if tensor == OFMAP else traffic.loaded(tensor)
             if job is None:
                 continue
+            self._meets = f"offchip_{tensor}: a transfer that does not end"
             yield from self._dma.wait(job)
             # Results may come as soon as those whose place they take have left.
             ready = job.left if job.transfer is not None and job.transfer.outward else job.arrived

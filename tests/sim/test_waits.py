@@ -11,9 +11,9 @@ from systolic_designs import any_design, stationary, unless_refused
 
 from arraysmith.arch.problem import matmul
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.probe import Chains
+from arraysmith.sim.probe import LINK_BITS, Chains, links_of
 from arraysmith.sim.report import Report
-from arraysmith.sim.waits import LINK_BITS, MOST_ROWS, Wait, WaitTotals, explain_waits, links_of
+from arraysmith.sim.waits import MOST_ROWS, Wait, WaitTotals, explain_waits
 
 NAMES = ("fill", "glb_weight", "offchip_weight", "channel_in", "drain")
 PORT = 1 | 2 << LINK_BITS | 3 << 2 * LINK_BITS

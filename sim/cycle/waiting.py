@@ -1,0 +1,70 @@
+"""What waits for what: told to a probe while a run goes on, and to the user when it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.sim.cycle import columns
+from arraysmith.sim.cycle.blame import (
+    FIRST_LINK,
+    W_CHAIN,
+    W_CYCLE,
+    W_CYCLES,
+    W_STEP,
+    WAIT,
+)
+from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.probe import Chains, Probe
+
+MOST_AT_ONCE = 3
+"""Waits before one step."""
+
+
+class NoProgressError(ArraysmithError):
+    """A simulation in which everybody waits and nothing is under way.
+
+    Attributes:
+        cycle: in which the last thing happened.
+        chain: what the array waits for, what that waits for, and so on.
+    """
+
+    def __init__(self, cycle: int, chain: tuple[str, ...]) -> None:
+        self.cycle = cycle
+        self.chain = chain
+        waiting = " <- ".join(("array", *chain))
+        super().__init__(f"the simulation makes no progress after cycle {cycle:,}: {waiting}")
+
+
+class Waits:
+    """Hands the waits that the kernel notes to a probe.
+
+    Attributes:
+        room: int64 [n, blame.WAIT], where the kernel writes them.
+    """
+
+    def __init__(self, probe: Probe, names: tuple[str, ...], most: int) -> None:
+        """Take who is told, the names of the causes by code, and how many waits to tell at once."""
+        self.room = np.empty((max(most, MOST_AT_ONCE), WAIT), np.int64)
+        self._probe = probe
+        self._names = names
+
+    def tell_full(self, state: Int) -> None:
+        """Tell the waits if there is no room for those of one more step."""
+        if state[columns.WAITS] + MOST_AT_ONCE > len(self.room):
+            self.tell(state)
+
+    def tell(self, state: Int) -> None:
+        """Tell the waits that the kernel has noted; ``state`` is its own."""
+        many = int(state[columns.WAITS])
+        if many == 0:
+            return
+        found = self.room[:many].copy()
+        state[columns.WAITS] = 0
+        self._probe.stalls(
+            found[:, W_CYCLE].copy(),
+            found[:, W_CYCLES].copy(),
+            found[:, W_CHAIN] & FIRST_LINK,
+            self._names,
+            Chains(found[:, W_STEP].copy(), found[:, W_CHAIN].copy()),
+        )
