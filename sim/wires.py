@@ -8,6 +8,10 @@ row bus, ``mesh_x`` hops, of every row that takes it. A word with n takers is in
 at most; that many are charged, as the counts do not tell takers of one row from those of several.
 Sums that are added on the way up are charged alike.
 
+Trees: a word with n takers passes min(n, links) links of every stage. Routed networks: in the
+simulator, hops of flits are counted (whole flits take energy, of whatever they hold); in closed
+form, see ``routed.link_profile``.
+
 Systolic arrays: see ``sim.systolic_wires``.
 
 Links between arrays side by side (``scale_out``) are not modelled and take no energy.
@@ -18,23 +22,43 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Systolic, Wires, XyBus
+from arraysmith.arch.architecture import (
+    Architecture,
+    Fanout,
+    Memory,
+    Routed,
+    ScaleOut,
+    Tree,
+    Wires,
+)
 from arraysmith.arch.technology.wires import hop_pj_per_bit
 from arraysmith.sim.report import Traffic
+from arraysmith.sim.routed import Profile, hops_of, link_profile, tree_profile
 
 
 def priced_traffic(architecture: Architecture, traffic: Iterable[Traffic]) -> tuple[Traffic, ...]:
     """Return traffic with the hops and the energy it takes where wires are stated.
 
-    Traffic of buses comes without hops, that of systolic arrays with them.
+    Traffic of buses and trees comes without hops, that of systolic arrays with them, and that of
+    routed networks with those of flits if they were simulated.
     """
     return tuple(_priced(architecture, part) for part in traffic)
 
 
+def profile_of(fanout: Fanout) -> tuple[Profile, int]:
+    """Return the links of the network of a fan-out, and the parts of a hop that they count in."""
+    network = fanout.network
+    if isinstance(network, Tree):
+        children = fanout.instances
+        return tree_profile(network.arity, network.stages(children), children), 1
+    if isinstance(network, Routed):
+        return link_profile(network, fanout.instances)
+    return ((fanout.mesh_y, fanout.mesh_y, 1, fanout.mesh_x),), 1
+
+
 def bus_hops(fanout: Fanout, words: int, deliveries: int) -> int:
-    """Return the hops of ``words`` that have ``deliveries`` takers together on buses."""
-    rows = min(words * fanout.mesh_y, max(words, deliveries))
-    return words * fanout.mesh_y + rows * fanout.mesh_x
+    """Return the hops of ``words`` that have ``deliveries`` takers together."""
+    return hops_of(*profile_of(fanout), words, deliveries)
 
 
 def network_word_bits(architecture: Architecture, network: str, tensor: str) -> int:
@@ -58,13 +82,15 @@ def _priced(architecture: Architecture, part: Traffic) -> Traffic:
     if wires is None:
         return part
     hops = part.hops
-    if isinstance(fanout.network, XyBus):
-        hops = bus_hops(fanout, part.words, part.deliveries)
     bits = network_word_bits(architecture, part.network, part.tensor)
+    if isinstance(fanout.network, Routed) and hops:
+        bits = fanout.network.flit_bits
+    elif fanout.bus is not None:
+        hops = hops_of(*profile_of(fanout), part.words, part.deliveries)
     energy_pj = hops * bits * hop_pj_per_bit(wires, architecture.technology)
     return replace(part, hops=hops, energy_pj=energy_pj)
 
 
 def wires_of(fanout: Fanout) -> Wires | None:
     """Return the wires of a network; None where it counts no energy."""
-    return fanout.network.wires if isinstance(fanout.network, XyBus | Systolic) else None
+    return None if isinstance(fanout.network, ScaleOut) else fanout.network.wires

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, prod
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout, Memory
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem, Tensor
 from arraysmith.sim.analytical.latency import Bound
 from arraysmith.sim.balance import Balance
+from arraysmith.sim.lanes import lanes_of
 from arraysmith.sim.pricing import Count
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Traffic
 
@@ -219,9 +220,14 @@ def _times(architecture: Architecture, link: Link, instances: dict[str, int]) ->
     wires = [0]
     latency = 0
     for level in architecture.levels[link.above + 1 : link.below]:
-        if isinstance(level, Fanout) and isinstance(level.network, XyBus):
-            wires.append(_cycles_of(link.sent_first, level.network.words_per_cycle))
-            latency += level.network.latency_cycles
+        if isinstance(level, Fanout) and level.bus is not None:
+            lanes = lanes_of(architecture, level)
+            if lanes is None:
+                wires.append(_cycles_of(link.sent_first, level.bus.rate(link.tensor)))
+            else:
+                up = link.tensor == OFMAP
+                wires.append(ceil(lanes.cycles(link.tensor, link.sent_first, up=up)))
+            latency += level.bus.latency_cycles
     return near, max(near, far, *wires) + latency
 
 

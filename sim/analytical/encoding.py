@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout, Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
@@ -238,8 +238,8 @@ class ChainArrays:
             keeps[m] = [tensor in kept for tensor in TENSORS]
         network = np.zeros((len(levels), 3), np.int64)
         for i, level in enumerate(levels):
-            if isinstance(level, Fanout) and isinstance(level.network, XyBus):
-                bus = level.network
+            bus = level.bus if isinstance(level, Fanout) else None
+            if bus is not None:
                 network[i] = (bus.multicast, bus.diagonal, bus.reduction)
         return cls(len(levels), np.array(memory_level, np.int64), keeps, network)
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from arraysmith.arch.architecture import Architecture, Memory, Ports, XyBus
+from arraysmith.sim.lanes import lanes_of, least_cycles
 from arraysmith.sim.pricing import Count
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Traffic
 
@@ -75,7 +76,8 @@ def bounds(
     rounding = {x.name: x.words_per_access for x in architecture.memories if x.whole_words}
     moved: dict[tuple[str, str], int] = {}
     instances: dict[str, int] = {}
-    for count in counts:
+    rows = tuple(counts)
+    for count in rows:
         key = (count.level, count.direction)
         words_moved = count.words
         if count.level in rounding:
@@ -103,9 +105,15 @@ def bounds(
     parts = tuple(traffic)
     for fanout in architecture.fanouts:
         bus = fanout.network
-        if isinstance(bus, XyBus) and bus.words_per_cycle:
-            most = max((part.words for part in parts if part.network == fanout.name), default=0)
-            cycles = _ceil(most / bus.words_per_cycle)
+        if isinstance(bus, XyBus) and any(bus.rates):
+            mine = [
+                (part.words, bus.rate(part.tensor)) for part in parts if part.network == fanout.name
+            ]
+            cycles = max((_ceil(moved / rate) for moved, rate in mine if rate), default=0)
+            found.append(Bound(f"bandwidth_{fanout.name}", cycles))
+        lanes = lanes_of(architecture, fanout)
+        if lanes is not None:
+            cycles = least_cycles(architecture, fanout, lanes, rows, parts)
             found.append(Bound(f"bandwidth_{fanout.name}", cycles))
     return tuple(found)
 

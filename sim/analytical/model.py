@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from arraysmith.arch.architecture import Architecture, Fanout, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.errors import ArraysmithError, nearest
 from arraysmith.arch.legality import require_division, require_legal
 from arraysmith.arch.mapping import Mapping, kept_tensors
@@ -18,6 +18,7 @@ from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.analytical.visits import transfers_of
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.report import DRAIN, EDGES, FILL, READ, UPDATE, Report, Traffic
+from arraysmith.sim.routed import require_networks
 
 DIRECTIONS = (READ, FILL, UPDATE, DRAIN)
 
@@ -52,6 +53,7 @@ class AnalyticalModel:
         Raises:
             IllegalMappingError: naming every rule that is broken; ``division`` is one under
                 ``timeloop``.
+            InputError: a routed network that cannot do what the design says.
         """
         require_legal(architecture, problem, mapping)
         if architecture.systolic:
@@ -63,6 +65,7 @@ class AnalyticalModel:
             raise ArraysmithError(f"{problem.name}: weight sparsity needs a systolic array")
         if self.setting == "timeloop":
             require_division(architecture, problem, mapping)
+        require_networks(architecture)
         result = count(
             ProblemArrays.of(problem),
             ChainArrays.of(architecture, mapping),
@@ -131,7 +134,7 @@ def _traffic(
     words = {(c.level, c.tensor, c.direction): c.words for c in counts}
     parts = []
     for i, level in enumerate(architecture.levels):
-        if not (isinstance(level, Fanout) and isinstance(level.network, XyBus)):
+        if not (isinstance(level, Fanout) and level.bus is not None):
             continue
         for tensor in TENSORS:
             keepers = [

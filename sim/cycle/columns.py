@@ -30,30 +30,32 @@ PORT_CAUSE = 13  # stall causes: the parent's port ...
 ROOM_CAUSE = 14  # ... room in the child ...
 BUS_CAUSE = 15  # ... and the first bus
 OWN = 16  # axes of its tensor
-EDGE = 17
+SLOTS = 17  # tiles that the child has room for; 1 where SERIAL
+AFTER = 18  # memory that takes its words before the child, -1 if none
+EDGE = 19
 
 # What is known of an edge.
 ARRIVED = 0  # its tile is in the child (has room there)
 BLAME = 1  # why not earlier: a chain, see ``sim.probe``
-USED = 2  # the tile before the present one was last used
-READ_LEFT = 3  # the last words left the parent
-LANDED = 4  # the last results were in the parent
-EPOCH = 5  # number of the present tile; -1 before the first
-ENDED = 6  # result epochs that are over ...
-SENT = 7  # ... and drained
-BEHIND = 8  # why its place was not free earlier
-KNOWN = 9
+READ_LEFT = 2  # the last words left the parent
+LANDED = 3  # the last results were in the parent
+EPOCH = 4  # number of the present tile; -1 before the first
+ENDED = 5  # result epochs that are over ...
+SENT = 6  # ... and drained
+BEHIND = 7  # why its place was not free earlier
+KNOWN = 8
 
-# What is known of an epoch of results.
-E_READY = 0  # its results are done
+# What is known of an epoch: of an operand, in E_LEFT, when the tile before was last used.
+E_READY = 0  # results are done
 E_ROOM = 1  # its tile has room in the child
 E_ABOVE = 2  # the parent's epoch
 E_DRAINED = 3  # its results are in the parent ...
 E_LEFT = 4  # ... and have left the child
 E_TILES = 5  # words of different tiles
 E_TURNED = 6  # the loop that turned to it
-E_WHY = 7  # why its results have not left earlier: a chain, see ``sim.probe``
-E_THROUGH = 8  # words at ports and buses when it drains; then the turns of all loops
+E_LATE = 7  # cycles that routed networks take from the last word at the parent's link on
+E_WHY = 8  # why its results have not left earlier: a chain, see ``sim.probe``
+E_THROUGH = 9  # words at ports and buses when it drains; then the turns of all loops
 
 # Places in the state.
 COMPUTED, STARTED, OPENING, TURNED, OVER, STEP, WAITS, STATE = range(8)

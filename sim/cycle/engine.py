@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from arraysmith.arch.architecture import Routed
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import columns, spatial
 from arraysmith.sim.cycle.blame import WAIT, add_wait, chained
@@ -279,10 +280,18 @@ class SpatialRun:
         machine, epoch, t = self._machine, order.epoch, order.tensor
         tree, edge = machine.tree, machine.tree.edges[machine.borders[order.tensor]]
         words = epoch.up if order.outward else epoch.words
-        near = []
-        for level, down, up in zip(edge.fanouts, epoch.down_buses, epoch.up_buses, strict=True):
-            moved = int(up if order.outward else down)
-            near.append(whole_cycles(moved, tree.bus(level).words_per_cycle))
+        near, latency = [], sum(tree.bus(level).latency_cycles for level in edge.fanouts)
+        for i, level in enumerate(edge.fanouts):
+            network = tree.network(level)
+            if isinstance(network, Routed):
+                busy, late = machine.cross(
+                    self._clocks[7], t, i, epoch.index, epoch.turned, up=order.outward
+                )
+                near.append(busy)
+                latency += late
+                continue
+            moved = int((epoch.up_buses if order.outward else epoch.down_buses)[i])
+            near.append(whole_cycles(moved, network.rate(TENSORS[t], up=order.outward)))
         if not edge.at_macs:
             child = machine.buffer(edge.child)
             rate = child.read_rate if order.outward else child.write_rate
@@ -293,7 +302,7 @@ class SpatialRun:
             words=words,
             read_first=epoch.up - epoch.tiles if order.outward else 0,
             near_cycles=max(near, default=0),
-            near_latency_cycles=sum(tree.bus(level).latency_cycles for level in edge.fanouts),
+            near_latency_cycles=latency,
             tile=epoch.number,
             bursts=self._border.bursts(t, epoch, outward=order.outward),
         )

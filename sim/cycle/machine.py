@@ -8,14 +8,17 @@ from math import lcm
 
 import numpy as np
 
-from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.architecture import Architecture, Memory, Routed
+from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle.amounts import Amounts
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.crossings import Crossings
 from arraysmith.sim.cycle.memory import Buffer
+from arraysmith.sim.cycle.routes import USES
 from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, UPDATE, Wires
 from arraysmith.sim.cycle.tree import Edge, I, O, Tree, UnsupportedDesignError, W
 from arraysmith.sim.cycle.turns import count_rounds, find_limits
@@ -31,6 +34,7 @@ class Machine:
     Attributes:
         tree: its loops and edges.
         amounts: what their turns move.
+        crossings: how long that takes on routed networks.
         buffers: per level, the memory with all that it keeps; None for fan-outs.
         inner: numbers of the edges on the chip, parents first.
         borders: per tensor, number of the edge over the off-chip border.
@@ -46,6 +50,7 @@ class Machine:
 
     tree: Tree
     amounts: Amounts
+    crossings: Crossings
     buffers: tuple[Buffer | None, ...]
     inner: tuple[int, ...]
     borders: tuple[int, ...]
@@ -72,10 +77,7 @@ class Machine:
             Buffer(level, _kept_words(tree, i)) if isinstance(level, Memory) else None
             for i, level in enumerate(architecture.levels)
         )
-        inner = sorted(
-            (e for e, edge in enumerate(tree.edges) if edge.parent > 0),
-            key=lambda e: (tree.edges[e].parent, tree.edges[e].tensor),
-        )
+        inner = _in_turn(tree)
         borders = tuple(
             next(e for e, x in enumerate(tree.edges) if x.tensor == t and x.parent == 0)
             for t in range(3)
@@ -95,16 +97,18 @@ class Machine:
         numbers[columns.FILL_CAUSE] = causes.code("fill")
         numbers[columns.PORT_CAUSES] = causes.ports
         edges = _edge_rows(tree, buffers, inner, causes)
+        amounts = Amounts.of(tree)
         result = tree.edges[borders[O]]
         adds = any(not tree.bus(level).reduction for level in result.fanouts)
         below = buffers[result.child] if not result.at_macs else None
         return cls(
             tree=tree,
-            amounts=Amounts.of(tree),
+            amounts=amounts,
+            crossings=Crossings.of(tree, amounts),
             buffers=buffers,
             inner=tuple(inner),
             borders=borders,
-            ahead=tuple(not _serial(tree.edges[e], buffers) for e in borders),
+            ahead=tuple(_slots(tree.edges[e], buffers) > 1 for e in borders),
             ragged=ragged,
             ticks=_ticks(architecture),
             causes=causes.names,
@@ -142,6 +146,28 @@ class Machine:
         found = self.buffers[level]
         assert found is not None
         return found
+
+    def cross(
+        self, wires: Wires, tensor: int, place: int, index: Int, turned: int, *, up: bool
+    ) -> tuple[int, int]:
+        """Count a transfer over the border through a routed network; return cycles (busy, late).
+
+        Args:
+            wires: the clocks of a run.
+            tensor: its code.
+            place: of the fan-out among those of the border.
+            index: int64 [loops in time], turns.
+            turned: the loop that has turned.
+            up: whether results go out.
+        """
+        at = self.crossings.pattern(
+            self.amounts.tables, self.borders[tensor], place, index, turned, up=up
+        )
+        uses = wires[USES]
+        assert not isinstance(uses, int)
+        uses[at] += 1
+        busy, late = self.crossings.costs[at].tolist()
+        return busy, late
 
     def innermost(self, tensor: int) -> bool:
         """Return whether MACs work with the tensor where it comes in over the border."""
@@ -208,20 +234,47 @@ class Machine:
             per_word[m, UPDATE] = per_word[m, FILL] = _per_word(back, ticks)
         access = [x.words_per_access if x.whole_words else 1 for x in memories]
         buses = [
-            _per_word(self.tree.bus(level).words_per_cycle, ticks)
+            (e, level, up)
             for e in self.inner
-            for _ in range(2)
+            for up in (False, True)
             for level in self.tree.edges[e].fanouts
         ]
+        clocks: dict[tuple[object, ...], int] = {}
+        for bus in buses:
+            clocks.setdefault(self._bus_clock(*bus), len(clocks))
+        routes = self.crossings
         return (
             np.zeros(4 * len(memories), np.int64),
             ports,
             per_word,
             np.array(access, np.int64),
-            np.zeros(len(buses), np.int64),
-            np.array(buses, np.int64),
+            np.zeros(len(clocks), np.int64),
+            np.array([self._bus_ticks(*bus) for bus in buses], np.int64),
             ticks,
+            np.array([clocks[self._bus_clock(*bus)] for bus in buses], np.int64),
+            np.array([self._leaf_ticks(level) for _, level, _ in buses], np.int64),
+            routes.code,
+            routes.base,
+            routes.costs,
+            np.zeros(len(routes.costs), np.int64),
         )
+
+    def _bus_clock(self, edge: int, level: int, up: bool) -> tuple[object, ...]:
+        """Return what shares a clock: a bus per tensor, but one tree or network for all."""
+        network = self.tree.network(level)
+        return (level, up) if isinstance(network, TreeNetwork | Routed) else (edge, level, up)
+
+    def _bus_ticks(self, edge: int, level: int, up: bool) -> int:
+        """Return the ticks of a word through a fan-out; of a cycle where it is routed."""
+        network, tensor = self.tree.network(level), TENSORS[self.tree.edges[edge].tensor]
+        if isinstance(network, Routed):
+            return self.ticks
+        return _per_word(network.rate(tensor, up=up), self.ticks)
+
+    def _leaf_ticks(self, level: int) -> int:
+        network = self.tree.network(level)
+        rate = network.leaf_words_per_cycle if isinstance(network, TreeNetwork) else None
+        return _per_word(rate, self.ticks)
 
 
 def _place(tree: Tree, edge: Edge) -> str:
@@ -271,17 +324,64 @@ def _kept_words(tree: Tree, level: int) -> int:
     return sum(words[x] for x in kept_tensors(memory, tree.mapping.at(memory.name)))
 
 
-def _serial(edge: Edge, buffers: tuple[Buffer | None, ...]) -> bool:
-    """Return whether the child of an edge excludes filling (draining) from working.
+def _in_turn(tree: Tree) -> list[int]:
+    """Return the edges on the chip in the order in which a turn takes them.
+
+    Parents before children and a memory that fills first before the one that fills after it; of
+    these, the outermost first, and ifmap, weight, ofmap.
+    """
+    edges = tree.edges
+    left = sorted(
+        (e for e, edge in enumerate(edges) if edge.parent > 0),
+        key=lambda e: (edges[e].parent, edges[e].tensor),
+    )
+    found: list[int] = []
+    while left:
+        for e in left:
+            before = [
+                x
+                for x in left
+                if x != e
+                and (
+                    (edges[x].tensor, edges[x].child) == (edges[e].tensor, edges[e].parent)
+                    or (not edges[e].at_macs and edges[x].child == _after(tree, edges[e].child))
+                )
+            ]
+            if not before:
+                break
+        else:
+            names = ", ".join(
+                {tree.memory(edges[x].child).name for x in left if not edges[x].at_macs}
+            )
+            raise UnsupportedDesignError(f"{names}: each would have to be filled before the other")
+        left.remove(e)
+        found.append(e)
+    return found
+
+
+def _after(tree: Tree, level: int) -> int | None:
+    """Return the level of the memory that fills before the one at ``level``; None if none does."""
+    name = tree.memory(level).fills_after
+    if name is None:
+        return None
+    return tree.architecture.levels.index(tree.architecture.level(name))
+
+
+def _slots(edge: Edge, buffers: tuple[Buffer | None, ...]) -> int:
+    """Return the tiles that the child of an edge has room for; 1: filling excludes working.
 
     Without a memory, operands sit in a register pair; results over the border are added to one at a
     time.
     """
     if edge.at_macs:
-        return edge.tensor == O
+        return 1 if edge.tensor == O else 2
     buffer = buffers[edge.child]
     assert buffer is not None
-    return not buffer.ping_pong
+    if buffer.slots > columns.RING - 2:
+        raise UnsupportedDesignError(
+            f"{buffer.memory.name}: at most {columns.RING - 2} tiles in flight are simulated"
+        )
+    return buffer.slots
 
 
 def _edge_rows(
@@ -307,7 +407,10 @@ def _edge_rows(
         row[columns.DEPTH], row[columns.AT_MACS] = edge.depth, edge.at_macs
         row[columns.ABOVE], row[columns.BELOW] = other(edge.parent, -1), other(-1, edge.child)
         row[columns.OWN] = len(tree.problem.tensors[edge.tensor].axes)
-        row[columns.SERIAL] = not edge.at_macs and _serial(edge, buffers)
+        row[columns.SLOTS] = 2 if edge.at_macs else _slots(edge, buffers)
+        row[columns.SERIAL] = row[columns.SLOTS] == 1
+        first = None if edge.at_macs else _after(tree, edge.child)
+        row[columns.AFTER] = -1 if first is None else memory[first]
         row[columns.PARENT] = memory[edge.parent]
         row[columns.CHILD] = -1 if edge.at_macs else memory[edge.child]
         parent = buffers[edge.parent]
@@ -339,7 +442,8 @@ def _ticks(architecture: Architecture) -> int:
     rates: list[Fraction | None] = []
     for memory in architecture.memories[1:]:
         rates += [memory.read_words_per_cycle, memory.write_words_per_cycle]
-    rates += [getattr(fanout.network, "words_per_cycle", None) for fanout in architecture.fanouts]
+    for fanout in architecture.fanouts:
+        rates += getattr(fanout.network, "rates", ())
     found = lcm(*(rate.numerator for rate in rates if rate is not None))
     if found > MOST_TICKS:
         raise UnsupportedDesignError(

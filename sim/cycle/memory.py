@@ -31,6 +31,15 @@ class Buffer:
         return self.memory.double_buffered and (capacity is None or 2 * self.tile_words <= capacity)
 
     @property
+    def slots(self) -> int:
+        """Tiles of a tensor that it holds at a time: 1 without ``ping_pong``, else at least 2."""
+        if not self.ping_pong:
+            return 1
+        most, capacity = self.memory.tiles_in_flight, self.memory.capacity_words
+        fitting = most if capacity is None else capacity // max(1, self.tile_words)
+        return min(most, fitting)
+
+    @property
     def one_port(self) -> bool:
         """Whether reads and writes share the cycles of a port (each half has its own)."""
         return self.memory.ports == 1

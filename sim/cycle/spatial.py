@@ -26,6 +26,7 @@ from arraysmith.sim.cycle.blame import add_wait, chained, why_left
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
     ABOVE,
+    AFTER,
     ARRIVED,
     AT_MACS,
     BEHIND,
@@ -40,6 +41,7 @@ from arraysmith.sim.cycle.columns import (
     DRAIN_WORDS,
     E_ABOVE,
     E_DRAINED,
+    E_LATE,
     E_LEFT,
     E_READY,
     E_ROOM,
@@ -81,6 +83,7 @@ from arraysmith.sim.cycle.columns import (
     ROUNDS,
     SENT,
     SERIAL,
+    SLOTS,
     STARTED,
     STEP,
     STEP_LOOPS,
@@ -88,13 +91,18 @@ from arraysmith.sim.cycle.columns import (
     TILE_WORDS,
     TURNED,
     UP_WORDS,
-    USED,
     VISITS,
     WAITS,
     Clocks,
     Plan,
 )
-from arraysmith.sim.cycle.lookups import find_entries, kept_words, most_words, total_words
+from arraysmith.sim.cycle.lookups import (
+    find_entries,
+    kept_words,
+    most_words,
+    total_words,
+)
+from arraysmith.sim.cycle.routes import cross
 from arraysmith.sim.cycle.transfers import ON_BUS, pass_down, pass_up, serve_macs
 from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
@@ -224,12 +232,13 @@ def _send_operand(
     factors = tables[2][number]
     find_entries(tables, number, index, turned, entries)
     last = state[COMPUTED] if edge[BELOW] < 0 else known[edge[BELOW], READ_LEFT]
-    room = known[k, USED]
+    past = clocks[4][k]
+    past[known[k, EPOCH] % RING, E_LEFT] = last  # the tile before is of no more use
+    room = past[(known[k, EPOCH] - edge[SLOTS] + 1) % RING, E_LEFT]
     if edge[SERIAL]:
         room = max(last, memories[edge[CHILD], 1])
     if edge[AT_MACS]:
         room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
-    known[k, USED] = last
     moved = total_words(tables, factors, 0, entries)
     if moved == 0:
         return recorded
@@ -260,11 +269,14 @@ def _move(
     at, blame = start, cause
     if room > at:
         at, blame = room, chained(edge[ROOM_CAUSE], known[k, BEHIND])
+    if edge[AFTER] >= 0 and memories[edge[AFTER], 0] > at:
+        at, blame = memories[edge[AFTER], 0], edge[ROOM_CAUSE]
     above = edge[ABOVE]
     if above >= 0 and known[above, ARRIVED] > at:
         at, blame = known[above, ARRIVED], known[above, BLAME]
     if edge[PARENT_SERIAL] and memories[edge[PARENT], 0] > at:
         at, blame = memories[edge[PARENT], 0], edge[PORT_CAUSE]
+    late = cross(wires, edge[NUMBER], 0, buses, factors, entries, through) + edge[LATENCY]
     begin: int
     begin, finish, slowest = pass_down(
         wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS], buses, through
@@ -272,18 +284,18 @@ def _move(
     ticks = wires[6]
     left = -(-finish // ticks)
     # Of waiting for words and moving them, what took longer is to blame.
-    if at == start or at - clocks[0][COMPUTED] <= left + edge[LATENCY] - at:
+    if at == start or at - clocks[0][COMPUTED] <= left + late - at:
         behind = blame if at > clocks[0][COMPUTED] else 0
         blame = edge[PORT_CAUSE]
         if slowest >= ON_BUS:
             blame = edge[BUS_CAUSE] + slowest - ON_BUS
         blame = chained(blame, behind)
     known[k, READ_LEFT] = left
-    known[k, ARRIVED] = left + edge[LATENCY]
+    known[k, ARRIVED] = left + late
     known[k, BLAME] = blame
     memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], left)
     if edge[CHILD] >= 0:
-        memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left + edge[LATENCY])
+        memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left + late)
     return begin
 
 
@@ -319,13 +331,14 @@ def _send_sums(
     row[E_THROUGH + 1] = most_words(tables, factors, fanouts, entries)
     for i in range(edge[BUSES]):
         row[E_THROUGH + 2 + i] = most_words(tables, factors, up + i, entries)
+    row[E_LATE] = cross(clocks[7], number, 1, edge[BUSES], factors, entries, row[E_THROUGH:])
     for j in range(len(index)):
         row[E_THROUGH + 2 + fanouts + j] = index[j]
     words[number, UP_WORDS] += total_words(tables, factors, up, entries)
     words[number, TILE_WORDS] += total_words(tables, factors, 0, entries)
     words[number, DRAIN_WORDS] += total_words(tables, factors, fanouts, entries)
     room = 0
-    behind = epoch - 2 + edge[SERIAL]
+    behind = epoch - edge[SLOTS]
     if edge[AT_MACS]:
         behind = epoch - min(numbers[PIPELINE] + 2, RING - 1)
     if behind >= 0:
@@ -389,14 +402,15 @@ def _drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> i
     )  # fmt: skip
     left = -(-finish // wires[6])
     row[E_WHY] = why_left(k, at, left, row, plan, clocks)
-    row[E_LEFT], row[E_DRAINED] = left, left + edge[LATENCY]
-    known[k, LANDED] = left + edge[LATENCY]
+    done = left + edge[LATENCY] + row[E_LATE]
+    row[E_LEFT], row[E_DRAINED] = left, done
+    known[k, LANDED] = done
     if edge[BELOW] >= 0 and edge[SERIAL]:
         memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left)
-    memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], left + edge[LATENCY])
+    memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], done)
     if len(records) > 0:
         turns = row[len(row) - len(clocks[1]) :]
-        times = begin, left, left + edge[LATENCY]
+        times = begin, left, done
         _note(records[recorded], k, times, epoch, row[E_TURNED], turns)
         records[recorded, R_UP], records[recorded, R_AGAIN] = 1, read
         recorded += 1

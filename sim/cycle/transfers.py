@@ -1,7 +1,8 @@
 """One transfer over an edge on the chip: how long it holds the ports and buses it passes. Compiled.
 
-The one place that knows what a network costs: another kind of network takes the place of the buses
-in ``pass_down`` and ``pass_up``, and of nothing else.
+The one place that knows what a network costs. A tree is a bus whose clock all tensors share, with a
+rate of its own into each child. A routed network is busy for as many cycles as ``routes.cross``
+finds for the pattern of the transfer; they take the place of the words.
 
 A transfer takes its parent's port for its words and hands them on as they come: a bus begins in the
 cycle in which the first word can be there, and so does the child's port. A port or bus that begins
@@ -19,11 +20,12 @@ from arraysmith.sim.cycle.boxes import Int
 READ, UPDATE, FILL, DRAIN = range(4)
 """Ports of a memory: towards the children out and in, from the parent in, to the parent out."""
 
-Wires = tuple[Int, Int, Int, Int, Int, Int, int]
+Wires = tuple[Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int]
 """Per clock of a port, the tick from which it is free; int64 [memories, 4], clock of each port;
 int64 [memories, 4], ticks that a word takes there; int64 [memories], words of an access if each
-transfer takes whole ones, else 1; per clock of a bus, the tick from which it is free; ticks that a
-word takes on it; ticks of a cycle."""
+transfer takes whole ones, else 1; per clock of a bus, the tick from which it is free; per bus,
+ticks that a word takes on it; ticks of a cycle; per bus, its clock, and ticks that a word takes
+into a child; ``Crossings``: code, base and costs of patterns, and how often each was used."""
 
 AT_PORT, AT_CHILD, ON_BUS = range(3)
 """What a transfer was slowed by; ``ON_BUS + i`` is the i-th bus."""
@@ -107,13 +109,15 @@ def pass_down(
     Returns:
         (tick of the first word, tick of the last one, what it was slowed by).
     """
-    bus_free, bus_ticks, ticks = wires[4], wires[5], wires[6]
+    bus_free, bus_ticks, ticks, clock, leaf = wires[4], wires[5], wires[6], wires[7], wires[8]
     begin, finish = hold_port(wires, parent, READ, through[0], at * ticks, ALL)
     slowest = AT_PORT
     here, early = hand_on(begin, wires[2][parent, READ], at * ticks, ALL, ticks)
     for i in range(buses):
-        first, per_word = max(here, bus_free[first_bus + i]), bus_ticks[first_bus + i]
+        first, per_word = max(here, bus_free[clock[first_bus + i]]), bus_ticks[first_bus + i]
         end = last_word(first, through[2 + i], per_word, here, early, ticks)
+        if i == buses - 1:
+            end = max(end, first + through[1] * leaf[first_bus + i])
         if end > finish:
             finish, slowest = end, ON_BUS + i
         here, early = hand_on(first, per_word, here, early, ticks)
@@ -122,7 +126,7 @@ def pass_down(
         if end > finish:
             finish, slowest = end, AT_CHILD
     for i in range(buses):
-        bus_free[first_bus + i] = finish
+        bus_free[clock[first_bus + i]] = finish
     return begin, finish, slowest
 
 
@@ -153,16 +157,18 @@ def pass_up(
         (tick of the first word at the parent, tick of the last one, tick of the first one read
         again).
     """
-    bus_free, bus_ticks, ticks = wires[4], wires[5], wires[6]
+    bus_free, bus_ticks, ticks, clock, leaf = wires[4], wires[5], wires[6], wires[7], wires[8]
     here, finish, early, words = at * ticks, at * ticks, ALL, through[1]
     if child >= 0:
         first, finish = hold_port(wires, child, DRAIN, through[1], here, ALL)
         here, early = hand_on(first, wires[2][child, DRAIN], here, ALL, ticks)
     for i in range(buses - 1, -1, -1):
-        first, per_word = max(here, bus_free[first_bus + i]), bus_ticks[first_bus + i]
+        first, per_word = max(here, bus_free[clock[first_bus + i]]), bus_ticks[first_bus + i]
         early *= -(-through[2 + i] // max(1, words))  # of so many parts that send at a time
         words = through[2 + i]
         finish = max(finish, last_word(first, words, per_word, here, early, ticks))
+        if i == buses - 1:
+            finish = max(finish, first + through[1] * leaf[first_bus + i])
         here, early = hand_on(first, per_word, here, early, ticks)
     early *= -(-through[0] // max(1, words))
     read = here
@@ -174,7 +180,7 @@ def pass_up(
     begin, end = hold_port(wires, parent, UPDATE, through[0], here, early)
     finish = max(finish, end)
     for i in range(buses):
-        bus_free[first_bus + i] = finish
+        bus_free[clock[first_bus + i]] = finish
     return begin, finish, read
 
 

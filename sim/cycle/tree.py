@@ -18,12 +18,14 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Routed, XyBus
+from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import division_violations
 from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.routed import require_networks
 
 I, W, O = range(3)  # noqa: E741 - named as in every formula of the field; positions in TENSORS
 """Tensor codes: ifmap, weight, ofmap."""
@@ -40,10 +42,18 @@ class UnsupportedDesignError(ArraysmithError):
 
 
 def require_buses(architecture: Architecture) -> Architecture:
-    """Return the design, or raise ``UnsupportedDesignError`` if a network is no ``XyBus``."""
+    """Return the design, or refuse one whose networks are not between a memory and children.
+
+    Raises:
+        UnsupportedDesignError: a systolic array, or arrays side by side.
+        InputError: a routed network that cannot do what the design says.
+    """
     for fanout in architecture.fanouts:
-        if not isinstance(fanout.network, XyBus):
-            raise UnsupportedDesignError(f"{fanout.name}: its network must be X and Y buses")
+        if fanout.bus is None:
+            raise UnsupportedDesignError(
+                f"{fanout.name}: its network must be X and Y buses, trees or routed"
+            )
+    require_networks(architecture)
     return architecture
 
 
@@ -110,7 +120,7 @@ class Tree:
         """Return the tree of a legal mapping.
 
         Raises:
-            UnsupportedDesignError: a network that is no ``XyBus``.
+            UnsupportedDesignError, InputError: see ``require_buses``.
         """
         require_buses(architecture)
         placed = [x for x in placed_loops(architecture, problem.size, mapping) if x.count > 1]
@@ -195,10 +205,17 @@ class Tree:
         return found
 
     def bus(self, level: int) -> XyBus:
+        """Return what the network of the fan-out at a level counts like."""
+        found = self.architecture.levels[level]
+        assert isinstance(found, Fanout)
+        assert found.bus is not None
+        return found.bus
+
+    def network(self, level: int) -> XyBus | TreeNetwork | Routed:
         """Return the network of the fan-out at a level."""
         found = self.architecture.levels[level]
         assert isinstance(found, Fanout)
-        assert isinstance(found.network, XyBus)
+        assert isinstance(found.network, XyBus | TreeNetwork | Routed)
         return found.network
 
 

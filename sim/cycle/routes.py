@@ -1,0 +1,44 @@
+"""Looking up what a turn takes on routed networks, in the tables of ``crossings``. Compiled."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.transfers import Wires
+
+CODE, BASE, COSTS, USES = 9, 10, 11, 12
+"""Places of the tables in ``Wires``."""
+
+
+@njit(cache=True, nogil=True)
+def cross(
+    wires: Wires, edge: int, way: int, buses: int, factors: int, entries: Int, through: Int
+) -> int:
+    """Look up what a turn takes on the routed networks of an edge.
+
+    Args:
+        wires: how often each pattern was used is updated.
+        edge: its number in the tree.
+        way: 0 down, 1 up.
+        buses: fan-outs of the edge.
+        factors: of the edge.
+        entries: int64 [factors], of the turn.
+        through: see ``transfers.pass_down``; the words on a routed network become the cycles that
+            it is busy.
+
+    Returns:
+        Cycles from the end of these to the last word.
+    """
+    code, base, costs, uses = wires[9], wires[10], wires[11], wires[12]
+    late = 0
+    for i in range(buses):
+        column = way * (base.shape[1] // 2) + i
+        at = base[edge, column]
+        if at >= 0:
+            for f in range(factors):
+                at += code[column, entries[f]]
+            through[2 + i] = costs[at, 0]
+            late += costs[at, 1]
+            uses[at] += 1
+    return late

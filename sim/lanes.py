@@ -1,0 +1,85 @@
+"""Averages over networks that all tensors share: trees, and the memory's link of routed networks.
+
+Over the run, what enters a root (leaves it) per cycle is at most its rate; a routed network's
+memory sends (takes) a flit per cycle, with the words of a transfer packed into flits. Tensors that
+come from on-chip memories take turns. One that comes straight from the off-chip memory does not
+wait for them in the simulator, which plans the two sides of a phase apart, so it is bounded alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from arraysmith.arch.architecture import Architecture, Fanout, Routed, Tree
+from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.pricing import Count
+from arraysmith.sim.report import Traffic
+from arraysmith.sim.wires import network_word_bits
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Rates of the two directions that all tensors of a network share.
+
+    Attributes:
+        down: units per cycle towards the children; None is unlimited.
+        up: units per cycle towards the memory; None is unlimited.
+        units: of a word of each tensor: 1, or its bits.
+    """
+
+    down: Fraction | None
+    up: Fraction | None
+    units: tuple[int, ...]
+
+    def cycles(self, tensor: str, words: int | Fraction, *, up: bool) -> Fraction:
+        """Return the cycles of words of one tensor; 0 without limit."""
+        rate = self.up if up else self.down
+        return Fraction(words) * self.units[TENSORS.index(tensor)] / rate if rate else Fraction(0)
+
+
+def lanes_of(architecture: Architecture, fanout: Fanout) -> Lanes | None:
+    """Return the lanes of a tree or routed network; None for other networks."""
+    network = fanout.network
+    if isinstance(network, Tree):
+        return Lanes(network.down_words_per_cycle, network.up_words_per_cycle, (1, 1, 1))
+    if isinstance(network, Routed):
+        bits = tuple(network_word_bits(architecture, fanout.name, x) for x in TENSORS)
+        return Lanes(Fraction(network.flit_bits), Fraction(network.flit_bits), bits)
+    return None
+
+
+def least_cycles(
+    architecture: Architecture,
+    fanout: Fanout,
+    lanes: Lanes,
+    counts: Iterable[Count],
+    traffic: Iterable[Traffic],
+) -> int:
+    """Return the least cycles that a shared network lets the run take.
+
+    Fan-outs inside others have a network each; the mean of all of them bounds the busiest.
+
+    Args:
+        architecture: gives the memories above.
+        fanout: whose network.
+        lanes: of it.
+        counts: words per memory; they tell which memories keep a tensor.
+        traffic: words per network and tensor.
+    """
+    names = [level.name for level in architecture.levels]
+    place = names.index(fanout.name)
+    near = {x.tensor for x in counts if 0 < names.index(x.level) < place}
+    together = {False: Fraction(0), True: Fraction(0)}
+    most = Fraction(0)
+    for part in traffic:
+        if part.network != fanout.name:
+            continue
+        up = part.kind == "reduction"
+        cycles = lanes.cycles(part.tensor, part.words, up=up)
+        most = max(most, cycles)
+        if part.tensor in near:
+            together[up] += cycles
+    most = max(most, *together.values()) / architecture.instances(fanout.name)
+    return -(-most.numerator // most.denominator)
