@@ -115,7 +115,8 @@ class Machine:
         """Return the numbers of ``architecture``; the setting decides whether leakage counts.
 
         Raises:
-            ArraysmithError: a memory takes whole words, which these numbers do not hold.
+            ArraysmithError: a memory takes whole words, or buses differ in width by tensor, which
+                these numbers do not hold.
         """
         whole = [memory.name for memory in architecture.memories if memory.whole_words]
         if whole:
@@ -123,6 +124,13 @@ class Machine:
                 f"{architecture.name}: a search of mappings packs words; leave whole_words out of "
                 f"{', '.join(whole)} there, and time what it finds with them by --mapping"
             )
+        for fanout in architecture.fanouts:
+            if isinstance(fanout.network, XyBus) and fanout.network.tensor_rates:
+                raise ArraysmithError(
+                    f"{architecture.name}: a search of mappings takes all buses of {fanout.name} "
+                    "as equally wide; leave bandwidths out there, and time what it finds with them "
+                    "by --mapping"
+                )
         prices = PriceList.of(architecture)
         memories = architecture.memories
         bandwidth = np.full((len(memories), 2, 2), UNLIMITED, np.int64)
