@@ -56,7 +56,7 @@ def validate(
         )
     outcome = run(**given)
     click.echo(json.dumps(outcome.to_dict(), indent=2) if as_json else text(outcome))
-    if outcome.beyond:
+    if outcome.beyond or outcome.beyond_mean:
         ctx.exit(EXIT_BEYOND)
 
 
@@ -92,6 +92,8 @@ def text(outcome: Outcome) -> str:
             f" got {item['got']:,.10g}"
         )
     verdict = f"{len(outcome.beyond)} out of tolerance" if outcome.beyond else "within tolerance"
+    if outcome.beyond_mean:
+        verdict = f"{', '.join(outcome.beyond_mean)} out of tolerance in the mean"
     verdict = verdict if outcome.comparisons else "nothing compared"
     sums = summary(outcome.comparisons)
     exact = f"{sums['exact']:,} of {sums['cases']:,} cases exact"

@@ -56,6 +56,7 @@ class Outcome:
         classes: numbers of our default setting that are equal to the reference's, and that differ
             for a reason, by its name; judged by nobody.
         notes: what a reader needs to know of the differences, a sentence each.
+        mean_tolerance_pct: largest mean error allowed, by quantity; no bound where not named.
     """
 
     suite: str
@@ -65,6 +66,7 @@ class Outcome:
     beside: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    mean_tolerance_pct: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def beyond(self) -> tuple[Comparison, ...]:
@@ -73,6 +75,14 @@ class Outcome:
             x for x in self.comparisons if x.error_pct > self.tolerance_pct.get(x.quantity, 0.0)
         ]
         return tuple(sorted(found, key=lambda x: -x.error_pct))
+
+    @property
+    def beyond_mean(self) -> tuple[str, ...]:
+        """Quantities whose mean error is out of tolerance."""
+        means = {
+            name: summary(group)["mean_abs_error_pct"] for name, group in self.quantities.items()
+        }
+        return tuple(x for x, mean in means.items() if mean > self.mean_tolerance_pct.get(x, mean))
 
     @property
     def quantities(self) -> dict[str, tuple[Comparison, ...]]:
