@@ -36,7 +36,7 @@ KIND = "calibration"
 SCHEMA = 1
 """Version of the file format."""
 
-PULLS = (0.01, 0.1, 1.0, 10.0)
+PULLS = (0.001, 0.01, 0.1, 1.0)
 """How strongly a fit may hold to the identity, in whole runs of a cause per run it is fitted on."""
 
 
