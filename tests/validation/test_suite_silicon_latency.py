@@ -90,6 +90,13 @@ def test_a_layer_that_the_network_lacks_is_refused(tmp_path):
         suite.silicon_latency(folder(tmp_path, CONV5.replace("conv5", "conv9")))
 
 
+@pytest.mark.parametrize("wrong", ["0", "1.5"])
+def test_a_number_of_a_mapping_that_is_no_count_is_refused(tmp_path, wrong):
+    rows = CONV5.replace(",64,4,", f",64,{wrong},")
+    with pytest.raises(InputError, match=r"measured\.csv:2:.*n: .*must be a whole number"):
+        suite.silicon_latency(folder(tmp_path, rows))
+
+
 def test_a_folder_without_the_files_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"measured\.csv"):
         suite.silicon_latency(tmp_path)
