@@ -31,9 +31,19 @@ import simpy
 
 from arraysmith.arch.architecture import Memory
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.dram_feed import (
+    LAST_BACK,
+    REQUEST,
+    RETURNED,
+    STATE,
+    STUCK,
+    TOO_LONG,
+    feed,
+    land,
+)
 from arraysmith.sim.cycle.offchip import Bursts, Stamps, Timing, Transfer
 from arraysmith.sim.dram import columns as at
-from arraysmith.sim.dram.controller import Completions, Controller
+from arraysmith.sim.dram.controller import Completions, Controller, DramError
 from arraysmith.sim.dram.device import Device
 from arraysmith.sim.dram.parameters import parameters
 from arraysmith.sim.dram.use import DramUse
@@ -49,42 +59,28 @@ class _Flight:
         bursts: the requests.
         outward: whether they write.
         near_cycles: cycles that the near side takes for all words.
-        first: number of the first request.
         issue: int64 [n], cycle in which each is issued.
         offered: int64 [n], cycle in which the memory is asked: of a write, with its words.
         back: int64 [n], cycle in which each has come back.
         event: succeeds when all have come back.
         landed: how many have.
-        passed: when the last of them had passed to the near side, in parts of a cycle.
     """
 
     transfer: Transfer
     bursts: Bursts
     outward: bool
     near_cycles: int
-    first: int
     issue: Int
     offered: Int
     back: Int
     event: simpy.Event
     landed: int = 0
-    passed: int = 0
-
-    def words(self, k: int) -> int:
-        """Return the words of a request."""
-        ends = self.bursts.words
-        return int(ends[k] - ends[k - 1]) if k else int(ends[0])
-
-    @property
-    def total(self) -> int:
-        """Words of all requests; times inside a transfer are exact in that part of a cycle."""
-        return int(self.bursts.words[-1])
 
     def near_stamps(self) -> Stamps:
         """Return when the words of each request passed the near side, once all have landed."""
         ends = self.bursts.words
         sizes = np.diff(ends, prepend=0)
-        busy = -(-sizes * self.near_cycles // self.total)
+        busy = -(-sizes * self.near_cycles // ends[-1])
         issue, back = self.issue, self.issue + busy
         if not self.outward:
             issue, back = self.back - busy, self.back
@@ -124,12 +120,10 @@ class DramChannel:
         self._device = device
         self._controller = Controller(device, device.cycles_per(clock_hz))
         self._turn = simpy.Resource(env)
-        self._backs = [0] * memory.requests_in_flight  # of the last that came back, a ring
-        self._issued = 0
-        self._landed = 0
-        self._returned: dict[int, int] = {}
+        self._requests = np.zeros((memory.requests_in_flight, REQUEST), np.int64)
+        self._requests[:, RETURNED] = -1
+        self._state = np.zeros(STATE, np.int64)
         self._flights: deque[_Flight] = deque()
-        self._near_free = 0  # cycle from which words can enter the near side
         self._outward = False  # direction of the last requests
         self._wake: simpy.Event | None = None
         values = parameters(device)
@@ -204,69 +198,51 @@ class DramChannel:
         if self._one_way and outward != self._outward:
             start = max(start, self._settled())
         self._outward = outward
-        count, most = len(bursts.words), len(self._backs)
+        controller, count = self._controller, len(bursts.words)
         flight = _Flight(
-            transfer, bursts, outward, near_cycles, self._issued,
+            transfer, bursts, outward, near_cycles,
             np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64),
             self._env.event(),
         )  # fmt: skip
         self._flights.append(flight)
-        total = flight.total
-        now = start * total  # in parts of a cycle
-        offered: list[int] = []
-        for k in range(count):
-            awaited = self._issued + len(offered) - most
-            if awaited >= self._landed:
-                self._submit(flight, offered)
-                while awaited >= self._landed:
-                    self._collect(self._controller.advance_to_completion())
-            if awaited >= 0:
-                now = max(now, self._backs[awaited % most] * total)
-            flight.issue[k] = now // total
-            if outward:
-                now += flight.words(k) * near_cycles
-            flight.offered[k] = -(-now // total)
-            offered.append(-(-now // total))
-        self._submit(flight, offered)
+        burst, many = controller.place(
+            bursts.address.astype(np.int64), bursts.size.astype(np.int64)
+        )
+        back = np.empty(count + len(self._requests), np.int64)
+        ratio = controller.cycles_per_own
+        landed = feed(
+            burst, many, bursts.words, outward, near_cycles, transfer.near_latency_cycles, start,
+            (ratio.numerator, ratio.denominator), self._requests, self._state, flight.issue,
+            flight.offered, back, controller.state,
+        )  # fmt: skip
+        if landed == STUCK:
+            raise controller.stuck()
+        if landed == TOO_LONG:
+            raise DramError(
+                f"{self._memory.name}: cycles of {self._device.name} per cycle, {ratio}, cannot be "
+                "counted exactly in so long a run: choose a clock of whole MHz"
+            )
+        self._arrive(back[:landed])
         return flight, int(flight.offered[-1]) + 1
 
-    def _submit(self, flight: _Flight, cycles: list[int]) -> None:
-        """Offer the next requests of ``flight`` to the memory, one per cycle given."""
-        if not cycles:
-            return
-        begin = self._issued - flight.first
-        chosen = slice(begin, begin + len(cycles))
-        address, size = flight.bursts.address[chosen], flight.bursts.size[chosen]
-        self._controller.submit(address.astype(np.int64), size, flight.outward, cycles)
-        self._issued += len(cycles)
-        cycles.clear()
-
     def _collect(self, back: Completions) -> None:
-        """Take what the memory returns; let requests land in their order."""
-        self._returned.update(zip(back.ident.tolist(), back.returned.tolist(), strict=True))
-        while self._landed in self._returned:
-            self._land(self._flights[0], self._returned.pop(self._landed))
+        """Take what the memory returns; let requests come back in their order."""
+        requests = self._requests
+        requests[back.ident % len(requests), RETURNED] = back.returned
+        cycles = np.empty(len(requests), np.int64)
+        self._arrive(cycles[: land(requests, self._state, cycles, 0)])
 
-    def _land(self, flight: _Flight, returned: int) -> None:
-        """Let the next request come back, its data being there in cycle ``returned``."""
-        k, total = flight.landed, flight.total
-        near = returned
-        if not flight.outward:
-            # Whole requests follow each other at the near side's pace.
-            begun = self._near_free * total if k == 0 else flight.passed
-            flight.passed = max(returned * total, begun) + flight.words(k) * flight.near_cycles
-            near = -(-flight.passed // total)
-        back = near + flight.transfer.near_latency_cycles
-        if self._landed:
-            back = max(back, self._backs[(self._landed - 1) % len(self._backs)])
-        flight.back[k] = self._backs[self._landed % len(self._backs)] = back
-        flight.landed += 1
-        self._landed += 1
-        if flight.landed == len(flight.back):
-            self._flights.popleft()
-            if not flight.outward:
-                self._near_free = near
-            self._finish(flight)
+    def _arrive(self, back: Int) -> None:
+        """Give the next requests the cycles in which they have come back."""
+        while len(back):
+            flight = self._flights[0]
+            mine = back[: len(flight.back) - flight.landed]
+            flight.back[flight.landed : flight.landed + len(mine)] = mine
+            flight.landed += len(mine)
+            back = back[len(mine) :]
+            if flight.landed == len(flight.back):
+                self._flights.popleft()
+                self._finish(flight)
 
     def _finish(self, flight: _Flight) -> None:
         """Tell of requests that have all come back, now that it is known when."""
@@ -295,7 +271,7 @@ class DramChannel:
         """Run the memory until all requests have come back; return when the last one has."""
         while self._flights:
             self._collect(self._controller.advance_to_completion())
-        return self._backs[(self._landed - 1) % len(self._backs)] if self._landed else 0
+        return int(self._state[LAST_BACK])
 
     def _follow(self) -> Generator[simpy.Event, Any, None]:
         """Let the memory run while the engine has nothing to ask for."""

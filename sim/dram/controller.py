@@ -47,6 +47,9 @@ COMMANDS = (
 )  # fmt: skip
 """Names of commands by their number in the log."""
 
+ControllerState = tuple[Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int]
+"""What ``kernel.advance`` works on: its arguments from ``slot`` on."""
+
 _LONG_AGO = -(1 << 40)
 _SLOTS = 1024
 _LOG_ROWS = 4096
@@ -174,25 +177,50 @@ class Controller:
         )
         if len(places) == 0:
             return np.zeros(0, np.int64)
-        ends = places + sizes
-        capacity = self.device.organisation.capacity_bytes
-        if sizes.min() < 1:
-            raise DramError(f"a request must move at least 1 byte, not {sizes.min()}")
-        if places.min() < 0 or ends.max() > capacity:
-            worst = places.min() if places.min() < 0 else places[ends.argmax()]
-            raise DramError(
-                f"address {worst:#x} is outside of {self.device.name}, which has {capacity:,} bytes"
-            )
-        burst = self.device.organisation.burst_bytes
-        first = places // burst
-        bursts = (ends - 1) // burst - first + 1
-        lacking = int(bursts.sum()) - int(self._whole[at.FREE_SLOTS])
-        if lacking > 0:
-            self._grow(len(self._slot) + max(lacking, len(self._slot)))
+        first, bursts = self.place(places, sizes)
         start = int(self._whole[at.NEXT_IDENT])
         arrive = _scaled(cycles, self.cycles_per_own)
         submit(first, bursts, writes != 0, arrive, self._slot, self._ask, self._whole, self._par)
         return np.arange(start, start + len(places), dtype=np.int64)
+
+    def place(self, address: Int, size: Int) -> tuple[Int, Int]:
+        """Return number of the first burst and bursts of requests, and make room for them.
+
+        Args:
+            address: int64 [n], n at least 1, byte addresses.
+            size: int64 [n], bytes.
+
+        Raises:
+            DramError: as ``submit``.
+        """
+        ends = address + size
+        capacity = self.device.organisation.capacity_bytes
+        if size.min() < 1:
+            raise DramError(f"a request must move at least 1 byte, not {size.min()}")
+        if address.min() < 0 or ends.max() > capacity:
+            worst = address.min() if address.min() < 0 else address[ends.argmax()]
+            raise DramError(
+                f"address {worst:#x} is outside of {self.device.name}, which has {capacity:,} bytes"
+            )
+        burst = self.device.organisation.burst_bytes
+        first = address // burst
+        bursts = (ends - 1) // burst - first + 1
+        lacking = int(bursts.sum()) - int(self._whole[at.FREE_SLOTS])
+        if lacking > 0:
+            self._grow(len(self._slot) + max(lacking, len(self._slot)))
+        return first, bursts
+
+    @property
+    def state(self) -> ControllerState:
+        """What kernels that submit and advance by themselves work on, after ``place``."""
+        return (
+            self._slot, self._ask, self._done, self._waiting, self._queue, self._bank, self._group,
+            self._rank, self._channel, self._table, self._log, self._whole, self._par,
+        )  # fmt: skip
+
+    def stuck(self) -> DramError:
+        """Return what to raise when ``kernel.advance`` made no progress."""
+        return DramError(self._waiting_chain())
 
     @property
     def now(self) -> int:
@@ -263,7 +291,7 @@ class Controller:
                 self._whole, self._par,
             )  # fmt: skip
             if status == NO_PROGRESS:
-                raise DramError(self._waiting_chain())
+                raise self.stuck()
             if status != LOG_FULL:
                 return self._taken()
             self._log = np.concatenate((self._log, np.zeros_like(self._log)))

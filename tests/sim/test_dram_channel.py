@@ -17,7 +17,7 @@ from arraysmith.arch.dram import Dram
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.dram_channel import DramChannel
 from arraysmith.sim.cycle.offchip import Bursts, FixedRate, Transfer
-from arraysmith.sim.dram.controller import Controller
+from arraysmith.sim.dram.controller import Controller, DramError
 from arraysmith.sim.dram.device import Device
 from arraysmith.sim.dram.device_file import device_names, load_device
 
@@ -255,6 +255,21 @@ def test_partial_sums_are_read_before_they_are_written_over():
     assert read[:, 2].tolist() == [256, 320, 384, 448]
     assert len(written) == 8
     assert written[:, 0].min() >= read[:, 1].max()
+
+
+def test_cycles_that_outgrow_exact_clocks_are_refused():
+    awkward, late = 1_204_819_277, 200_000_000
+    transfers = [(late, transfer_of([(0, 64)]))]
+    with pytest.raises(DramError, match="choose a clock of whole MHz"):
+        on_dram(off_chip(DDR4, clock_hz=awkward), transfers, clock_hz=awkward)
+    timings, _, _ = on_dram(off_chip(DDR4), transfers)
+    assert late + 30 < timings[0].arrived < late + 40
+
+
+def test_addresses_beyond_the_memory_are_refused():
+    beyond = DDR4.organisation.capacity_bytes
+    with pytest.raises(DramError, match="is outside of ddr4_2400"):
+        on_dram(off_chip(DDR4), [(0, transfer_of([(beyond, 1)]))])
 
 
 def test_ports_in_a_trace_are_the_channels_of_the_address():

@@ -85,7 +85,8 @@ def test_bytes_words_cycles_and_energy_of_any_design_on_a_dram_add_up(seed):
     assert [(x.level, x.tensor, x.direction, x.words, x.accesses) for x in fixed.accesses] == [
         (x.level, x.tensor, x.direction, x.words, x.accesses) for x in report.accesses
     ]
-    assert fixed.compute_cycles == report.compute_cycles
+    if architecture.scale_out is None:  # else another array may be through last
+        assert fixed.compute_cycles == report.compute_cycles
 
 
 def test_values_of_a_design_on_a_dram_equal_the_operator():
