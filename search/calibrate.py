@@ -76,6 +76,17 @@ class Sampling:
         if faults:
             raise InputError(faults)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the layers; those of several networks that share one are numbered."""
+        seen: dict[str, int] = {}
+        found = []
+        for problem in self.problems:
+            seen[problem.name] = seen.get(problem.name, 0) + 1
+            again = seen[problem.name]
+            found.append(problem.name if again == 1 else f"{problem.name} ({again})")
+        return tuple(found)
+
     def document(self) -> dict[str, Any]:
         """Return plain data."""
         return {
@@ -221,7 +232,7 @@ def document_of(
         [np.array([x.said for x in rows], np.float64) for rows in training],
         [np.array([x.measured for x in rows], np.float64) for rows in training],
     )
-    names = [x.name for x in sampling.problems]
+    names = sampling.names
     return {
         **calibration_document(sampling.architecture, correction),
         "trained": {

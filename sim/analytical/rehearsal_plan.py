@@ -17,15 +17,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import (
-    Architecture,
-    Fanout,
-    Memory,
-    Ports,
-    Routed,
-    Tree,
-    XyBus,
-)
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports, Routed, Tree, XyBus
 from arraysmith.arch.legality import tile_sizes, tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
@@ -347,8 +339,9 @@ class _Planner:
         if not at_macs:
             back = min(read, self._counted(link.child, O, FILL) / parents)
             up[AT_CHILD] = self._counted(link.child, O, DRAIN) / self._copies(link.child) / epochs
-        elif any(not self._bus(i).reduction for i in link.fanouts):
-            back = 0.0 if first == epochs else read * (1 - first / epochs)
+        elif link.fanouts:  # sums that meet in a word are read to be added to, all but the first
+            met = self._transfers(link, up=True)[0] / self._transfers(link, up=False)[0]
+            back = max(0.0, read - arrived * epochs * (1 - 1 / met))
         up[AT_PARENT] = arrived
         up[-1] = (read - back) / epochs
         for i, share in enumerate(self._shares(link, up=True)):
@@ -363,15 +356,19 @@ class _Planner:
         for i, share in enumerate(self._shares(link, up=False)):
             words[ON_BUS + i] = each * share
 
-    def _shares(self, link: _Link, *, up: bool) -> list[float]:
-        """Return the words on a bus of each fan-out, in those at the parent's port."""
+    def _transfers(self, link: _Link, *, up: bool) -> list[int]:
+        """Return how many transfers pass a bus of each fan-out for all children of a parent."""
         spread = [x for x in self._space if link.parent <= x.level < link.child]
         buses = {level: self._bus(level) for level in link.fanouts}
         tensor = self._tensor(link.tensor)
-        different = [
+        return [
             transfers_through([x for x in spread if x.level >= level], buses, tensor, up=up)
             for level in link.fanouts
         ]
+
+    def _shares(self, link: _Link, *, up: bool) -> list[float]:
+        """Return the words on a bus of each fan-out, in those at the parent's port."""
+        different = self._transfers(link, up=up)
         return [x / different[0] for x in different]
 
     def _fresh(self, link: _Link) -> Float:

@@ -116,6 +116,12 @@ def test_a_calibration_holds_what_it_was_made_of(made, sampling):
     assert document["provenance"]["layers"][0]["name"] == "first"
 
 
+def test_layers_of_one_name_are_told_apart(sampling):
+    first = sampling.problems[0]
+    twice = replace(sampling, problems=(first, sampling.problems[1].renamed(first.name)))
+    assert twice.names == ("first", "first (2)")
+
+
 def test_errors_by_cause_and_shares_add_up(made):
     errors = json.loads(made.read_text())["held_out"]
     assert sum(x["share"] for x in errors["by_cause"].values()) == pytest.approx(1)
