@@ -171,7 +171,7 @@ def priced_report(
         stalls=stalls,
         active_pes=active_pes,
         accesses=price(architecture, prices, counts),
-        traffic=priced_traffic(architecture, traffic),
+        traffic=priced_traffic(architecture, traffic, simulated=fidelity == "cycle"),
         mac_energy_pj=problem.macs * prices.mac.read_pj,
         leakage_energy_pj=sum(energy_pj for _, energy_pj in leakage),
         area=components(architecture, prices),

@@ -8,6 +8,7 @@ from typing import Any
 
 from arraysmith.sim.balance import Balance, roofline, total_balance
 from arraysmith.sim.dram.use import DramUse, total_use
+from arraysmith.sim.network_use import NetworkUse, total_network_use
 
 FIDELITIES = ("analytical", "calibrated", "cycle")
 """How a number was obtained: closed form, corrected closed form, simulation."""
@@ -126,6 +127,7 @@ class Report:
             ``without_edges``.
         balance: computing, memories and networks, outermost first; empty when not analysed.
         leakage: (component, picojoules) of what leaks; empty where a model does not tell.
+        networks: loads of links, of routed networks that were simulated.
         dram: commands and energy of the DRAM; None where none was simulated. With one, the
             accesses of the off-chip memory take no energy of their own: commands are priced.
     """
@@ -148,6 +150,7 @@ class Report:
     balance: tuple[Balance, ...] = field(default=())
     leakage: tuple[tuple[str, float], ...] = field(default=())
     dram: DramUse | None = None
+    networks: tuple[NetworkUse, ...] = ()
 
     @property
     def cycles(self) -> int:
@@ -308,6 +311,7 @@ class Report:
             "leakage": dict(self.leakage),
             "balance": self.roofline,
             "dram": None if self.dram is None else self.dram.to_dict(),
+            "networks": [use.to_dict() for use in self.networks],
         }
 
     @classmethod
@@ -332,6 +336,7 @@ class Report:
             uncounted=tuple(plain.get("uncounted_cycles", {}).items()),
             balance=tuple(Balance.of_row(part) for part in plain.get("balance", ())),
             dram=DramUse.from_dict(plain["dram"]) if plain.get("dram") else None,
+            networks=tuple(NetworkUse.from_dict(part) for part in plain.get("networks", ())),
         )
 
 
@@ -390,4 +395,5 @@ def total(parts: Iterable[tuple[Report, int]]) -> Report:
         uncounted=tuple(uncounted.items()),
         balance=total_balance((r.balance, n) for r, n in pairs),
         dram=total_use((r.dram, n) for r, n in pairs),
+        networks=total_network_use((r.networks, n) for r, n in pairs),
     )

@@ -6,7 +6,6 @@ refused here, before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 from arraysmith.arch.architecture import Architecture, Routed
@@ -134,6 +133,14 @@ def build_network(routed: Routed) -> object:
     return Network(topology, routing, router)
 
 
+def memory_link(routed: Routed) -> str:
+    """Return the name of the memory's link towards the children, which no link is busier than."""
+    from arraysmith.sim.noc.topology import build_topology
+
+    topology = build_topology(routed.topology, routed.size, **dict(routed.options))
+    return f"memory->{topology.name_router(topology.terminals[routed.memory])}"
+
+
 def child_terminals(routed: Routed, children: int) -> tuple[int, ...]:
     """Return the terminal of every child: in order, without the memory's where it is its own."""
     count = terminals_of(routed)
@@ -196,8 +203,3 @@ def hops_of(profile: Profile, parts: int, words: int, takers: int) -> int:
 def flits_of(words: int, word_bits: int, routed: Routed) -> int:
     """Return the flits that words sent together fill."""
     return -(-words * word_bits // routed.flit_bits)
-
-
-def names_of(links: Iterable[str]) -> str:
-    """Return links for people."""
-    return ", ".join(links)

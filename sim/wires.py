@@ -36,13 +36,15 @@ from arraysmith.sim.report import Traffic
 from arraysmith.sim.routed import Profile, hops_of, link_profile, tree_profile
 
 
-def priced_traffic(architecture: Architecture, traffic: Iterable[Traffic]) -> tuple[Traffic, ...]:
+def priced_traffic(
+    architecture: Architecture, traffic: Iterable[Traffic], *, simulated: bool = False
+) -> tuple[Traffic, ...]:
     """Return traffic with the hops and the energy it takes where wires are stated.
 
     Traffic of buses and trees comes without hops, that of systolic arrays with them, and that of
     routed networks with those of flits if they were simulated.
     """
-    return tuple(_priced(architecture, part) for part in traffic)
+    return tuple(_priced(architecture, part, simulated=simulated) for part in traffic)
 
 
 def profile_of(fanout: Fanout) -> tuple[Profile, int]:
@@ -75,7 +77,7 @@ def network_word_bits(architecture: Architecture, network: str, tensor: str) -> 
     raise AssertionError("off-chip memory holds every tensor")
 
 
-def _priced(architecture: Architecture, part: Traffic) -> Traffic:
+def _priced(architecture: Architecture, part: Traffic, *, simulated: bool) -> Traffic:
     fanout = architecture.level(part.network)
     assert isinstance(fanout, Fanout)
     wires = wires_of(fanout)
@@ -83,7 +85,7 @@ def _priced(architecture: Architecture, part: Traffic) -> Traffic:
         return part
     hops = part.hops
     bits = network_word_bits(architecture, part.network, part.tensor)
-    if isinstance(fanout.network, Routed) and hops:
+    if isinstance(fanout.network, Routed) and simulated:
         bits = fanout.network.flit_bits
     elif fanout.bus is not None:
         hops = hops_of(*profile_of(fanout), part.words, part.deliveries)

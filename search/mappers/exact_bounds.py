@@ -31,7 +31,7 @@ from math import prod
 
 import numpy as np
 
-from arraysmith.arch.architecture import Fanout, Ports, XyBus
+from arraysmith.arch.architecture import Fanout, Ports
 from arraysmith.arch.problem import DIMS
 from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.search.mappers.exact_words import READ, SUMS, WRITE, boundary_words
@@ -193,9 +193,9 @@ class SpreadBounds:
                     if not isinstance(level, Fanout):
                         continue
                     still = int(spread[at][roles[t] == 0].prod())
-                    bus = level.network
+                    bus = level.bus
                     shares = True
-                    if isinstance(bus, XyBus):
+                    if bus is not None:
                         adds = t == SUMS and space.setting != "timeloop"  # which asks multicast
                         shares = bus.reduction if adds else bus.multicast
                     if t == SUMS:

@@ -18,8 +18,9 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import OFMAP, TENSORS
 from arraysmith.arch.technology.wires import hop_pj_per_bit
 from arraysmith.sim.analytical.encoding import DRAIN, FILL, READ, UPDATE, ChainArrays, Int
+from arraysmith.sim.analytical.lane_rates import LANES, SHARED_LANES, bus_rates
 from arraysmith.sim.pricing import PriceList
-from arraysmith.sim.wires import network_word_bits, wires_of
+from arraysmith.sim.wires import network_word_bits, profile_of, wires_of
 
 Float = NDArray[np.float64]
 
@@ -71,8 +72,8 @@ class Entries:
 
 
 Wiring = tuple[Int, Float]
-"""Traffic of buses that take energy: int64 [n, 4], entry of the words sent, entry of those taken
-(MACS: a word per MAC), rows and columns of the mesh; float64 [n], picojoules of a word's hop."""
+"""Traffic of networks that take energy: int64 [n, 6], entry of the words sent, entry of those taken
+(MACS: a word per MAC), a row of ``routed.Profile``; float64 [n], picojoules of a word's hop."""
 
 MACS = -1
 """Stands for an entry where the MACs themselves take or send the words."""
@@ -90,7 +91,8 @@ class Machine:
         ports: int64 [m].
         doubled: int64 [m], 1 where the memory is double-buffered.
         by_side: whether cycles follow the default rules of ``latency``.
-        bus: int64 [levels, 2], words per cycle of each fan-out's buses, as a fraction.
+        bus: int64 [levels, 2], words per cycle of each fan-out's buses, as a fraction; with columns
+            for networks that all tensors share, see ``lane_rates``.
         mesh: int64 [f, 2], columns and rows of each fan-out.
         mac_pj: energy of one MAC.
         leakage_pj: leakage per cycle.
@@ -138,13 +140,7 @@ class Machine:
             for d, rate in enumerate((memory.read_words_per_cycle, memory.write_words_per_cycle)):
                 if rate is not None:
                     bandwidth[m, d] = (rate.numerator, rate.denominator)
-        bus = np.full((len(architecture.levels), 2), UNLIMITED, np.int64)
-        for i, level in enumerate(architecture.levels):
-            if isinstance(level, Memory) or not isinstance(level.network, XyBus):
-                continue
-            if level.network.words_per_cycle is not None:
-                rate = level.network.words_per_cycle
-                bus[i] = (rate.numerator, rate.denominator)
+        entries = Entries.of(chain_of(architecture))
         costs = [prices.memories[memory.name] for memory in memories]
         leakage_mw = prices.mac.leakage_mw * architecture.pes + sum(
             cost.leakage_mw * architecture.instances(memory.name)
@@ -161,7 +157,7 @@ class Machine:
             np.array([x.ports for x in memories], np.int64),
             np.array([x.double_buffered for x in memories], np.int64),
             setting != "timeloop",
-            bus,
+            bus_rates(architecture, entries.tensor, entries.direction, entries.span),
             np.array([(x.mesh_x, x.mesh_y) for x in architecture.fanouts], np.int64),
             prices.mac.read_pj,
             0.0 if setting == "timeloop" else leakage_mw / architecture.clock_hz * 1e9,
@@ -186,6 +182,7 @@ def _wiring(architecture: Architecture, *, shared_sums: bool) -> Wiring:
         if wires is None or not isinstance(level, Fanout):
             continue
         each_pj = hop_pj_per_bit(wires, architecture.technology)
+        profile, parts = profile_of(level)
         for t, tensor in enumerate(TENSORS):
             keepers = [
                 (j, memories.index(x.name))
@@ -199,12 +196,12 @@ def _wiring(architecture: Architecture, *, shared_sums: bool) -> Wiring:
             word_pj = network_word_bits(architecture, level.name, tensor) * each_pj
             if tensor == OFMAP:
                 sent = MACS if below is None else place[below, t, DRAIN]
-                terms.append((place[above, t, UPDATE], sent, level.mesh_y, level.mesh_x))
-                hop_pj.append(word_pj)
+                terms += [(place[above, t, UPDATE], sent, *x) for x in profile]
+                hop_pj += [word_pj / parts] * len(profile)
                 down = down if below is None or shared_sums else taken
-            terms.append((down, taken, level.mesh_y, level.mesh_x))
-            hop_pj.append(word_pj)
-    return np.array(terms, np.int64).reshape(-1, 4), np.array(hop_pj, np.float64)
+            terms += [(down, taken, *x) for x in profile]
+            hop_pj += [word_pj / parts] * len(profile)
+    return np.array(terms, np.int64).reshape(-1, 6), np.array(hop_pj, np.float64)
 
 
 def chain_of(architecture: Architecture) -> ChainArrays:
@@ -304,7 +301,24 @@ def cycles_of(
         if not (doubled[m] and twice):
             cycles = max(cycles, max(steps[row], children) + parent)
     for lev in range(len(bus)):
-        if bus[lev, 0] >= 0:
+        if bus[lev, 0] == SHARED_LANES:
+            down = up = alone_down = alone_up = 0
+            for e in range(len(entry_memory)):
+                units = bus[lev, LANES + e] * words[row, e]
+                if units > 0 and entry_memory[e]:
+                    down += units
+                elif units > 0:
+                    alone_down = max(alone_down, units)
+                elif entry_memory[e]:
+                    up -= units
+                else:
+                    alone_up = max(alone_up, -units)
+            down, up = max(down, alone_down), max(up, alone_up)
+            if bus[lev, 2] >= 0:
+                cycles = max(cycles, ceil_ratio(down * bus[lev, 3], bus[lev, 2] * bus[lev, 1]))
+            if bus[lev, 4] >= 0:
+                cycles = max(cycles, ceil_ratio(up * bus[lev, 5], bus[lev, 4] * bus[lev, 1]))
+        elif bus[lev, 0] >= 0:
             most = 0  # the busiest tensor and direction takes longest: one division a level
             for e in range(len(entry_memory)):
                 if entry_span[e, 0] <= lev < entry_span[e, 1]:
@@ -343,6 +357,6 @@ def network_of(row: int, words: Int, terms: Int, hop_pj: Float, macs: int) -> fl
         sent = words[row, terms[n, 0]]
         if sent:
             taken = macs if terms[n, 1] == MACS else words[row, terms[n, 1]]
-            rows = min(sent * terms[n, 2], max(sent, taken))
-            energy += (sent * terms[n, 2] + rows * terms[n, 3]) * hop_pj[n]
+            some = min(sent * terms[n, 3], max(sent, taken) * terms[n, 4])
+            energy += (sent * terms[n, 2] + some * terms[n, 5]) * hop_pj[n]
     return energy

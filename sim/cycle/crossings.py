@@ -27,6 +27,7 @@ from arraysmith.sim.cycle.lookups import Tables, find_entries
 from arraysmith.sim.cycle.transfer_groups import Transfer, Way, way_of
 from arraysmith.sim.cycle.tree import O, Tree, UnsupportedDesignError
 from arraysmith.sim.cycle.turns import next_turn
+from arraysmith.sim.network_use import NetworkUse, total_network_use
 from arraysmith.sim.noc.network import Network
 from arraysmith.sim.noc.state import KINDS
 from arraysmith.sim.routed import build_network, child_terminals, flits_of
@@ -219,6 +220,33 @@ class Crossings:
                     end = max((x.busy_cycles + x.late_cycles for x in crossings), default=0)
                     costs[start + pattern] = busy, end - busy
         return cls(ways, code, base, costs, found)
+
+    def hops(self, tree: Tree, uses: Int, tensor: int, level: int, *, up: bool) -> int:
+        """Return flits times links of a tensor through the fan-out at a level in one direction."""
+        return sum(
+            int(uses[at]) * sum(sum(x.hops) for x in self.found[at])
+            for way in self.ways
+            if way.up == up and tree.edges[way.edge].tensor == tensor
+            if tree.edges[way.edge].fanouts[way.place] == level
+            for at in self.way_patterns(way)
+            if uses[at]
+        )
+
+    def loads(self, tree: Tree, uses: Int) -> tuple[NetworkUse, ...]:
+        """Return what a run did to every routed network.
+
+        Args:
+            tree: the mapped problem.
+            uses: int64 [patterns], how often each crossed.
+        """
+        parts = []
+        for way in self.ways:
+            name = tree.architecture.levels[tree.edges[way.edge].fanouts[way.place]].name
+            for at in self.way_patterns(way):
+                if uses[at]:
+                    crossed = tuple(NetworkUse(name, x.loads, x.degrees) for x in self.found[at])
+                    parts.append((crossed, int(uses[at])))
+        return total_network_use(parts)
 
     def way_patterns(self, way: Way) -> range:
         """Return the numbers of the patterns of a way."""

@@ -26,6 +26,7 @@ from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.machine import OFFCHIP, Machine
 from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
 from arraysmith.sim.cycle.rates import whole_cycles
+from arraysmith.sim.cycle.routes import USES
 from arraysmith.sim.cycle.schedule import Epoch, Order, epochs, program
 from arraysmith.sim.cycle.streams import Streams
 from arraysmith.sim.cycle.tree import I, O, W
@@ -49,11 +50,13 @@ class Outcome:
         cycles: from the first request to the last word written off-chip.
         stalls: int64 [causes], cycles by ``Machine.causes``.
         words: int64 [edges, columns.WORDS], words over every edge.
+        patterns: int64 [patterns], how often each crossed a routed network, see ``Crossings``.
     """
 
     cycles: int
     stalls: Int
     words: Int
+    patterns: Int
 
 
 class SpatialRun:
@@ -127,7 +130,9 @@ class SpatialRun:
         add_wait(self._stalls, waits, state, computed, self._finished - computed, drain)
         if self._waits:
             self._waits.tell(state)
-        return Outcome(self._finished, self._stalls, self._words)
+        patterns = self._clocks[7][USES]
+        assert not isinstance(patterns, int)
+        return Outcome(self._finished, self._stalls, self._words, patterns)
 
     def _event(self, table: dict[Any, simpy.Event], key: Any) -> simpy.Event:
         if key not in table:

@@ -22,6 +22,7 @@ from arraysmith.sim.cycle.routes import USES
 from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, UPDATE, Wires
 from arraysmith.sim.cycle.tree import Edge, I, O, Tree, UnsupportedDesignError, W
 from arraysmith.sim.cycle.turns import count_rounds, find_limits
+from arraysmith.sim.routed import memory_link
 
 MOST_TICKS = 1 << 30
 """Most parts of a cycle that rates may need to be told exactly; 2^63 ticks are the longest run."""
@@ -262,7 +263,10 @@ class Machine:
     def _bus_clock(self, edge: int, level: int, up: bool) -> tuple[object, ...]:
         """Return what shares a clock: a bus per tensor, but one tree or network for all."""
         network = self.tree.network(level)
-        return (level, up) if isinstance(network, TreeNetwork | Routed) else (edge, level, up)
+        shared = isinstance(network, Routed)
+        if isinstance(network, TreeNetwork):
+            shared = network.rate("", up=up) is not None  # without a limit nobody waits
+        return (level, up) if shared else (edge, level, up)
 
     def _bus_ticks(self, edge: int, level: int, up: bool) -> int:
         """Return the ticks of a word through a fan-out; of a cycle where it is routed."""
@@ -421,8 +425,14 @@ def _edge_rows(
         buses += 2 * len(edge.fanouts)
         row[columns.PORT_CAUSE] = causes.code(f"{levels[edge.parent].name}_{name}")
         row[columns.ROOM_CAUSE] = causes.code(f"{_place(tree, edge)}_room")
-        row[columns.BUS_CAUSE] = causes.codes([f"{levels[x].name}_{name}" for x in edge.fanouts])
+        row[columns.BUS_CAUSE] = causes.codes([_way_name(tree, x, name) for x in edge.fanouts])
     return rows
+
+
+def _way_name(tree: Tree, level: int, tensor: str) -> str:
+    """Return the stall cause of waiting for a fan-out, with the busiest link of a routed one."""
+    network, name = tree.network(level), f"{tree.architecture.levels[level].name}_{tensor}"
+    return f"{name} {memory_link(network)}" if isinstance(network, Routed) else name
 
 
 def _service(tree: Tree) -> Int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import simpy
@@ -72,7 +72,8 @@ class CycleModel:
         channel = offchip_channel(env, architecture, self.probe)
         outcome = SpatialRun(env, machine, channel, border, streams, waits).run()
         report = _report(architecture, problem, machine, outcome)
-        return report.with_dram(channel.use(outcome.cycles))
+        loads = machine.crossings.loads(machine.tree, outcome.patterns)
+        return replace(report, networks=loads).with_dram(channel.use(outcome.cycles))
 
 
 def _report(
@@ -165,8 +166,10 @@ def _traffic(machine: Machine, outcome: Outcome) -> tuple[Traffic, ...]:
             name, (down, took) = TENSORS[edge.tensor], words[: columns.FILL_WORDS + 1].tolist()
             if edge.tensor == O:
                 up, sent = int(words[columns.UP_WORDS]), int(words[columns.DRAIN_WORDS])
-                parts.append(Traffic(fanout.name, name, "reduction", up, max(up, sent)))
+                hops = machine.crossings.hops(tree, outcome.patterns, O, level, up=True)
+                parts.append(Traffic(fanout.name, name, "reduction", up, max(up, sent), hops))
             if down:
                 kind = "multicast" if took > down else "unicast"
-                parts.append(Traffic(fanout.name, name, kind, down, took))
+                hops = machine.crossings.hops(tree, outcome.patterns, edge.tensor, level, up=False)
+                parts.append(Traffic(fanout.name, name, kind, down, took, hops))
     return tuple(parts)

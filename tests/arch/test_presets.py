@@ -22,10 +22,12 @@ def test_the_promised_designs_ship():
         "eyeriss-poster-found",
         "eyeriss-poster-original",
         "maeri-like",
+        "maeri-trees",
         "nvdla-like",
         "scalesim-default",
         "shidiannao-like",
         "simba-like",
+        "simba-mesh",
         "tpu-v1",
     )
 
