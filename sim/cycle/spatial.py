@@ -106,6 +106,9 @@ from arraysmith.sim.cycle.routes import cross
 from arraysmith.sim.cycle.transfers import ON_BUS, pass_down, pass_up, serve_macs
 from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
+NOWHERE = 1 << 30
+"""Ancestor that has held a result tile before, if none has: more than there are memories."""
+
 
 @njit(cache=True, nogil=True)
 def run_phase(
@@ -318,7 +321,7 @@ def _send_sums(
     number, fanouts, epoch = edge[NUMBER], numbers[FANOUTS], known[k, EPOCH]
     factors = tables[2][number]
     find_entries(tables, number, index, turned, entries)
-    held, last = len(index) + 1, 0
+    held, last = NOWHERE, 0
     for j in range(len(index)):
         if again[j] >= 0 and index[j] > 0:
             held = min(held, again[j])
@@ -351,7 +354,7 @@ def _send_sums(
     for f in range(edge[OWN]):
         tile = tile * 31 + entries[f] - tables[0][number, f, turned]
     tile %= VISITS
-    if held > len(index):
+    if held == NOWHERE:
         known[k, ARRIVED] = room
         known[k, BLAME] = chained(edge[ROOM_CAUSE], known[k, BEHIND])
     else:

@@ -1,0 +1,258 @@
+"""The chip in ``time_twin``: what a phase does, transfer by transfer and step by step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil
+
+from twin_parts import Come, Edge, Moved, Store, Tile, Turn
+from walker import ABSENT, WAITING, Crossing
+
+from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.legality import tile_words
+from arraysmith.arch.mapping import Mapping, kept_tensors
+from arraysmith.arch.problem import OFMAP, TENSORS, Problem
+
+
+class Chip:
+    """A mapped design, and what is known of it during a run."""
+
+    def __init__(self, architecture: Architecture, problem: Problem, mapping: Mapping) -> None:
+        self.architecture, self.problem, self.mapping = architecture, problem, mapping
+        levels = architecture.levels
+        macs = len(levels) + 1
+        whole = Crossing(architecture, problem, mapping, problem.ofmap, 0, macs)
+        self.loops = whole.loops
+        self.time = [n for n, x in enumerate(self.loops) if x.axis == "t" and x.count > 1]
+        self.stores: dict[int, Store] = {}
+        for i, level in enumerate(levels):
+            if isinstance(level, Memory):
+                kept = tile_words(architecture, problem, mapping, i)
+                words = sum(kept[x] for x in kept_tensors(level, mapping.at(level.name)))
+                room = level.capacity_words
+                halves = level.double_buffered and (room is None or 2 * words <= room)
+                self.stores[i] = Store(level, halves)
+        edges, self.served = [], []
+        for tensor in TENSORS:
+            keepers = [
+                i
+                for i, x in enumerate(levels)
+                if isinstance(x, Memory) and tensor in kept_tensors(x, mapping.at(x.name))
+            ]
+            mine = []
+            for parent, child in pairwise([*keepers, macs]):
+                edge = Edge(self, tensor, parent, child)
+                if parent == 0 or child < macs or edge.fanouts:
+                    mine.append(edge)
+            for a, b in pairwise(mine):
+                a.below, b.above = b, a
+            edges += mine
+            if not mine[-1].at_macs:  # MACs take it from the memory right above them
+                self.served.append((self.stores[mine[-1].child], tensor))
+        self.border = {x.tensor: x for x in edges if x.parent == 0}
+        for x in edges:
+            if x.above is not None and x.above.parent == 0:
+                x.above = None
+        self.inner = sorted(
+            (x for x in edges if x.parent > 0), key=lambda x: (x.parent, TENSORS.index(x.tensor))
+        )
+        self.phase_depth = max(x.depth for x in self.border.values())
+        self.step_depth = max(x.depth for x in edges)
+        self.pipeline = architecture.compute.pipeline_cycles
+        self.stalls: Counter[str] = Counter()
+        self.computed = 0
+        self.begun = False
+        self.end_of_run = 0
+        self.macs_edge = whole
+
+    def turns(self) -> list[tuple[int, Turn, int]]:
+        """Steps: the loop that turned (-1: first), indices of all loops, cycles of work."""
+        found: list[list] = []
+        last: Turn | None = None
+        for time in self.macs_edge.times():
+            _, extent = self.macs_edge.place(time, len(self.architecture.levels) + 1)
+            if WAITING in extent.values() or ABSENT in extent.values():
+                continue  # the leading MAC has no such turn
+            index = tuple(time[x] for x in self.time)
+            turned = -1
+            if last is not None:
+                turned = next(n for n, (a, b) in enumerate(zip(index, last, strict=True)) if a != b)
+            last = index
+            if turned < self.step_depth or not found:
+                found.append([turned, index, 0])
+            found[-1][2] += 1
+        return [tuple(x) for x in found]
+
+    def _phase(self, start: int, cause: str, steps: list, then: int) -> None:
+        """Do the steps of a phase; ``then`` is the loop that turns to the next one."""
+        following = [*(x[0] for x in steps[1:]), then]
+        for number, (step, after) in enumerate(zip(steps, following, strict=True)):
+            turned, index, work = step
+            best, binding = -1, cause
+            for edge in self.inner:
+                if turned < edge.depth:
+                    self._bring(edge, index, start, cause)
+                if edge.below is None and edge.arrived > best:
+                    best, binding = edge.arrived, edge.blame
+            self._drain_before_work()
+            begin, waited = max(self.computed, best), 0
+            if number == 0:
+                begin, waited = max(begin, start), max(0, start - self.computed)
+            if self.begun:
+                self.stalls[cause] += waited
+                self.stalls[binding] += begin - self.computed - waited
+            else:
+                self.stalls["fill"] += begin
+                self.begun = True
+            self.computed = self._work(begin, work)
+            self._end_tiles(after, over=number + 1 == len(steps))
+
+    def _bring(self, edge: Edge, index: Turn, start: int, cause: str) -> None:
+        """Bring a tile into the child of an edge, or find room for new sums."""
+        tile = edge.turn(index, self)
+        number = len(edge.tiles)
+        edge.tiles.append(tile)
+        if edge.tensor == OFMAP:
+            self._bring_sums(edge, tile, number, start, cause)
+            return
+        last = self.computed if edge.below is None else edge.below.left
+        if number:
+            edge.tiles[number - 1].left = last  # it was of use until then
+        room = edge.tiles[number - 2].left if number > 1 else 0
+        if edge.serial:
+            room = max(last, edge.place.worked)
+        if edge.at_macs:
+            room = max(0, room - edge.latency)
+        if tile.moved.all_down:
+            self._move_down(edge, tile.moved, room, start, cause)
+
+    def _bring_sums(self, edge: Edge, tile: Tile, number: int, start: int, cause: str) -> None:
+        places = self.pipeline + 2 if edge.at_macs else 1 if edge.serial else 2
+        room = edge.tiles[number - places].left if number >= places else 0
+        if edge.at_macs:
+            room = max(0, room - edge.latency)
+        tile.above = edge.above.tiles[-1] if edge.above else None
+        before = edge.seen.get(tile.words)
+        edge.seen[tile.words] = number
+        if before is None:
+            edge.arrived, edge.blame = room, edge.room_cause
+        else:
+            if not edge.at_macs:  # what comes back has to be there; an adder forwards it
+                while edge.sent <= before:
+                    self._drain(edge)
+                room = max(room, edge.tiles[before].landed)
+            self._move_down(edge, tile.moved, room, start, cause)
+        tile.came = edge.arrived
+
+    def _move_down(self, edge: Edge, moved: Moved, room: int, start: int, cause: str) -> None:
+        """Move words over an edge; note when they are there, and why not before."""
+        source, above = edge.source, edge.above
+        at, blame = start, cause
+        if room > at:
+            at, blame = room, edge.room_cause
+        if above is not None and above.arrived > at:
+            at, blame = above.arrived, above.blame
+        if not source.halves and source.filled > at:
+            at, blame = source.filled, edge.port_cause
+        _, finish, come = source.read.carry(moved.down, Come(at))
+        slowest = edge.port_cause
+        for bus, words, name in zip(edge.buses, moved.buses, edge.bus_causes, strict=True):
+            _, last, come = bus.carry(words, come)
+            if last > finish:
+                finish, slowest = last, name
+        if edge.place is not None:
+            _, last, _ = edge.place.fill.carry(moved.each, come)
+            if last > finish:
+                finish, slowest = last, edge.port_cause
+        for bus in edge.buses:
+            bus.clock[0] = finish
+        edge.left = ceil(finish)
+        edge.arrived = edge.left + edge.latency
+        if at == start or at - self.computed <= edge.arrived - at:
+            blame = slowest
+        edge.blame = blame
+        source.worked = max(source.worked, edge.left)
+        if edge.place is not None:
+            edge.place.filled = max(edge.place.filled, edge.arrived)
+
+    def _drain(self, edge: Edge) -> None:
+        """Send the oldest tile of results that is complete to the parent."""
+        tile = edge.tiles[edge.sent]
+        edge.sent += 1
+        moved, source = tile.moved, edge.source
+        at = tile.ready
+        if edge.below is not None:
+            at = edge.below.landed
+            if edge.serial:
+                at = max(at, edge.place.worked)
+        if tile.above is not None:
+            at = max(at, tile.above.came)
+        if not source.halves:
+            at = max(at, source.filled)
+        come, finish, there = Come(at), Fraction(at), moved.each
+        if edge.place is not None:
+            _, finish, come = edge.place.drain.carry(moved.each, come)
+        for bus, words in reversed(list(zip(edge.buses_up, moved.up_buses, strict=True))):
+            _, last, come = bus.carry(words, come.of_many(there, words))
+            there, finish = words, max(finish, last)
+        come = come.of_many(there, moved.up)
+        again = moved.up - moved.down
+        if again:
+            _, last, come = source.read.carry(again, come)
+            finish = max(finish, last)
+            if come.early is not None:
+                come = Come(come.cycle, come.early + moved.down)
+        _, last, _ = source.update.carry(moved.up, come)
+        finish = max(finish, last)
+        for bus in edge.buses_up:
+            bus.clock[0] = finish
+        tile.left = ceil(finish)
+        tile.landed = edge.landed = tile.left + edge.latency
+        if edge.below is not None and edge.serial:
+            edge.place.filled = max(edge.place.filled, tile.left)
+        source.worked = max(source.worked, tile.landed)
+
+    def _work(self, begin: int, work: int) -> int:
+        """Feed MACs from the memories right above them; return when they are through."""
+        end, slow = begin + work, None
+        for level in sorted(self.stores):
+            store = self.stores[level]
+            tensors = [t for x, t in self.served if x is store]
+            if not tensors:
+                continue
+            last = Fraction(0)
+            for port, words in (
+                (store.read, len(tensors)),
+                (store.update, sum(t == OFMAP for t in tensors)),
+            ):
+                _, done, _ = port.carry(work * words, Come(begin))
+                last = max(last, done)
+            if ceil(last) > end:
+                end, slow = ceil(last), store
+        if slow is not None:
+            self.stalls[f"{slow.memory.name}_port"] += end - begin - work
+        return end
+
+    def _drain_before_work(self) -> None:
+        """Send the results of the step before; those of MACs go as many steps later as stages."""
+        waiting = any(not x.at_macs and x.ended > x.sent for x in self.inner)
+        for edge in reversed(self.inner):
+            keep = self.pipeline - 1 if edge.at_macs and not waiting else 0
+            while edge.ended - edge.sent > keep:
+                self._drain(edge)
+
+    def _end_tiles(self, turned: int, *, over: bool) -> None:
+        """End the tiles of results that are complete; send them where their place is needed."""
+        first = 0 if over else None
+        for number, edge in enumerate(self.inner):
+            if edge.tensor == OFMAP and turned < edge.depth:
+                edge.tiles[-1].ready = self.computed + self.pipeline - 1
+                edge.ended = len(edge.tiles)
+                if first is None and edge.serial:
+                    first = number
+        if first is not None:
+            for edge in reversed(self.inner[first:]):  # from the inside out
+                while edge.ended > edge.sent:
+                    self._drain(edge)

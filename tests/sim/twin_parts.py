@@ -1,0 +1,234 @@
+"""Ports, buses, memories, tiles and edges of the twins ``chip_twin`` and ``time_twin``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, floor
+
+from walker import Crossing, Indices
+
+from arraysmith.arch.architecture import Fanout, Memory
+from arraysmith.arch.problem import OFMAP
+
+Turn = tuple[int, ...]
+
+
+@dataclass
+class Part:
+    """A port or bus.
+
+    Attributes:
+        per_word: cycles that a word takes.
+        whole: words of an access, if a transfer takes whole ones.
+        clock: holds the cycle, or part of one, from which it is free; one port has one both ways.
+    """
+
+    per_word: Fraction
+    whole: int = 1
+    clock: list[Fraction] = field(default_factory=lambda: [Fraction(0)])
+
+    def carry(self, words: int, come: Come) -> tuple[Fraction, Fraction, Come]:
+        """Return when the first and the last word pass, and how they come to the next part."""
+        taken = ceil(Fraction(words, self.whole)) * self.whole
+        first = max(self.clock[0], Fraction(come.cycle))
+        last = first + taken * self.per_word
+        if come.early is not None and taken > come.early:  # the others come in the next cycle
+            last = max(last, come.cycle + 1 + (taken - come.early) * self.per_word)
+        self.clock[0] = last
+        here = floor(first)
+        early = come.early if here == come.cycle else None
+        if self.per_word:
+            begun = ceil((here + 1 - first) / self.per_word)
+            early = begun if early is None else min(early, begun)
+        return first, last, Come(here, early)
+
+
+@dataclass(frozen=True)
+class Come:
+    """How words come to a part: from which cycle on, and how many in that one (None: all)."""
+
+    cycle: int
+    early: int | None = None
+
+    def of_many(self, there: int, here: int) -> Come:
+        """Return how they come where ``here`` words meet, from parts that have ``there`` each."""
+        parts = ceil(Fraction(here, max(1, there)))
+        return self if self.early is None else Come(self.cycle, self.early * parts)
+
+
+def part(rate: Fraction | None, whole: int = 1) -> Part:
+    return Part(Fraction(0) if rate is None else 1 / rate, whole)
+
+
+@dataclass
+class Store:
+    """A memory on the chip: its ports, and when it was last filled and worked on."""
+
+    memory: Memory
+    halves: bool
+    filled: int = 0
+    worked: int = 0
+    read: Part = field(init=False)
+    update: Part = field(init=False)
+    fill: Part = field(init=False)
+    drain: Part = field(init=False)
+
+    def __post_init__(self) -> None:
+        x = self.memory
+        whole = x.words_per_access if x.whole_words else 1
+        self.read, self.drain = (part(x.read_words_per_cycle, whole) for _ in range(2))
+        self.update, self.fill = (part(x.write_words_per_cycle, whole) for _ in range(2))
+        if x.ports == 1:
+            self.update.clock, self.drain.clock = self.read.clock, self.fill.clock
+
+
+@dataclass
+class Moved:
+    """Words of one turn over one edge.
+
+    Attributes:
+        down: at the parent's port; for results, of different tiles.
+        each: at the child that takes (sends) most.
+        buses: on the way down, on the fullest bus of every fan-out.
+        up: of results that arrive at the parent.
+        up_buses: on the way up, on the fullest bus of every fan-out.
+        all_down: as ``down``, of all parents together.
+        all_up: as ``up``.
+    """
+
+    down: int = 0
+    each: int = 0
+    buses: list[int] = field(default_factory=list)
+    up: int = 0
+    up_buses: list[int] = field(default_factory=list)
+    all_down: int = 0
+    all_up: int = 0
+
+
+@dataclass
+class Tile:
+    """A tile of an edge: when it has come (or has room), is complete, has left and landed.
+
+    An operand has left when it is of no more use.
+    """
+
+    moved: Moved
+    words: object
+    above: Tile | None = None
+    came: int = 0
+    ready: int = 0
+    left: int = 0
+    landed: int = 0
+
+
+class Edge:
+    """One tensor between two neighbouring memories that keep it, or one and the MACs."""
+
+    def __init__(self, twin, tensor: str, parent: int, child: int) -> None:
+        levels = twin.architecture.levels
+        self.tensor, self.parent, self.child = tensor, parent, child
+        self.at_macs = child > len(levels)
+        self.crossing = Crossing(
+            twin.architecture,
+            twin.problem,
+            twin.mapping,
+            twin.problem.tensor(tensor),
+            parent,
+            child,
+        )
+        self.fanouts = [
+            x for x in range(parent, min(child, len(levels))) if isinstance(levels[x], Fanout)
+        ]
+        loops = self.crossing.loops
+        dims = twin.problem.tensor(tensor).dims
+        moving = [
+            n
+            for n, x in enumerate(twin.time)
+            if loops[x].level < child and (self.at_macs or loops[x].dim in dims)
+        ]
+        self.depth = max(moving, default=-1) + 1
+        nets = [levels[x].network for x in self.fanouts]
+        self.latency = sum(x.latency_cycles for x in nets)
+        self.rates = [x.rate(tensor) for x in nets]
+        self.buses, self.buses_up = ([part(x) for x in self.rates] for _ in range(2))
+        self.above: Edge | None = None
+        self.below: Edge | None = None
+        self.source = twin.stores.get(parent)
+        self.place = None if self.at_macs else twin.stores[child]
+        self.serial = self.place is not None and not self.place.halves
+        name = levels[parent].name
+        self.port_cause = f"{name}_{tensor}"
+        self.bus_causes = [f"{levels[x].name}_{tensor}" for x in self.fanouts]
+        into = twin.architecture.compute.name if self.at_macs else levels[child].name
+        self.room_cause = f"{into}_room"
+        self.held: dict[Indices, frozenset[Indices]] = {}
+        self.tiles: list[Tile] = []
+        self.seen: dict[object, int] = {}
+        self.ended = self.sent = 0
+        self.arrived = self.left = self.landed = 0
+        self.blame = ""
+
+    def turn(self, index: Turn, twin) -> Tile:
+        """Return the next tile and the words that every instance moves for it."""
+        crossing, levels = self.crossing, twin.architecture.levels
+        time = {
+            x: i
+            for x, i in zip(twin.time, index, strict=True)
+            if crossing.loops[x].level < self.child
+        }
+        splits = [*self.fanouts, self.child]
+        # Per bus of every fan-out, and per child: transfers and their words.
+        down: list[dict[object, set[Indices]]] = [{} for _ in splits]
+        up: list[dict[object, set[Indices]]] = [{} for _ in splits]
+        lead: object = None
+        for number, instance in enumerate(crossing.instances(self.child)):
+            tile = crossing.tile({**time, **instance}, self.child)
+            me = tuple(instance.values())
+            if number == 0:
+                lead = tile
+            if tile is None:
+                continue
+            before = self.held.get(me, frozenset())
+            if self.tensor == OFMAP and tile == before and not self.at_macs:
+                continue
+            new = tile if self.at_macs or self.tensor == OFMAP else tile - before
+            self.held[me] = tile
+            if not tile:
+                continue
+            for n, split in enumerate(splits):
+                bus = tuple((x, i) for x, i in instance.items() if crossing.loops[x].level < split)
+                inside = {x: i for x, i in instance.items() if crossing.loops[x].level >= split}
+                if self.tensor == OFMAP:
+                    down[n].setdefault((bus, tile), set()).update(tile)
+                    key = self._key(split, inside, levels, upwards=True)
+                    up[n].setdefault((bus, key, tile), set()).update(tile)
+                else:
+                    key = self._key(split, inside, levels, upwards=False)
+                    down[n].setdefault((bus, key, tile), set()).update(new)
+        most_down, most_up = [_most(x) for x in down], [_most(x) for x in up]
+        return Tile(
+            Moved(
+                most_down[0], most_down[-1], most_down[:-1], most_up[0], most_up[:-1],
+                sum(map(len, down[0].values())), sum(map(len, up[0].values())),
+            ),
+            lead,
+        )  # fmt: skip
+
+    def _key(self, split: int, inside: Indices, levels: tuple, *, upwards: bool) -> object:
+        """What tells one transfer from another on the buses from level ``split`` down."""
+        crossing = self.crossing
+        parent, crossing.parent = crossing.parent, split
+        try:
+            return crossing.network_key(inside, upwards=upwards)
+        finally:
+            crossing.parent = parent
+
+
+def _most(transfers: dict[object, set[Indices]]) -> int:
+    """Words of the bus that has most."""
+    found: Counter[object] = Counter()
+    for (bus, *_), words in transfers.items():
+        found[bus] += len(words)
+    return max(found.values(), default=0)
