@@ -169,8 +169,12 @@ class Evaluator:
     def found(self, genome: Genome, architecture: Architecture) -> tuple[Candidate, ...] | None:
         """Return the mapping of every layer of a genome's design; None when one has none."""
         chosen = self.run.space.mapping(genome)
-        tables = self.choices[chosen[DATAFLOW]] if DATAFLOW in chosen else self.tables
-        return best_candidates(self.run, tables, architecture, chosen.get(MAPPED_BY))
+        return best_candidates(self.run, self.finders(genome), architecture, chosen.get(MAPPED_BY))
+
+    def finders(self, genome: Genome) -> tuple[Finder, ...]:
+        """Return what finds the mapping of each layer for a genome."""
+        chosen = self.run.space.mapping(genome)
+        return self.choices[chosen[DATAFLOW]] if DATAFLOW in chosen else self.tables
 
 
 def best_candidates(

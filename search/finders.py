@@ -56,7 +56,8 @@ class PlugInFinder:
         if found.mapping is None:
             return None
         scored = found.evaluations
-        return Candidate(found.mapping, found.cycles, found.energy_pj, scored, scored)
+        gap = 0.0 if found.proven else found.gap
+        return Candidate(found.mapping, found.cycles, found.energy_pj, scored, scored, gap)
 
     def why(self, architecture: Architecture, objective: str) -> str:
         """Return what the mapper says of a design that it finds no mapping on."""

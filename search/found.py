@@ -67,6 +67,7 @@ class SearchResult:
         drawn: genomes drawn by the optimiser.
         repaired: how many of them had to be repaired to keep the budget.
         mappings: mappings in the tables, over all layers.
+        gaps: of the winner's mapping of each layer of ``run.layers``, see ``Candidate.gap``.
     """
 
     run: Run
@@ -86,6 +87,7 @@ class SearchResult:
     compared: int = 0
     estimated: tuple[tuple[str, Scored], ...] = ()
     sensitivity: tuple[Sensitivity, ...] = ()
+    gaps: tuple[float | None, ...] = ()
 
     @property
     def winner(self) -> Ranked:

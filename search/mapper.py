@@ -45,6 +45,8 @@ class Candidate:
         scored: mappings whose cycles and energy were computed in full to find it.
         compared: legal mappings that it was compared with; of those not scored in full, steps and
             off-chip traffic alone cost more than the best.
+        gap: how far it may be above the optimum of its mapper's space, relative to it; 0 where it
+            is proven, None where the mapper proves nothing.
     """
 
     mapping: Mapping
@@ -52,6 +54,7 @@ class Candidate:
     energy_pj: float
     scored: int = 0
     compared: int = 0
+    gap: float | None = None
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,8 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
                 "layer": layer.name,
                 "repeat": layer.repeat,
                 **best.analytical.layers[i].to_dict(),
+                "least_cycles": -(-layer.problem.macs // best.analytical.design.architecture.pes),
+                "gap": result.gaps[i],
                 "cycle": best.cycle.layers[i].to_dict(),
                 "baseline": result.baselines.original.layers[i].to_dict(),
             }

@@ -18,7 +18,7 @@ import numpy as np
 
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.mapping import Mapping
-from arraysmith.search.baseline import Baselines, score_baselines
+from arraysmith.search.baseline import Baselines, score_baselines, why_unmappable
 from arraysmith.search.evaluate import (
     Evaluator,
     MappedDesign,
@@ -97,10 +97,14 @@ def run_search(
                 verification = _verify(result, out, places.executor, progress)
             progress.stage("report", None, "file")
             return write_results(result, verification, out)
-    except InputError:
+    except InputError as error:
         for path in made:  # nothing was found wrong before the folder was there
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
+        unplaced = [x for x in error.faults if x.field.startswith("cluster") and not x.line]
+        if unplaced:
+            place = run.positions.fault
+            raise InputError([place(x.field, x.rule, x.hint) for x in unplaced]) from None
         raise
 
 
@@ -185,6 +189,7 @@ def _search(
         scored=sum(x.scored for x in evaluations),
         compared=sum(x.compared for x in evaluations),
         sensitivity=sensitivities(run.space, ranked[0].genome, loss_of),
+        gaps=_gaps(evaluator, ranked[0]),
     )
 
 
@@ -268,6 +273,7 @@ def _best(
     finite = [x for x in evaluations if not math.isinf(x.loss)]
     if not finite:
         rule = f"none of {len(evaluations)} designs has a legal mapping of every layer"
+        rule += f"; the first of them: {_why(evaluator, evaluations[0].genome)}"
         hint = "widen the space or raise the optimiser's effort"
         raise InputError([run.positions.fault("space", rule, hint)])
     finite.sort(key=lambda x: (x.loss, run.space.architecture(x.genome).storage_bits, x.genome))
@@ -282,6 +288,24 @@ def _best(
         if len(chosen) == run.top:
             break
     return [*chosen.values(), *alike][: run.top]
+
+
+def _why(evaluator: Evaluator, genome: Genome) -> str:
+    """Return why a design has no mapping of the first layer that it has none of."""
+    run = evaluator.run
+    architecture, objective = run.space.architecture(genome), run.mapper.objective
+    pairs = zip(run.layers, evaluator.finders(genome), strict=True)
+    reasons = (why_unmappable(x, y.problem, architecture, objective) for y, x in pairs)
+    return next((x for x in reasons if x is not None), "a mapper found none of some layer")
+
+
+def _gaps(evaluator: Evaluator, winner: Ranked) -> tuple[float | None, ...]:
+    """Return how far the winner's mappings may be from the optimum, where its mapper knows."""
+    if evaluator.run.mapper.name == TABLE:
+        return (None,) * len(evaluator.run.layers)
+    found = evaluator.found(winner.genome, winner.analytical.design.architecture)
+    assert found is not None  # it was simulated
+    return tuple(candidate.gap for candidate in found)
 
 
 def _mapped(evaluator: Evaluator, genome: Genome) -> MappedDesign:

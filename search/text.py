@@ -13,6 +13,9 @@ TIMES = "x"
 FRONT_ROWS = 25
 """Most points of a front to print."""
 
+NESTS = 3
+"""Most mappings to print: those of the layers that take longest."""
+
 
 def result_text(document: dict[str, Any], folder: Path, speed: str = "") -> str:
     """Return the tables and where the files are.
@@ -29,6 +32,7 @@ def result_text(document: dict[str, Any], folder: Path, speed: str = "") -> str:
         _gain(document),
         _both_models(document),
         _differences(document),
+        _layers(document),
         "\n".join(x for x in (_proof(document), speed) if x),
         _files(document, folder),
     ]
@@ -159,6 +163,44 @@ def _differences(document: dict[str, Any]) -> str:
     return "CYCLES OF THE SIMULATION BEYOND THE CLOSED FORMS, BY CAUSE\n" + text_table(
         ("design", *found, "sum"), rows
     )
+
+
+def _layers(document: dict[str, Any]) -> str:
+    """Return how far each layer of the best design is from its bounds, and the longest's loops."""
+    mappings = [x for x in document["mappings"] if x["design"] == "best"]
+    layers = {x["layer"]: x for x in document["layers"]}
+    rows = [(layers[x["layer"]], x) for x in mappings]
+    table = text_table(
+        ("layer", "runs", "cycles", "least by PEs", "above", "mapping above its optimum"),
+        [
+            (
+                layer["layer"],
+                f"{sum(layers[name]['repeat'] for name in mapping['equal_layers']):,}",
+                f"{layer['cycles']:,}",
+                f"{layer['least_cycles']:,}",
+                _percent(layer["least_cycles"], layer["cycles"]),
+                _gap(layer["gap"]),
+            )
+            for layer, mapping in rows
+        ],
+    )
+    longest = sorted(rows, key=lambda x: -x[0]["cycles"])[:NESTS]
+    nests = [f"{layer['layer']}:\n{_indented(mapping['nest'])}" for layer, mapping in longest]
+    head = "LOOPS OF THE BEST DESIGN"
+    if len(longest) < len(rows):
+        head += f": the {len(longest)} longest of {len(rows)} layers; report.html has them all"
+    return "\n".join(["BEST DESIGN BY LAYER, CLOSED FORMS", table, "", head, *nests])
+
+
+def _gap(gap: float | None) -> str:
+    """Return in words how far a mapping may be from the optimum."""
+    if gap is None:
+        return "not known"
+    return "proven optimum" if gap == 0 else f"at most {gap:.2%}"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 def _proof(document: dict[str, Any]) -> str:

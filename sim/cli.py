@@ -64,7 +64,7 @@ class Setting(Choice):
 
 MAPPER_GROUP = "arraysmith.mappers"
 """Entry points to functions that find a mapping: ``default``, and ``named``, which returns the
-function of a mapper's name."""
+function of a mapper's name; that one takes ``told``, too, which hears how good an answer is."""
 
 DEFAULT_MAPPER = "default"
 
@@ -201,7 +201,7 @@ def print_notes(architecture: Architecture, layers: Sequence[Layer], mappings: M
     from arraysmith.sim.notes import idle_overlap
 
     notes = (idle_overlap(architecture, x.problem, mappings.of(x.problem)) for x in layers)
-    for note in dict.fromkeys(notes):
+    for note in dict.fromkeys((*notes, *mappings.told)):
         if note:
             click.echo(note, err=True)
 
@@ -257,6 +257,7 @@ class Mappings:
 
     Attributes:
         source: the same in plain data, for provenance.
+        told: what a named mapper says of its answers, for people.
     """
 
     def __init__(
@@ -294,6 +295,7 @@ class Mappings:
         self._mapper = mapper
         self._ragged = (ragged and setting != "timeloop") or architecture.systolic is not None
         self._found: dict[Problem, Mapping] = {}
+        self.told: list[str] = []
         self.source: dict[str, Any]
         if mapping_path is not None and is_maestro(mapping_path):
             rule = "directives are counted by the setting maestro only"
@@ -325,12 +327,14 @@ class Mappings:
         if self._path is None:
             key = problem.renamed("")
             if key not in self._found:
+                named = self._mapper != DEFAULT_MAPPER
                 self._found[key] = _mapper(self._mapper)(
                     self._architecture,
                     problem,
                     self._dataflow,
                     setting=self._setting,
                     samples=self._samples,
+                    **({"told": self.told.append} if named else {}),
                 )
             return self._found[key]
         violations = check_mapping(self._architecture, problem, self._mapping)

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from designs import DESIGN
 from mapper_conformance import ANY, CONV, ROWS, TASKS, MapperConformance
+from small_run import write
 
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.problem import conv
@@ -108,6 +109,17 @@ def test_estimate_maps_by_the_mapper_that_is_named():
         assert document["provenance"]["mapping"]["mapper"] == name
         edp[name] = document["layers"][0]["edp_j_cycles"]
     assert edp["genetic"] < edp["random"]
+
+
+@pytest.mark.parametrize(("most", "told"), [("20000", "proven"), ("1", "above the optimum")])
+def test_estimate_says_what_the_exact_mapper_proved(tmp_path, most, told):
+    write(tmp_path)
+    call = [str(tmp_path / "small.yaml"), str(tmp_path / "net.yaml:first"), "--mapper", "exact"]
+    call += ["--dataflow", "row_stationary", "--search", most]
+    done = CliRunner().invoke(estimate, call)
+    assert done.exit_code == 0, done.output
+    assert "first: exact: " in done.stderr
+    assert told in done.stderr
 
 
 def test_a_mapper_that_is_not_there_is_said_with_the_near_one():

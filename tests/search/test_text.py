@@ -33,6 +33,28 @@ def test_every_design_simulated_has_a_line_with_the_sum_of_its_causes(found):
         assert line.split()[-1] == f"{total:+,}"
 
 
+def test_every_layer_stands_beside_its_least_cycles_with_its_loops(found):
+    document, _ = found
+    text = result_text(*found)
+    table = text[text.index("BEST DESIGN BY LAYER") : text.index("LOOPS OF THE BEST")]
+    first, second = (x.split() for x in table.splitlines()[3:5])
+    assert first[:4] == ["first", "1", f"{document['layers'][0]['cycles']:,}", "768"]
+    assert second[1] == "2"  # the third is its equal
+    assert table.count("not known") == 2  # a table of samples proves nothing
+    best = [x["nest"] for x in document["mappings"] if x["design"] == "best"]
+    loops = text[text.index("LOOPS OF THE BEST") :]
+    assert all(line in loops for nest in best for line in nest.splitlines())
+
+
+def test_what_the_exact_mapper_proves_stands_beside_its_layer(tmp_path):
+    short = RUN.replace("{samples: 2000}", "{name: exact, evaluations: 100000}")
+    short = short.replace("generations: 6", "generations: 1").replace("top: 2", "top: 1")
+    path = write(tmp_path, short + "traces: none\n")
+    document = run_search(load_run(path), tmp_path / "out")
+    assert [layer["gap"] for layer in document["layers"]] == [0, 0, 0]
+    assert result_text(document, tmp_path).count("proven optimum") == 2
+
+
 def test_no_traces_are_written_or_named_when_none_are_asked_for(found):
     document, folder = found
     assert document["traces"] is None
