@@ -151,6 +151,7 @@ class _Reader:
             self.faults += reader.faults
         choices = self.dataflow_choices(template, space)
         self.check_front()
+        self.check_cluster()
         if space is not None and not self.faults:
             self.attempt("optimiser", lambda: started_optimiser(spec.optimiser, space))
         baseline, rivals = self.mappings(template, network)
@@ -259,6 +260,16 @@ class _Reader:
         if self.spec.rank is not None and not several:
             rule = "says which point of a front is the best design"
             self.fault("rank", rule, "remove it, or give a list of objectives", at_key=True)
+
+    def check_cluster(self) -> None:
+        """Note a cluster that is not said to be one thing."""
+        spec = self.spec.cluster
+        if (
+            spec is not None
+            and sum(x is not None for x in (spec.slurm, spec.lsf, spec.address)) != 1
+        ):
+            rule = "must have exactly one of address, slurm and lsf"
+            self.fault("cluster", rule, "for example slurm: {cores: 8, memory: 16 GB}")
 
     def architecture(self, at: str, ref: str) -> Architecture | None:
         return self.attempt(at, lambda: load_architecture(self.reference(ref)))

@@ -148,8 +148,9 @@ class MapperSpec(Spec):
 class TableSpec(MapperSpec):
     """Of the mapper ``table``."""
 
-    samples: Count = Field(
-        default=200_000, le=10**8, description="mappings of a layer to look at, at most"
+    # Not a Count: its own limit would outlast the one given here.
+    samples: int = Field(
+        default=200_000, ge=1, le=10**8, description="mappings of a layer to look at, at most"
     )
 
 
@@ -158,8 +159,8 @@ class PlugInSpec(MapperSpec):
 
     model_config = ConfigDict(extra="allow")
 
-    evaluations: Count = Field(
-        default=1000, le=10**8, description="mappings to score per layer and design, at most"
+    evaluations: int = Field(
+        default=1000, ge=1, le=10**8, description="mappings to score per layer and design, at most"
     )
 
 
@@ -169,7 +170,7 @@ class ClusterSpec(Spec):
     slurm: dict[str, Any] | None = Field(default=None, description="options of SLURMCluster")
     lsf: dict[str, Any] | None = Field(default=None, description="options of LSFCluster")
     address: Text | None = Field(default=None, description="scheduler that runs: tcp://host:port")
-    jobs: Count = Field(default=2, le=10**5, description="to submit")
+    jobs: int = Field(default=2, ge=1, le=10**5, description="to submit")
 
 
 class RescoreSpec(Spec):

@@ -30,8 +30,25 @@ def search(folder, *more):
         ("pes: 12, storage: 8 KiB", "max_pes: 5, storage: 8 KiB", "must be at most 5"),
         ("parents: 3", "parentz: 3", "optimiser.parentz"),
         (GENETIC, "{name: exhaustive, most: 9}", "must be at most 9"),
+        ("samples: 2000", "samples: 200000000", "must be at most 100000000"),
+        ("setting: timeloop", "setting: timeloop\ncluster: {}", "run.yaml:7:10: cluster: {}: must"),
+        (
+            "setting: timeloop",
+            "setting: timeloop\ncluster: {slurm: {cores: 1}, lsf: {cores: 1}}",
+            "must have exactly one of address, slurm and lsf",
+        ),
     ],
-    ids=["objective", "empty", "contradictory", "too-many", "setting", "too-large"],
+    ids=[
+        "objective",
+        "empty",
+        "contradictory",
+        "too-many",
+        "setting",
+        "too-large",
+        "samples",
+        "no-cluster",
+        "two-clusters",
+    ],
 )  # fmt: skip
 def test_a_run_that_cannot_be_met_is_refused_and_leaves_nothing(tmp_path, old, new, told):
     assert old in RUN
@@ -63,6 +80,13 @@ def test_a_ledger_of_another_configuration_is_refused(tmp_path):
     assert done.returncode == 2
     assert "ledger.jsonl:1:1" in done.stderr
     assert "belongs to another run" in done.stderr
+
+
+def test_a_mapper_that_maps_no_design_says_why(tmp_path):
+    write(tmp_path, TINY.replace("{samples: 2000}", "{name: exhaustive, evaluations: 60}"))
+    done = search(tmp_path)
+    assert done.returncode == 2
+    assert "the first of them: the mapper found no legal mapping of first" in done.stderr
 
 
 @pytest.mark.skipif(find_spec("distributed") is None, reason="extra dask not installed")
