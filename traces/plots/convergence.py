@@ -34,6 +34,8 @@ def convergence_figure(convergence: Convergence) -> go.Figure:
             hovertemplate="%{y:.5g}",
         )
     drawn.update_xaxes(title_text="generation", rangemode="tozero")
+    if len(convergence.best) <= 12:  # left to itself an axis this short marks half generations
+        drawn.update_xaxes(tick0=0, dtick=1)
     drawn.update_yaxes(title_text=convergence.loss)
     return drawn
 
