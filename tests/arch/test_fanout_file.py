@@ -1,0 +1,126 @@
+"""Trees and routed networks of fan-outs in files: read, written, shown, refused."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from arraysmith.arch.architecture import Fanout, Routed, Tree, Wires, XyBus
+from arraysmith.arch.architecture_file import dump_architecture, parse_architecture
+from arraysmith.arch.errors import InputError
+from arraysmith.arch.render import describe_network
+
+DESIGN = """\
+kind: architecture
+name: t
+source: a test
+clock: 1 GHz
+technology: 45nm
+levels:
+  - {memory: dram, device: lpddr4, holds: [ifmap, weight, ofmap], width: 64 bit, word: 16 bit}
+  - fanout: pes
+    mesh_x: 5
+    mesh_y: 2
+    network: NETWORK
+"""
+
+SMALL = "{tree: {}}"
+FULL = """{tree: {arity: 4, down: 3/2 words/cycle, up: 2 words/cycle, leaf: 1 word/cycle,
+      stage: 2 cycles, multicast: false, reduction: false, adds_above: true,
+      wires: {hop: 50 um}}}"""
+MESH = """{routed: {topology: mesh, size: [5, 2], options: {link_cycles: 2}, routing: yx,
+      router: {num_vcs: 2, allocator: islip}, flit: 32 bit, packet: 2, memory: 3}}"""
+CASES = (
+    (
+        SMALL,
+        Tree(),
+        (
+            "trees of 4 stages, 2 children a node, any words per cycle down, any up, multicast, "
+            "reduction"
+        ),
+    ),
+    (
+        FULL,
+        Tree(
+            arity=4,
+            down_words_per_cycle=Fraction(3, 2),
+            up_words_per_cycle=Fraction(2),
+            leaf_words_per_cycle=Fraction(1),
+            stage_cycles=2,
+            multicast=False,
+            reduction=False,
+            adds_above=True,
+            wires=Wires(50),
+        ),
+        (
+            "trees of 2 stages, 4 children a node, 1.5 words per cycle down, 2 up, 1 a leaf, "
+            "2 cycles a stage, unicast, partial sums added above"
+        ),
+    ),
+    (
+        MESH,
+        Routed(
+            topology="mesh",
+            size=(5, 2),
+            options=(("link_cycles", 2),),
+            routing="yx",
+            router=(("allocator", "islip"), ("num_vcs", 2)),
+            flit_bits=32,
+            packet_flits=2,
+            memory=3,
+        ),
+        (
+            "mesh 5x2, yx routing, flits of 32 bit, memory at terminal 3, link_cycles 2, "
+            "allocator islip, num_vcs 2, multicast, reduction"
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(("text", "network", "shown"), CASES)
+def test_a_network_is_read_written_and_shown(text, network, shown) -> None:
+    design = parse_architecture(DESIGN.replace("NETWORK", text))
+    fanout = design.levels[1]
+    assert isinstance(fanout, Fanout)
+    assert fanout.network == network
+    assert parse_architecture(dump_architecture(design)) == design
+    assert describe_network(fanout) == shown
+
+
+def test_all_faults_of_a_network_are_reported_at_once_with_their_places() -> None:
+    text = "{tree: {arity: 1, down: 0 words/cycle, leaves: 2, wires: {}}}"
+    with pytest.raises(InputError) as caught:
+        parse_architecture(DESIGN.replace("NETWORK", text), "t.yaml")
+    assert [str(x).split(": ", 2)[1] for x in caught.value.faults] == [
+        "levels[1].network.tree.arity",
+        "levels[1].network.tree.down",
+        "levels[1].network.tree.leaves",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "{tree: {}, routed: {topology: mesh, size: [5, 2]}}",
+            "must be exactly one of xy_bus, tree",
+        ),
+        ("{tree: {wires: {}}}", "must give the length of a hop or its energy"),
+        ("{routed: {topology: mesh, size: []}}", "levels[1].network.routed.size"),
+        ("{routed: {topology: mesh, size: [5, 2], flit: 0 bit}}", "levels[1].network.routed.flit"),
+        ("{routed: {size: [5, 2]}}", "levels[1].network.routed.topology"),
+    ],
+)
+def test_a_wrong_network_is_refused_with_the_rule(text, expected) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_architecture(DESIGN.replace("NETWORK", text))
+    assert expected in str(caught.value)
+
+
+def test_every_network_says_what_it_counts_like() -> None:
+    assert Fanout("x", 3, 3, XyBus(latency_cycles=2)).bus == XyBus(latency_cycles=2)
+    assert Fanout("x", 3, 3, Tree(3, stage_cycles=2)).bus == XyBus(latency_cycles=4)
+    routed = Routed("mesh", (3, 3), multicast=False, reduction=False)
+    assert Fanout("x", 3, 3, routed).bus == XyBus(multicast=False, reduction=False)
+    assert [Tree(2).stages(n) for n in (1, 2, 3, 4, 5)] == [0, 1, 2, 2, 3]
