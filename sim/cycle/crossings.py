@@ -202,7 +202,7 @@ class Crossings:
         costs = np.zeros((first, 2), np.int64)
         found: dict[int, tuple[Crossing, ...]] = {}
         if ways:
-            needed = _needed(tree, amounts.tables, code, base)
+            needed = _needed(tree, amounts.tables, code, base, first)
             networks = _networks(architecture)
             for way in ways:
                 edge = tree.edges[way.edge]
@@ -274,7 +274,7 @@ def _networks(architecture: Architecture) -> dict[str, FlitNetwork]:
     }
 
 
-def _needed(tree: Tree, tables: Tables, code: Int, base: Int) -> Int:
+def _needed(tree: Tree, tables: Tables, code: Int, base: Int, patterns: int) -> Int:
     """Return int64 [patterns], 1 for those that occur in the run."""
     routed = [(e, x.depth, x.tensor == O) for e, x in enumerate(tree.edges) if (base[e] >= 0).any()]
     again = np.zeros((len(tree.edges), len(tree.time)), np.int64)
@@ -284,8 +284,7 @@ def _needed(tree: Tree, tables: Tables, code: Int, base: Int) -> Int:
     from arraysmith.sim.cycle.turns import find_limits
 
     find_limits(tree.loops, tree.many, tree.size, np.zeros_like(limits), limits)
-    most = int(base.max()) + 1
-    needed = np.zeros(most + MOST_PATTERNS, np.int64)
+    needed = np.zeros(patterns, np.int64)
     _mark(
         (tree.loops, tree.many, tree.size), limits, tree.step_loops, tree.ragged,
         np.array(routed, np.int64), again, tables, code, base, needed,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from math import lcm
 
 import numpy as np
 
 from arraysmith.arch.architecture import Architecture, Memory, Routed
-from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
@@ -19,13 +16,11 @@ from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.crossings import Crossings
 from arraysmith.sim.cycle.memory import Buffer
 from arraysmith.sim.cycle.routes import USES
-from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, UPDATE, Wires
+from arraysmith.sim.cycle.transfers import Wires
 from arraysmith.sim.cycle.tree import Edge, I, O, Tree, UnsupportedDesignError, W
 from arraysmith.sim.cycle.turns import count_rounds, find_limits
+from arraysmith.sim.cycle.wiring import ticks_of, wires_of
 from arraysmith.sim.routed import memory_link
-
-MOST_TICKS = 1 << 30
-"""Most parts of a cycle that rates may need to be told exactly; 2^63 ticks are the longest run."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ class Machine:
             borders=borders,
             ahead=tuple(_slots(tree.edges[e], buffers) > 1 for e in borders),
             ragged=ragged,
-            ticks=_ticks(architecture),
+            ticks=ticks_of(architecture),
             causes=causes.names,
             numbers=numbers,
             edges=edges,
@@ -219,66 +214,8 @@ class Machine:
             np.zeros((count, columns.RING, width), np.int64),
             np.full((count, columns.VISITS), -columns.RING, np.int64),
             np.zeros((memories, 2), np.int64),
-            self._wires(),
+            wires_of(self.tree, self.crossings, self.inner, self.ticks),
         )
-
-    def _wires(self) -> Wires:
-        architecture, ticks = self.tree.architecture, self.ticks
-        memories = architecture.memories
-        ports = np.arange(4 * len(memories)).reshape(-1, 4)
-        per_word = np.zeros((len(memories), 4), np.int64)
-        for m, memory in enumerate(memories):
-            if memory.ports == 1:
-                ports[m, UPDATE], ports[m, DRAIN] = ports[m, READ], ports[m, FILL]
-            out, back = memory.read_words_per_cycle, memory.write_words_per_cycle
-            per_word[m, READ] = per_word[m, DRAIN] = _per_word(out, ticks)
-            per_word[m, UPDATE] = per_word[m, FILL] = _per_word(back, ticks)
-        access = [x.words_per_access if x.whole_words else 1 for x in memories]
-        buses = [
-            (e, level, up)
-            for e in self.inner
-            for up in (False, True)
-            for level in self.tree.edges[e].fanouts
-        ]
-        clocks: dict[tuple[object, ...], int] = {}
-        for bus in buses:
-            clocks.setdefault(self._bus_clock(*bus), len(clocks))
-        routes = self.crossings
-        return (
-            np.zeros(4 * len(memories), np.int64),
-            ports,
-            per_word,
-            np.array(access, np.int64),
-            np.zeros(len(clocks), np.int64),
-            np.array([self._bus_ticks(*bus) for bus in buses], np.int64),
-            ticks,
-            np.array([clocks[self._bus_clock(*bus)] for bus in buses], np.int64),
-            np.array([self._leaf_ticks(level) for _, level, _ in buses], np.int64),
-            routes.code,
-            routes.base,
-            routes.costs,
-            np.zeros(len(routes.costs), np.int64),
-        )
-
-    def _bus_clock(self, edge: int, level: int, up: bool) -> tuple[object, ...]:
-        """Return what shares a clock: a bus per tensor, but one tree or network for all."""
-        network = self.tree.network(level)
-        shared = isinstance(network, Routed)
-        if isinstance(network, TreeNetwork):
-            shared = network.rate("", up=up) is not None  # without a limit nobody waits
-        return (level, up) if shared else (edge, level, up)
-
-    def _bus_ticks(self, edge: int, level: int, up: bool) -> int:
-        """Return the ticks of a word through a fan-out; of a cycle where it is routed."""
-        network, tensor = self.tree.network(level), TENSORS[self.tree.edges[edge].tensor]
-        if isinstance(network, Routed):
-            return self.ticks
-        return _per_word(network.rate(tensor, up=up), self.ticks)
-
-    def _leaf_ticks(self, level: int) -> int:
-        network = self.tree.network(level)
-        rate = network.leaf_words_per_cycle if isinstance(network, TreeNetwork) else None
-        return _per_word(rate, self.ticks)
 
 
 def _place(tree: Tree, edge: Edge) -> str:
@@ -445,26 +382,6 @@ def _service(tree: Tree) -> Int:
             m = memories.index(tree.memory(last.child))
             found[m] += (1, t == O)
     return found
-
-
-def _ticks(architecture: Architecture) -> int:
-    """Return the parts of a cycle in which every rate on the chip moves whole words."""
-    rates: list[Fraction | None] = []
-    for memory in architecture.memories[1:]:
-        rates += [memory.read_words_per_cycle, memory.write_words_per_cycle]
-    for fanout in architecture.fanouts:
-        rates += getattr(fanout.network, "rates", ())
-    found = lcm(*(rate.numerator for rate in rates if rate is not None))
-    if found > MOST_TICKS:
-        raise UnsupportedDesignError(
-            f"{architecture.name}: rates on the chip need {found} parts of a cycle to be exact, "
-            f"at most {MOST_TICKS} are simulated: round some"
-        )
-    return found
-
-
-def _per_word(rate: Fraction | None, ticks: int) -> int:
-    return 0 if rate is None else ticks // rate.numerator * rate.denominator
 
 
 def _rounds(rows: list[list[int]], extent: int, loops: int) -> int:

@@ -1,0 +1,104 @@
+"""Ports, buses, trees and routed networks of a mapped design as clocks, see ``transfers.Wires``."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+
+from arraysmith.arch.architecture import Architecture, Routed
+from arraysmith.arch.architecture import Tree as TreeNetwork
+from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.cycle.crossings import Crossings
+from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, UPDATE, Wires
+from arraysmith.sim.cycle.tree import Tree, UnsupportedDesignError
+
+MOST_TICKS = 1 << 30
+"""Most parts of a cycle that rates may need to be told exactly; 2^63 ticks are the longest run."""
+
+
+def wires_of(tree: Tree, routes: Crossings, inner: tuple[int, ...], ticks: int) -> Wires:
+    """Return the clocks of a design at cycle 0.
+
+    Args:
+        tree: the mapped design.
+        routes: patterns on its routed networks.
+        inner: numbers of the edges on the chip, parents first.
+        ticks: of a cycle.
+    """
+    architecture = tree.architecture
+    memories = architecture.memories
+    ports = np.arange(4 * len(memories)).reshape(-1, 4)
+    per_word = np.zeros((len(memories), 4), np.int64)
+    for m, memory in enumerate(memories):
+        if memory.ports == 1:
+            ports[m, UPDATE], ports[m, DRAIN] = ports[m, READ], ports[m, FILL]
+        out, back = memory.read_words_per_cycle, memory.write_words_per_cycle
+        per_word[m, READ] = per_word[m, DRAIN] = _per_word(out, ticks)
+        per_word[m, UPDATE] = per_word[m, FILL] = _per_word(back, ticks)
+    access = [x.words_per_access if x.whole_words else 1 for x in memories]
+    buses = [
+        (e, level, up) for e in inner for up in (False, True) for level in tree.edges[e].fanouts
+    ]
+    clocks: dict[tuple[object, ...], int] = {}
+    for bus in buses:
+        clocks.setdefault(_bus_clock(tree, *bus), len(clocks))
+    return (
+        np.zeros(4 * len(memories), np.int64),
+        ports,
+        per_word,
+        np.array(access, np.int64),
+        np.zeros(len(clocks), np.int64),
+        np.array([_bus_ticks(tree, ticks, *bus) for bus in buses], np.int64),
+        ticks,
+        np.array([clocks[_bus_clock(tree, *bus)] for bus in buses], np.int64),
+        np.array([_leaf_ticks(tree, ticks, level) for _, level, _ in buses], np.int64),
+        routes.code,
+        routes.base,
+        routes.costs,
+        np.zeros(len(routes.costs), np.int64),
+    )
+
+
+def _bus_clock(tree: Tree, edge: int, level: int, up: bool) -> tuple[object, ...]:
+    """Return what shares a clock: a bus per tensor, but one tree or network for all."""
+    network = tree.network(level)
+    shared = isinstance(network, Routed)
+    if isinstance(network, TreeNetwork):
+        shared = network.rate("", up=up) is not None  # without a limit nobody waits
+    return (level, up) if shared else (edge, level, up)
+
+
+def _bus_ticks(tree: Tree, ticks: int, edge: int, level: int, up: bool) -> int:
+    """Return the ticks of a word through a fan-out; of a cycle where it is routed."""
+    network, tensor = tree.network(level), TENSORS[tree.edges[edge].tensor]
+    if isinstance(network, Routed):
+        return ticks
+    return _per_word(network.rate(tensor, up=up), ticks)
+
+
+def _leaf_ticks(tree: Tree, ticks: int, level: int) -> int:
+    network = tree.network(level)
+    rate = network.leaf_words_per_cycle if isinstance(network, TreeNetwork) else None
+    return _per_word(rate, ticks)
+
+
+def ticks_of(architecture: Architecture) -> int:
+    """Return the parts of a cycle in which every rate on the chip moves whole words."""
+    rates: list[Fraction | None] = []
+    for memory in architecture.memories[1:]:
+        rates += [memory.read_words_per_cycle, memory.write_words_per_cycle]
+    for fanout in architecture.fanouts:
+        rates += getattr(fanout.network, "rates", ())
+    found = lcm(*(rate.numerator for rate in rates if rate is not None))
+    if found > MOST_TICKS:
+        raise UnsupportedDesignError(
+            f"{architecture.name}: rates on the chip need {found} parts of a cycle to be exact, "
+            f"at most {MOST_TICKS} are simulated: round some"
+        )
+    return found
+
+
+def _per_word(rate: Fraction | None, ticks: int) -> int:
+    return 0 if rate is None else ticks // rate.numerator * rate.denominator
