@@ -154,6 +154,8 @@ def estimate(
     network = load_network(workload_ref)
     mappings: Mappings | Dataflows
     if setting == "maestro":
+        if mapper != DEFAULT_MAPPER:
+            raise click.UsageError("--mapper: directives leave no choice; leave it out")
         if explained:
             raise click.UsageError("--explain shows loops; the setting maestro has directives")
         mappings = dataflows = _dataflows(mapping_path, dataflow_ref)
@@ -288,6 +290,11 @@ class Mappings:
         """
         if mapping_path is not None and dataflow_ref is not None:
             raise click.UsageError("give --mapping or --dataflow, not both")
+        if mapper != DEFAULT_MAPPER and (mapping_path is not None or architecture.systolic):
+            what = (
+                "the mapping" if mapping_path is not None else f"an array like {architecture.name}"
+            )
+            raise click.UsageError(f"--mapper: {what} leaves no choice; leave it out")
         self._architecture = architecture
         self._path = mapping_path
         self._setting = setting

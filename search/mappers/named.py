@@ -19,7 +19,7 @@ def mapper_function(name: str) -> Callable[..., Mapping]:
     """Return what finds a mapping of least EDP by a registered mapper, its settings the defaults.
 
     It takes (architecture, problem, dataflow, setting=, samples=), as ``mapper.find_mapping``,
-    and ``told``, which hears in a sentence what was proven of an answer, if anything was.
+    and ``told``, which hears in a sentence what was proven of an answer.
 
     Raises:
         InputError: no mapper of that name.
@@ -42,19 +42,19 @@ def mapper_function(name: str) -> Callable[..., Mapping]:
         found = mapper.find(task, np.random.default_rng(0))
         if found.mapping is None:
             raise ArraysmithError(f"{problem.name}: {name} met no mapping that fits")
-        if told is not None and (said := proof_text(found)):
-            told(f"{problem.name}: {name}: {said}")
+        if told is not None:
+            told(f"{problem.name}: {name}: {proof_text(found)}")
         return found.mapping
 
     return find
 
 
 def proof_text(found: Found) -> str:
-    """Return what was proven of a mapping, for people; empty if nothing was."""
+    """Return what was proven of a mapping that met the effort, for people."""
     if found.proven:
         return f"proven: no mapping of its space has less EDP ({found.evaluations:,} scored)"
     if found.bound is None:
-        return ""
+        return f"{found.evaluations:,} mappings scored, nothing proven of the best"
     if found.gap is None:
         return f"stopped after {found.evaluations:,} mappings, before anything was proven"
     return (

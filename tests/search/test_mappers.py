@@ -122,6 +122,20 @@ def test_estimate_says_what_the_exact_mapper_proved(tmp_path, most, told):
     assert told in done.stderr
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("tpu-v1", "vgg16:conv5_1", "--dataflow", "weight_stationary"),
+        ("eyeriss", "vgg16:conv5_1", "--mapping", "best.yaml"),
+        ("eyeriss", "vgg16:conv5_1", "--mapping", "best.m", "--setting", "maestro"),
+    ],
+)
+def test_a_mapper_that_would_have_nothing_to_choose_is_refused(call):
+    done = CliRunner().invoke(estimate, [*call, "--mapper", "exact"])
+    assert done.exit_code == 2
+    assert "leaves no choice" in done.stderr or "leave no choice" in done.stderr
+
+
 def test_a_mapper_that_is_not_there_is_said_with_the_near_one():
     done = CliRunner().invoke(estimate, [*CALL, "--mapper", "genetik"])
     assert isinstance(done.exception, InputError)
