@@ -28,6 +28,7 @@ _SUMMARIES = {
     "schema": "Print the JSON schema of a kind of file, for editors.",
     "estimate": "Estimate cycles and energy of a workload in closed form.",
     "simulate": "Simulate a workload cycle by cycle.",
+    "chip": "Simulate several arrays that share an off-chip memory.",
     "search": "Search for the best design under a budget.",
     "calibrate": "Fit the analytical model of a design to simulations.",
     "trace": "Look into trace files and convert them.",

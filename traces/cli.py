@@ -116,7 +116,7 @@ def simulate(
         **assumed(architecture_ref, workload_ref, mapping_path, dataflow_ref),
     )
     with ExitStack() as stack:
-        writer = stack.enter_context(_writer(traces_path, source)) if traces_path else None
+        writer = stack.enter_context(open_writer(traces_path, source)) if traces_path else None
         bar = stack.enter_context(
             # On a terminal only, and only where there is something to wait for.
             tqdm(total=len(distinct), unit="layer", disable=None if len(distinct) > 1 else True)
@@ -152,7 +152,8 @@ def simulate(
         click.echo(f"\ntraces: {traces_path}")
 
 
-def _writer(path: str, source: dict[str, Any]) -> TraceWriter:
+def open_writer(path: str, source: dict[str, Any]) -> TraceWriter:
+    """Return a writer of traces; InputError if its file cannot be there."""
     from arraysmith.traces.recorder import TraceWriter
 
     if not Path(path).parent.is_dir():

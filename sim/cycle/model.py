@@ -49,13 +49,7 @@ class CycleModel:
             NoProgressError: everybody waits; nothing is under way.
         """
         require_legal(architecture, problem, mapping)
-        whole = [
-            memory.name
-            for memory in architecture.memories
-            if memory.whole_words and (architecture.systolic or memory.depth is None)
-        ]
-        if whole:
-            raise UnsupportedDesignError(f"whole_words of {', '.join(whole)} is not simulated")
+        refuse_whole_words(architecture)
         if architecture.systolic:
             # Imported when needed: most runs simulate one kind of array only.
             from arraysmith.sim.cycle.systolic import simulate_systolic
@@ -71,21 +65,32 @@ class CycleModel:
             streams = Streams(problem, machine, border, self.probe, self.parameters)
         channel = offchip_channel(env, architecture, self.probe)
         outcome = SpatialRun(env, machine, channel, border, streams, waits).run()
-        report = _report(architecture, problem, machine, outcome)
-        loads = machine.crossings.loads(machine.tree, outcome.patterns)
-        return replace(report, networks=loads).with_dram(channel.use(outcome.cycles))
+        report = spatial_report(architecture, problem, machine, outcome)
+        return report.with_dram(channel.use(outcome.cycles))
 
 
-def _report(
+def refuse_whole_words(architecture: Architecture) -> None:
+    """Raise UnsupportedDesignError where whole accesses are asked for and not simulated."""
+    whole = [
+        memory.name
+        for memory in architecture.memories
+        if memory.whole_words and (architecture.systolic or memory.depth is None)
+    ]
+    if whole:
+        raise UnsupportedDesignError(f"whole_words of {', '.join(whole)} is not simulated")
+
+
+def spatial_report(
     architecture: Architecture, problem: Problem, machine: Machine, outcome: Outcome
 ) -> Report:
+    """Return the Report of a run of a spatial design."""
     compute, active = machine.compute_cycles, machine.tree.instances
     stalls = tuple(
         (name, int(cycles)) for name, cycles in zip(machine.causes, outcome.stalls, strict=True)
     )
     assert compute + sum(cycles for _, cycles in stalls) == outcome.cycles, "unexplained cycles"
     assert compute * active >= problem.macs, "work is not covered"
-    return priced_report(
+    report = priced_report(
         architecture,
         problem,
         _counts(problem, machine, outcome),
@@ -96,6 +101,7 @@ def _report(
         active_pes=active,
         traffic=_traffic(machine, outcome),
     )
+    return replace(report, networks=machine.crossings.loads(machine.tree, outcome.patterns))
 
 
 def multiplied_words(problem: Problem, tensor: Tensor) -> int:

@@ -182,13 +182,24 @@ class OffChip(Protocol):
 class FixedRate:
     """A fixed latency, a fixed number of words per cycle and a number of requests under way."""
 
-    def __init__(self, env: simpy.Environment, memory: Memory, probe: Probe | None) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        memory: Memory,
+        probe: Probe | None,
+        beside: FixedRate | None = None,
+    ) -> None:
+        """Take the memory and who observes; requests of ``beside`` count as under way here, too."""
         self._env = env
         self._memory = memory
         self._probe = probe
+        self.under_way: tuple[Int | None, Int | None]
+        if beside is not None:
+            self.under_way = beside.under_way
+            return
         most = memory.requests_in_flight
         inward, outward = (None if most is None else np.zeros(most + 1, np.int64) for _ in range(2))
-        self._under_way = inward, inward if memory.ports == 1 else outward
+        self.under_way = inward, inward if memory.ports == 1 else outward
 
     def transfer(self, transfer: Transfer) -> Generator[simpy.Event, Any, Timing]:
         """Run ``transfer``: see ``OffChip``."""
@@ -236,7 +247,7 @@ class FixedRate:
 
     def _timing(self, even: Timing, bursts: Bursts | None, *, outward: bool) -> Timing:
         """Return the timing of requests that would be spread evenly if none had to wait."""
-        under_way = self._under_way[int(outward)]
+        under_way = self.under_way[int(outward)]
         if under_way is None:
             return even
         assert bursts is not None, "requests have to be known to count them"

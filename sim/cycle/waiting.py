@@ -29,10 +29,11 @@ class NoProgressError(ArraysmithError):
         chain: what the array waits for, what that waits for, and so on.
     """
 
-    def __init__(self, cycle: int, chain: tuple[str, ...]) -> None:
+    def __init__(self, cycle: int, chain: tuple[str, ...], array: str = "array") -> None:
+        """Take the cycle, the chain, and the name of the array if there are several."""
         self.cycle = cycle
         self.chain = chain
-        waiting = " <- ".join(("array", *chain))
+        waiting = " <- ".join((array, *chain))
         super().__init__(f"the simulation makes no progress after cycle {cycle:,}: {waiting}")
 
 

@@ -1,0 +1,87 @@
+"""The command ``chip``: its table, its document and its traces."""
+
+import json
+
+import pytest
+from trace_samples import DESIGN, LAYER, MAPPING
+
+from arraysmith.arch.loader import dump_architecture, dump_mapping
+from arraysmith.arch.main import run
+from arraysmith.arch.networks import dump_network
+from arraysmith.arch.problem import Layer, Network
+from arraysmith.traces.reader import TraceFile
+
+CORE = "{{name: {}, architecture: ./arch.yaml, workload: ./net.yaml, mapping: ./mapping.yaml}}"
+
+
+@pytest.fixture
+def chip_of(tmp_path):
+    (tmp_path / "arch.yaml").write_text(dump_architecture(DESIGN))
+    (tmp_path / "mapping.yaml").write_text(dump_mapping(MAPPING, DESIGN.name))
+    (tmp_path / "net.yaml").write_text(dump_network(Network("net", (Layer(LAYER),))))
+
+    def write(names: str, rate: str = "1 words/cycle") -> str:
+        cores = "".join(f"  - {CORE.format(name)}\n" for name in names)
+        (tmp_path / "chip.yaml").write_text(
+            "kind: chip\nname: duo\noffchip: {memory: dram, device: lpddr4, "
+            "holds: [ifmap, weight, ofmap], width: 64 bit, word: 8 bit, latency: 10 cycles, "
+            f"read: {rate}, write: {rate}}}\ncores:\n{cores}"
+        )
+        return str(tmp_path / "chip.yaml")
+
+    return write
+
+
+def document_of(command, capsys):
+    assert run([*command, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_core_alone_is_what_simulate_gives_and_two_slow_each_other_down(chip_of, capsys):
+    alone = document_of(["chip", chip_of("a")], capsys)
+    (core,) = alone["cores"]
+    assert (core["slowdown"], core["cycles"]) == (1.0, core["cycles_alone"])
+    both = document_of(["chip", chip_of("ab")], capsys)
+    assert [x["cycles_alone"] for x in both["cores"]] == [core["cycles"]] * 2
+    assert all(x["slowdown"] >= 1 for x in both["cores"])
+    assert core["cycles"] < both["cycles"] <= both["cycles_one_by_one"] == 2 * core["cycles"]
+    assert both["cycles"] == max(x["cycles"] for x in both["cores"])
+    assert both["energy_pj"] == sum(x["energy_pj"] for x in both["cores"])
+    assert both["offchip_words"] == 2 * alone["offchip_words"]
+
+
+def test_the_table_names_cores_slowdowns_and_the_whole(chip_of, capsys):
+    found = document_of(["chip", chip_of("ab")], capsys)
+    assert run(["chip", chip_of("ab"), "--explain"]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines()]
+    for core in found["cores"]:
+        assert [core["core"], "./net.yaml", f"{core['cycles']:,}"] in [row[:3] for row in rows]
+    assert ["duo", f"{found['cycles']:,}"] in [row[:2] for row in rows]
+    assert f"one after the other: {found['cycles_one_by_one']:,} cycles" in out
+    assert out.count("longest wait: ") == 2
+
+
+def test_traces_hold_every_core_as_a_layer_and_prove_its_causes(chip_of, tmp_path, capsys):
+    path = tmp_path / "t.h5"
+    command = ["chip", chip_of("ab"), "--traces", str(path), "--explain"]
+    found = document_of(command, capsys)
+    assert not list(tmp_path.glob("*.layers"))
+    with TraceFile(path) as traces:
+        assert [layer.name for layer in traces.layers] == ["a", "b"]
+        moved = 0
+        for layer, core in zip(traces.layers, found["cores"], strict=True):
+            told = {cause: n for cause, n in layer.stall_cycles().items() if n}
+            assert told == core["stall_cycles"]
+            assert layer.wait_totals().to_dict() == core["waits"]
+            offchip = [x for x in layer.streams if x.name.startswith("dram/")]
+            moved += sum(x.summary().total_bytes for x in offchip)
+        assert moved == found["offchip_words"]  # of a byte each
+        first, second = (layer.address_map["dram"] for layer in traces.layers)
+        ends = max(x["base"] + x["size"] for x in first.values())
+        assert ends <= min(x["base"] for x in second.values())
+
+
+def test_a_file_with_faults_exits_with_2(chip_of, capsys):
+    assert run(["chip", chip_of("aa")]) == 2
+    assert "another core has this name" in capsys.readouterr().err

@@ -1,0 +1,177 @@
+"""The command ``chip``: several arrays at once, in each other's way at one off-chip memory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from arraysmith.sim.cli import SAMPLES, Mappings, print_json
+from arraysmith.sim.provenance import provenance
+from arraysmith.sim.tables import text_table
+
+if TYPE_CHECKING:
+    from arraysmith.arch.chip_file import Chip
+    from arraysmith.sim.cycle.cores import ChipResult, Core
+    from arraysmith.sim.probe import Probe
+    from arraysmith.sim.waits import WaitTotals
+    from arraysmith.traces.recorder import TraceWriter
+
+# Modules that bring numba, simpy or h5py are imported by the command: its --help does not.
+
+
+@click.command()
+@click.argument("file")
+@click.option(
+    "--search",
+    "samples",
+    type=click.IntRange(min=1),
+    default=SAMPLES,
+    metavar="N",
+    show_default=True,
+    help="Mappings of a layer to look at, where a dataflow leaves a choice.",
+)
+@click.option("--traces", "traces_path", metavar="FILE.h5", help="Write every request here.")
+@click.option("--explain", "explained", is_flag=True, help="What waited for what, per core.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def chip(
+    *, file: str, samples: int, traces_path: str | None, explained: bool, as_json: bool
+) -> None:
+    """Simulate the cores of a chip at once, cycle by cycle.
+
+    FILE is YAML of kind chip: an off-chip memory, and cores, each with an architecture, a layer and
+    a dataflow or a mapping. Each core is simulated alone as well, for its slowdown. In --traces a
+    layer is a core.
+    """
+    from arraysmith.arch.chip_file import load_chip
+    from arraysmith.sim.cycle.cores import Core, simulate_cores
+    from arraysmith.sim.waits import WaitTotals, explain_waits
+    from arraysmith.traces.cli import open_writer
+    from arraysmith.traces.recording import layer_folder
+
+    found = load_chip(file)
+    cores, sources = [], []
+    for core in found.cores:
+        mappings = Mappings(core.architecture, core.mapping, core.dataflow, "default", samples)
+        problem = core.layer.problem
+        cores.append(Core(core.name, core.architecture, problem, mappings.of(problem)))
+        sources.append(mappings.source)
+    source = {
+        core.name: provenance(
+            core.architecture,
+            model="cycle",
+            setting="default",
+            workload=core.workload,
+            mapping=made,
+        )
+        for core, made in zip(found.cores, sources, strict=True)
+    }
+    waits = {core.name: WaitTotals() for core in cores} if explained else {}
+    probes: dict[str, Probe] = dict(waits)
+    if traces_path is None:
+        result = simulate_cores(cores, probes)
+    else:
+        with open_writer(traces_path, {"cores": source}) as writer:
+            result = _recorded(cores, waits, writer, layer_folder(Path(traces_path)))
+    if as_json:
+        print_json(_document(found, result, source, waits))
+        return
+    for one in result.cores if explained else ():
+        click.echo(explain_waits(one.name, one.report, waits[one.name]) + "\n")
+    click.echo(_text(found, result))
+    if traces_path:
+        click.echo(f"\ntraces: {traces_path}")
+
+
+def _recorded(
+    cores: Sequence[Core], waits: dict[str, WaitTotals], writer: TraceWriter, folder: Path
+) -> ChipResult:
+    """Simulate and record: every core into a file of its own, then all into one, as layers."""
+    from arraysmith.sim.cycle.cores import core_regions, simulate_cores
+    from arraysmith.sim.waits import WithTotals
+    from arraysmith.traces.recorder import TraceWriter
+
+    regions = core_regions(cores)
+    probes: dict[str, Probe] = {}
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
+    folder.mkdir()
+    try:
+        with ExitStack() as stack:
+            for number, core in enumerate(cores):
+                own = stack.enter_context(TraceWriter(folder / f"{number}.h5", {}))
+                design = core.architecture
+                placed = {name: asdict(region) for name, region in regions[core.name].items()}
+                places = {design.memories[0].name: placed}
+                probe = own.layer(core.name, design, core.problem, core.mapping, places)
+                probes[core.name] = WithTotals(probe, waits[core.name]) if waits else probe
+            result = simulate_cores(cores, probes)
+        for number in range(len(cores)):
+            writer.adopt(folder / f"{number}.h5")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def _document(
+    chip: Chip, result: ChipResult, source: dict[str, Any], waits: dict[str, WaitTotals]
+) -> dict[str, Any]:
+    cores = []
+    for core, found in zip(chip.cores, result.cores, strict=True):
+        told = {"waits": waits[core.name].to_dict()} if waits else {}
+        cores.append(
+            {
+                "core": core.name,
+                "workload": core.workload,
+                "cycles_alone": found.alone.cycles,
+                "slowdown": found.slowdown,
+                **found.report.to_dict(),
+                **told,
+                "provenance": source[core.name],
+            }
+        )
+    return {
+        "chip": chip.name,
+        "cycles": result.cycles,
+        "cycles_one_by_one": result.cycles_one_by_one,
+        "energy_pj": result.energy_pj,
+        "offchip_words": result.offchip_words,
+        "cores": cores,
+    }
+
+
+def _text(chip: Chip, result: ChipResult) -> str:
+    rows = []
+    for core, found in zip(chip.cores, result.cores, strict=True):
+        words = found.report.words(core.architecture.memories[0].name)
+        cells = (f"{found.alone.cycles:,}", f"{found.slowdown:.3f}", f"{words:,}")
+        rows.append(
+            (
+                core.name,
+                core.workload,
+                f"{found.report.cycles:,}",
+                *cells,
+                _uj(found.report.energy_pj),
+            )
+        )
+    total = (f"{result.cycles:,}", "", "", f"{result.offchip_words:,}", _uj(result.energy_pj))
+    rows.append((chip.name, "", *total))
+    heads = (
+        "core",
+        "workload",
+        "cycles",
+        "cycles alone",
+        "slowdown",
+        "off-chip words",
+        "energy uJ",
+    )
+    one = f"one after the other: {result.cycles_one_by_one:,} cycles"
+    return text_table(heads, rows, labels=2) + "\n\n" + one
+
+
+def _uj(energy_pj: float) -> str:
+    return f"{energy_pj * 1e-6:,.2f}"
