@@ -33,6 +33,7 @@ import numpy as np
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.registry import lookup
 from arraysmith.search.mappers.random_search import draw_until_spent
+from arraysmith.search.mapping_directives import DRAWN_PER_SEED
 from arraysmith.search.mapping_evolution import Effort, Evolution
 from arraysmith.search.mapping_genes import FlatView
 from arraysmith.search.mapping_scores import Scorer
@@ -47,6 +48,13 @@ BATCH = 20
 
 PATIENCE = 20
 """Batches per budget's worth that an optimiser may repeat itself before it counts as done."""
+
+UNCOUNTED = (
+    f"An evaluation is a mapping scored by the rules. Not counted: both rows of the genetic mapper "
+    f"begin with seeds chosen out of {DRAWN_PER_SEED} times as many mappings by a rough guess from "
+    f"steps and words (DirectiveSpace.promise), which the other rows do not have."
+)
+"""What stands below the table."""
 
 OURS, PHYSICAL, RANDOM = "genetic", "genetic, physical", "random"
 
@@ -253,7 +261,7 @@ def text(found: Sequence[Case], runs: dict[str, dict[str, list[Run]]], *, ablate
         "point", "method", "at 100", "at 1000", "most", "worst", "reached", "rejected", "repaired",
     )  # fmt: skip
     rows = [row for point in points for row in point_rows(point, found, runs)]
-    return text_table(columns, rows)
+    return f"{text_table(columns, rows)}\n\n{UNCOUNTED}"
 
 
 def main() -> None:
