@@ -10,11 +10,13 @@ import simpy
 import tiny
 from cases import case
 from chip_trees import tree_case
+from systolic_designs import stationary, systolic
 
 from arraysmith.arch.mapping import from_factors
-from arraysmith.arch.problem import TENSORS, conv
+from arraysmith.arch.problem import TENSORS, conv, matmul
 from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle import model as cycle_model
+from arraysmith.sim.cycle import systolic as systolic_model
 from arraysmith.sim.cycle.blame import FIRST_LINK, WAIT, add_wait, chained
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.offchip import FixedRate
@@ -182,3 +184,18 @@ def test_results_that_never_end_after_the_last_step_stop_the_run(monkeypatch) ->
     with pytest.raises(NoProgressError) as lost:
         CycleModel().evaluate(*design)
     assert lost.value.chain == ("channel_out: the transfer of ofmap tile 7 does not end",)
+
+
+def test_a_systolic_array_without_progress_says_what_it_waits_for(monkeypatch) -> None:
+    class Stuck:
+        def __init__(self, env) -> None:
+            self.env = env
+
+        def transfer(self, transfer):
+            del transfer
+            yield self.env.event()
+
+    monkeypatch.setattr(systolic_model, "offchip_channel", lambda env, *_: Stuck(env))
+    design = systolic(3, 3), matmul("mm", m=4, n=4, k=4), stationary("os")
+    with pytest.raises(NoProgressError, match="after cycle 0: array <- offchip_"):
+        CycleModel().evaluate(*design)
