@@ -198,14 +198,24 @@ def test_a_fault_of_a_layer_stands_at_its_place(old, new, field, rule):
     assert fault.line > 1
 
 
-SPATIAL_PRESETS = [x for x in preset_names() if load_architecture(x).systolic is None]
+BUSES = [
+    x
+    for x in preset_names()
+    if all(isinstance(fanout.network, XyBus) for fanout in load_architecture(x).fanouts)
+]
 
 
-@pytest.mark.parametrize("name", SPATIAL_PRESETS)
+@pytest.mark.parametrize("name", BUSES)
 def test_a_preset_comes_back_from_timeloop_as_it_was(name):
     ours = load_architecture(name)
     found, _ = parse_timeloop_architecture(architecture_text(ours))
     assert found == ours
+
+
+@pytest.mark.parametrize("name", ["maeri-trees", "simba-mesh"])
+def test_a_network_that_timeloop_does_not_know_is_not_written(name):
+    with pytest.raises(ArraysmithError, match="array: Timeloop's language has no such network"):
+        architecture_text(load_architecture(name))
 
 
 names = st.sampled_from(["a", "b-c", "lanes_mesh"])
