@@ -223,10 +223,10 @@ def _times(architecture: Architecture, link: Link, instances: dict[str, int]) ->
         if isinstance(level, Fanout) and level.bus is not None:
             lanes = lanes_of(architecture, level)
             if lanes is None:
-                wires.append(_cycles_of(link.sent_first, level.bus.rate(link.tensor)))
+                wires.append(_cycles_of(each, level.bus.rate(link.tensor)))
             else:
                 up = link.tensor == OFMAP
-                wires.append(ceil(lanes.cycles(link.tensor, link.sent_first, up=up)))
+                wires.append(ceil(lanes.cycles(link.tensor, each, up=up)))
             latency += level.bus.latency_cycles
     return near, max(near, far, *wires) + latency
 

@@ -22,8 +22,9 @@ UNLIMITED = -1
 def bus_rates(architecture: Architecture, tensor: Int, direction: Int, span: Int) -> Int:
     """Return ``scoring.Machine.bus``; the other arguments are those of ``scoring.Entries``.
 
-    Where all tensors share a network, SHARED_LANES, its instances, the rate down and the rate up as
-    fractions, and per entry what a word counts for: not negative down, negative up.
+    A tensor's buses in all instances of a fan-out count together. Where all tensors share a
+    network, SHARED_LANES, its instances, the rate down and the rate up as fractions, and per entry
+    what a word counts for: not negative down, negative up.
 
     Raises:
         ArraysmithError: the memory above such a network adds sums; what it reads for that alone is
@@ -40,7 +41,7 @@ def bus_rates(architecture: Architecture, tensor: Int, direction: Int, span: Int
         if isinstance(level, Fanout) and isinstance(level.network, XyBus):
             rate = level.network.words_per_cycle
             if rate is not None:
-                bus[i, :2] = (rate.numerator, rate.denominator)
+                bus[i, :2] = rate.numerator * architecture.instances(level.name), rate.denominator
     for i, (fanout, lanes) in shared.items():
         if fanout.bus is not None and fanout.bus.adds_above and not fanout.bus.reduction:
             raise ArraysmithError(

@@ -109,7 +109,9 @@ def bounds(
             mine = [
                 (part.words, bus.rate(part.tensor)) for part in parts if part.network == fanout.name
             ]
-            cycles = max((_ceil(moved / rate) for moved, rate in mine if rate), default=0)
+            # Fan-outs inside others have buses each; the mean of all of them bounds the busiest.
+            many = architecture.instances(fanout.name)
+            cycles = max((_ceil(moved / (rate * many)) for moved, rate in mine if rate), default=0)
             found.append(Bound(f"bandwidth_{fanout.name}", cycles))
         lanes = lanes_of(architecture, fanout)
         if lanes is not None:

@@ -91,8 +91,9 @@ class Machine:
         ports: int64 [m].
         doubled: int64 [m], 1 where the memory is double-buffered.
         by_side: whether cycles follow the default rules of ``latency``.
-        bus: int64 [levels, 2], words per cycle of each fan-out's buses, as a fraction; with columns
-            for networks that all tensors share, see ``lane_rates``.
+        bus: int64 [levels, 2], words per cycle of a tensor's buses in all instances of each
+            fan-out, as a fraction; with columns for networks that all tensors share, see
+            ``lane_rates``.
         mesh: int64 [f, 2], columns and rows of each fan-out.
         mac_pj: energy of one MAC.
         leakage_pj: leakage per cycle.

@@ -19,8 +19,7 @@ MOST_MACS = 1000
 
 def _bus(random: Random, *, inner: bool) -> XyBus:
     return XyBus(
-        # Closed forms take all buses of an inner fan-out for one: no limit there.
-        words_per_cycle=None if inner else any_rate(random),
+        words_per_cycle=None if inner else any_rate(random),  # of inner ones: ``tree_case``
         latency_cycles=random.choice((0, 0, 2)),
         multicast=random.random() < 0.8,
         diagonal=random.random() < 0.6,
@@ -55,6 +54,14 @@ def tree_case(seed: int) -> Case:
     problem = tiny.problem(random)
     while problem.macs > MOST_MACS:
         problem = tiny.problem(random)
+    inner = Random(f"inner {seed}")
+    levels = tuple(
+        replace(x, network=replace(x.network, words_per_cycle=any_rate(inner)))
+        if isinstance(x, Fanout) and x.name != "f0"
+        else x
+        for x in architecture.levels
+    )
+    architecture = replace(architecture, levels=levels)
     choose = tiny.ragged_mapping if seed % 2 else tiny.mapping
     return architecture, problem, choose(random, architecture, problem)
 
