@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.blame import add_wait, chained, why_left
+from arraysmith.sim.cycle.blame import add_wait, chained
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
     ABOVE,
@@ -55,7 +55,6 @@ from arraysmith.sim.cycle.columns import (
     FILL_CAUSE,
     FILL_WORDS,
     FIRST_BUS,
-    LANDED,
     LATENCY,
     NUMBER,
     OPENING,
@@ -67,17 +66,8 @@ from arraysmith.sim.cycle.columns import (
     PIPELINE,
     PORT_CAUSE,
     PORT_CAUSES,
-    R_AGAIN,
-    R_BEGIN,
-    R_DONE,
-    R_EDGE,
-    R_LEFT,
-    R_TILE,
-    R_TURNED,
-    R_UP,
     RAGGED,
     READ_LEFT,
-    RECORD,
     RING,
     ROOM_CAUSE,
     ROUNDS,
@@ -96,6 +86,7 @@ from arraysmith.sim.cycle.columns import (
     Clocks,
     Plan,
 )
+from arraysmith.sim.cycle.draining import drain, note
 from arraysmith.sim.cycle.lookups import (
     find_entries,
     kept_words,
@@ -103,7 +94,7 @@ from arraysmith.sim.cycle.lookups import (
     total_words,
 )
 from arraysmith.sim.cycle.routes import cross
-from arraysmith.sim.cycle.transfers import ON_BUS, pass_down, pass_up, serve_macs
+from arraysmith.sim.cycle.transfers import ON_BUS, pass_down, serve_macs
 from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
 NOWHERE = 1 << 30
@@ -166,7 +157,7 @@ def run_phase(
         for k in range(count - 1, -1, -1):
             keep = min(numbers[PIPELINE], RING - 2) - 1 if edges[k, AT_MACS] and not waiting else 0
             while known[k, ENDED] - known[k, SENT] > keep:
-                recorded = _drain(k, plan, clocks, records, recorded)
+                recorded = drain(k, plan, clocks, records, recorded)
         begin, waited = max(state[COMPUTED], best), 0
         if state[OPENING]:
             begin = max(begin, start)
@@ -209,7 +200,7 @@ def run_phase(
                     early, first = True, k
         for k in range(count - 1, first - 1 if early else count, -1):
             while known[k, ENDED] > known[k, SENT]:  # from the inside out
-                recorded = _drain(k, plan, clocks, records, recorded)
+                recorded = drain(k, plan, clocks, records, recorded)
         if over:
             state[OVER] = state[OPENING] = 1
             return recorded
@@ -250,7 +241,7 @@ def _send_operand(
     begin = _move(k, room, start, cause, plan, clocks, entries)
     if len(records) > 0:
         times = begin, known[k, READ_LEFT], known[k, ARRIVED]
-        _note(records[recorded], k, times, known[k, EPOCH], turned, index)
+        note(records[recorded], k, times, known[k, EPOCH], turned, index)
         recorded += 1
     return recorded
 
@@ -362,7 +353,7 @@ def _send_sums(
         before = max(visits[tile], epoch - RING + 1)
         if before >= 0 and not edge[AT_MACS]:
             while known[k, SENT] <= before:
-                recorded = _drain(k, plan, clocks, records, recorded)
+                recorded = drain(k, plan, clocks, records, recorded)
             room = max(room, epochs[before % RING, E_DRAINED])
         if plan[8][k, last, 0, 0] >= 0:
             back = kept_words(tables, factors, plan[8][k, last], entries)
@@ -373,59 +364,8 @@ def _send_sums(
         begin = _move(k, room, start, cause, plan, clocks, entries)
         if len(records) > 0:
             times = begin, known[k, READ_LEFT], known[k, ARRIVED]
-            _note(records[recorded], k, times, epoch, turned, index)
+            note(records[recorded], k, times, epoch, turned, index)
             recorded += 1
     visits[tile] = epoch
     row[E_ROOM] = known[k, ARRIVED]
     return recorded
-
-
-@njit(cache=True, nogil=True)
-def _drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> int:
-    """Send the results of the next epoch that is over up to the parent."""
-    edges = plan[4]
-    edge = edges[k]
-    known, epochs, memories, wires = clocks[3], clocks[4], clocks[6], clocks[7]
-    epoch = known[k, SENT]
-    known[k, SENT] += 1
-    row = epochs[k, epoch % RING]
-    at = row[E_READY]
-    if edge[BELOW] >= 0:
-        at = known[edge[BELOW], LANDED]
-        if edge[SERIAL]:
-            at = max(at, memories[edge[CHILD], 1])
-    if edge[ABOVE] >= 0:
-        at = max(at, epochs[edge[ABOVE], row[E_ABOVE] % RING, E_ROOM])
-    if edge[PARENT_SERIAL]:
-        at = max(at, memories[edge[PARENT], 0])
-    through = row[E_THROUGH:]
-    begin, finish, read = pass_up(
-        wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS] + edge[BUSES], edge[BUSES],
-        through, through[0] - row[E_TILES],
-    )  # fmt: skip
-    left = -(-finish // wires[6])
-    row[E_WHY] = why_left(k, at, left, row, plan, clocks)
-    done = left + edge[LATENCY] + row[E_LATE]
-    row[E_LEFT], row[E_DRAINED] = left, done
-    known[k, LANDED] = done
-    if edge[BELOW] >= 0 and edge[SERIAL]:
-        memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left)
-    memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], done)
-    if len(records) > 0:
-        turns = row[len(row) - len(clocks[1]) :]
-        times = begin, left, done
-        _note(records[recorded], k, times, epoch, row[E_TURNED], turns)
-        records[recorded, R_UP], records[recorded, R_AGAIN] = 1, read
-        recorded += 1
-    return recorded
-
-
-@njit(cache=True, nogil=True)
-def _note(
-    row: Int, k: int, times: tuple[int, int, int], tile: int, turned: int, index: Int
-) -> None:
-    """Write a record; times are begin in ticks, left and done in cycles."""
-    row[R_EDGE], row[R_UP], row[R_TILE], row[R_TURNED] = k, 0, tile, turned
-    row[R_BEGIN], row[R_LEFT], row[R_DONE] = times
-    for j in range(len(index)):
-        row[RECORD + j] = index[j]
