@@ -14,6 +14,7 @@ def pe_map(use: PeUse) -> go.Figure:
     """Return a heat map of mesh_y rows by mesh_x columns; grey is idle, full blue always busy."""
     rows, columns = len(use.busy), len(use.busy[0])
     cell_px = max(2, min(22, 420 // max(rows, columns)))
+    shown_px = max(1, min(cell_px, 300 // columns))  # two maps stand side by side
     drawn = figure(cell_px * rows + 126)
     drawn.add_heatmap(
         z=[list(row) for row in use.busy],
@@ -31,11 +32,12 @@ def pe_map(use: PeUse) -> go.Figure:
         showgrid=False,
         zeroline=False,
         tickangle=0,
-        nticks=max(2, columns * cell_px // 30),
+        dtick=max(-(-24 // shown_px), -(-columns // 12)),
     )
     drawn.update_yaxes(
         title_text="row",
         autorange="reversed",
+        dtick=max(-(-16 // shown_px), -(-rows // 20)),
         scaleanchor="x",
         constrain="domain",
         showgrid=False,
