@@ -46,7 +46,7 @@ bench: .venv/installed
 	$(BIN)/python validation/bench_noc.py $(if $(BOOKSIM),--booksim $(BOOKSIM))
 	$(if $(PEER_PYTHON),$(BIN)/python validation/bench_scalesim.py --peer-python $(PEER_PYTHON))
 
-SUITES := dram gamma maestro noc poster-energy rtl scalesim silicon spatial-array-rtl spatial-rtl timeloop zigzag
+SUITES := dram gamma maestro noc poster-energy rtl scalesim silicon silicon-latency spatial-array-rtl spatial-rtl timeloop zigzag
 
 # `make -k validate` goes on behind one that is out of tolerance.
 validate: $(addprefix validate-,$(SUITES))
