@@ -88,11 +88,11 @@ class Job:
 
     def evaluator(self) -> Evaluator:
         """Return the evaluator, made or read anew."""
-        # What this program pickled itself.
+        # Both are what this program pickled itself, in this run.
         if self.file:
-            stored: Evaluator = pickle.loads(Path(self.file).read_bytes())  # noqa: S301
+            stored: Evaluator = pickle.loads(Path(self.file).read_bytes())  # noqa: S301  (our own)
             return stored
-        run, (entropy, spawn_key), baseline = pickle.loads(self.content)  # noqa: S301
+        run, (entropy, spawn_key), baseline = pickle.loads(self.content)  # noqa: S301  (our own)
         seed = np.random.SeedSequence(entropy, spawn_key=spawn_key)
         return make_evaluator(run, seed, baseline, threads=1)
 

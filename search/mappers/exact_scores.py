@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.search.mappers.exact_space import ExactSpace
-from arraysmith.sim.analytical.encoding import Int, MappingArrays, ProblemArrays
+from arraysmith.sim.analytical.encoding import ChainArrays, Int, MappingArrays, ProblemArrays
 from arraysmith.sim.analytical.scores import score
 from arraysmith.sim.analytical.scoring import Entries, Float, Machine, chain_of
 
@@ -38,15 +39,12 @@ class BatchScorer:
     problem: Problem
     setting: str
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _parts(self) -> tuple[ProblemArrays, ChainArrays, Entries, Machine]:
+        """What all batches share."""
         chain = chain_of(self.architecture)
-        parts = (
-            ProblemArrays.of(self.problem),
-            chain,
-            Entries.of(chain),
-            Machine.of(self.architecture, self.setting),
-        )
-        object.__setattr__(self, "_parts", parts)
+        machine = Machine.of(self.architecture, self.setting)
+        return ProblemArrays.of(self.problem), chain, Entries.of(chain), machine
 
     def __call__(self, loops: MappingArrays) -> tuple[Int, Float]:
         """Return (cycles, picojoules) of each mapping; 0 cycles where a memory is too small.
@@ -54,7 +52,7 @@ class BatchScorer:
         Args:
             loops: legal but for the capacity of memories.
         """
-        problem, chain, entries, machine = self._parts  # type: ignore[attr-defined]  # set above
+        problem, chain, entries, machine = self._parts
         found = score(
             problem, self.problem.macs, chain, entries, machine, loops, setting=self.setting
         )
