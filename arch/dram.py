@@ -48,6 +48,11 @@ class DramDevice(Hashable, Protocol):
         ...
 
     @property
+    def channels(self) -> int:
+        """Channels, each with a data bus of its own."""
+        ...
+
+    @property
     def read_places(self) -> int:
         """Reads that can wait in the queues of all channels."""
         ...

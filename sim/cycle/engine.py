@@ -20,7 +20,7 @@ import simpy
 from arraysmith.arch.architecture import Routed
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import columns, spatial
-from arraysmith.sim.cycle.blame import WAIT, add_wait, chained
+from arraysmith.sim.cycle.blame import FIRST_LINK, WAIT, add_wait, chained
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.machine import OFFCHIP, Machine
@@ -31,6 +31,7 @@ from arraysmith.sim.cycle.schedule import Epoch, Order, epochs, program
 from arraysmith.sim.cycle.streams import Streams
 from arraysmith.sim.cycle.tree import I, O, W
 from arraysmith.sim.cycle.waiting import NoProgressError, Waits
+from arraysmith.sim.probe import LINK_BITS
 
 Process = Generator[simpy.Event, Any, Any]
 
@@ -315,6 +316,8 @@ class SpatialRun:
     def _account(self, order: Order, transfer: Transfer, timing: Timing, why: int) -> None:
         """Count a transfer whose last word has left, and tell who waits for it."""
         env, epoch = self._env, order.epoch
+        if order.outward:
+            why = self._behind(why, timing)
         words = self._words[self._machine.borders[order.tensor]]
         if timing.landed is None:
             self._arrive(order, timing, why)
@@ -331,9 +334,20 @@ class SpatialRun:
         words[columns.DOWN_WORDS] += transfer.words
         words[columns.FILL_WORDS] += epoch.total
 
+    def _behind(self, why: int, timing: Timing) -> int:
+        """Return a chain of waiting for a transfer with what the memory says in second place."""
+        if timing.blame is None:
+            return why
+        behind = why >> LINK_BITS
+        for link in reversed(timing.blame()):
+            behind = chained(self._machine.causes.index(link), behind)
+        return int(chained(why & FIRST_LINK, behind))
+
     def _arrive(self, order: Order, timing: Timing, why: int) -> None:
         """Tell of a transfer of which it is known when its last word arrives."""
         env, epoch = self._env, order.epoch
+        if not order.outward:
+            why = self._behind(why, timing)
         if self._streams:
             self._streams.tell_border(order.tensor, epoch, timing, outward=order.outward)
         if order.outward:

@@ -20,6 +20,7 @@ from arraysmith.sim.cycle.transfers import Wires
 from arraysmith.sim.cycle.tree import Edge, I, O, Tree, UnsupportedDesignError, W
 from arraysmith.sim.cycle.turns import count_rounds, find_limits
 from arraysmith.sim.cycle.wiring import ticks_of, wires_of
+from arraysmith.sim.dram.use import chain_links
 from arraysmith.sim.routed import memory_link
 
 
@@ -233,6 +234,7 @@ class _Causes:
         self._names += [f"{memory.name}_port" for memory in tree.architecture.memories]
         # What only stands behind a cause: the off-chip channels, and places at the border.
         self._names += [f"channel_{way}" for way in ("in", "out", "both")]
+        self._names += chain_links(tree.architecture.memories[0])
         for edge in tree.edges:
             if edge.parent == 0:
                 self.code(f"{_place(tree, edge)}_room")

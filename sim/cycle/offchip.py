@@ -108,6 +108,9 @@ class Timing:
             ``back`` of the stamps are complete by then only. None: all is known.
         near: gives the stamps at the near side when all is known, where they do not follow from
             those of the requests and the latency.
+        blame: gives what its words waited for at the memory, as links of a chain of waiting: of an
+            outward transfer when they have left, else when they have landed. None: nothing has a
+            name.
     """
 
     start: int
@@ -116,6 +119,7 @@ class Timing:
     stamps: Stamps | None = None
     landed: simpy.Event | None = None
     near: Callable[[], Stamps] | None = None
+    blame: Callable[[], tuple[str, ...]] | None = None
 
     @property
     def left(self) -> int:

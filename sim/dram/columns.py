@@ -8,7 +8,7 @@ from __future__ import annotations
 NEVER = 1 << 62
 """A cycle that does not come."""
 
-# slot [slots, 13]: one request (one burst)
+# slot [slots, 14]: one request (one burst)
 (
     ADDRESS,  # number of the burst: byte address over burst bytes
     WRITE,  # 1 for a write
@@ -23,10 +23,11 @@ NEVER = 1 << 62
     ASKED,  # row of ``ask`` that it is part of
     WAITS,  # 1 while it is in a transaction queue, 0 once it is in a bank's queue
     SERIAL,  # number among the accepted of its channel
-) = range(13)
-SLOT_COLUMNS = 13
+    OWNER,  # whose it is, see ``OWNER_BITS``
+) = range(14)
+SLOT_COLUMNS = 14
 
-# bank [channels x banks of a channel, 15]; banks by their number among all channels
+# bank [channels x banks of a channel, 16]; banks by their number among all channels
 (
     OPEN_ROW,  # -1: closed
     HITS,  # column commands since the row was opened
@@ -43,14 +44,15 @@ SLOT_COLUMNS = 13
     AFTER,  # next bank of the channel with entries in its queue, ascending; -1 after the last
     OWN_RANK,  # its rank, among those of all channels
     OWN_GROUP,  # its bank group, likewise
-) = range(15)
-BANK_COLUMNS = 15
+    OPENED_AFTER,  # why its row had to be opened: ``BY_ROW``, or ``BY_REFRESH``
+) = range(16)
+BANK_COLUMNS = 16
 
 # group [channels x ranks x bank groups, 3]
 G_ACT, G_READ, G_WRITE = range(3)
 GROUP_COLUMNS = 3
 
-# rank [channels x ranks, 13]
+# rank [channels x ranks, 14]
 (
     R_ACT,  # no fifth activate in a window included
     R_PRE,
@@ -65,10 +67,11 @@ GROUP_COLUMNS = 3
     OPEN_BANKS,
     OPEN_SINCE,  # cycle of the activate that made the rank active
     ACTIVE_CYCLES,  # up to the last time that all its banks were closed
-) = range(13)
-RANK_COLUMNS = 13
+    REFRESHED,  # cycle in which the last refresh ends
+) = range(14)
+RANK_COLUMNS = 14
 
-# channel [channels, 30]
+# channel [channels, 32]
 (
     WAKE,  # next cycle in which anything can happen
     COMMAND_AT,  # next cycle in which a command may be ready
@@ -100,20 +103,23 @@ RANK_COLUMNS = 13
     WRITES_DONE,
     READ_LATENCY,  # sum over reads, accepted to returned
     WORST_LATENCY,
-) = range(30)
-CHANNEL_COLUMNS = 30
+    LAST_WROTE,  # 1 if the last column command wrote
+    LAST_RANK,  # its rank, among those of all channels
+) = range(32)
+CHANNEL_COLUMNS = 32
 
-# ask [slots, 5]: one request of the caller: one burst or several
+# ask [slots, 6]: one request of the caller: one burst or several
 (
     A_IDENT,  # number that the caller knows it by
     A_LEFT,  # bursts that have not come back
     A_ACCEPT,  # cycle in which the first was accepted
     A_RETURN,  # cycle in which the last so far comes back
     A_NEXT,  # free row after it
-) = range(5)
-ASK_COLUMNS = 5
+    A_WHERE,  # channel and reason of the burst that comes back last: channel x REASONS + reason
+) = range(6)
+ASK_COLUMNS = 6
 
-# whole [14]
+# whole [14 + 2 x owners]
 (
     NOW,  # first cycle that has not been simulated
     IN_FIRST,  # slot that is offered next
@@ -132,9 +138,18 @@ ASK_COLUMNS = 5
 ) = range(14)
 WHOLE_COLUMNS = 14
 
-# done [slots, 3]
-DONE_IDENT, DONE_ACCEPT, DONE_RETURN = range(3)
-DONE_COLUMNS = 3
+# behind them, per owner
+BUFFERED, WRITTEN = range(2)
+"""Of an owner: writes that rest in the write buffers, and the cycle of its last column command that
+wrote."""
+OF_OWNER = 2
+
+OWNER_BITS = 40
+"""Bits of a request's number below the number of its owner."""
+
+# done [slots, 4]
+DONE_IDENT, DONE_ACCEPT, DONE_RETURN, DONE_WHERE = range(4)
+DONE_COLUMNS = 4
 
 # log [rows, 8]
 LOG_CYCLE, LOG_COMMAND, LOG_CHANNEL, LOG_RANK, LOG_GROUP, LOG_BANK, LOG_ROW, LOG_COLUMN = range(8)
@@ -142,6 +157,17 @@ LOG_COLUMNS = 8
 
 # commands
 NONE, ACTIVATE, PRECHARGE, READ, WRITE_, READ_CLOSE, WRITE_CLOSE, REFRESH = range(8)
+
+# What a burst waited for last before its command (a write: before it was in the buffer)
+(
+    BY_NOTHING,  # the way there and back
+    BY_QUEUE,  # room in a queue, or the turn of its bank
+    BY_ROW,  # its row to be opened, and another one to be closed
+    BY_REFRESH,  # its row to be opened again after a refresh
+    BY_TURN,  # the data bus to change direction, or to go over to another rank
+    BY_BUS,  # the burst before, of its bank group or on the data bus
+) = range(6)
+REASONS = 6
 
 # page policies
 OPEN, CLOSED, CLOSED_AFTER_HITS = range(3)

@@ -7,12 +7,21 @@ from numpy.typing import NDArray
 
 from arraysmith.sim.dram.choice import ready
 from arraysmith.sim.dram.columns import (
+    ACCEPT,
     ACTIVATE,
     ACTIVE_CYCLES,
+    ARRIVE,
     B_ACT,
     B_PRE,
     B_READ,
     B_WRITE,
+    BUFFERED,
+    BY_BUS,
+    BY_NOTHING,
+    BY_QUEUE,
+    BY_REFRESH,
+    BY_ROW,
+    BY_TURN,
     CLOSED,
     CLOSED_AFTER_HITS,
     COLUMN,
@@ -24,6 +33,8 @@ from arraysmith.sim.dram.columns import (
     GROUPS,
     HITS,
     LAST_COLUMN,
+    LAST_RANK,
+    LAST_WROTE,
     LOG_BANK,
     LOG_CHANNEL,
     LOG_COLUMN,
@@ -43,11 +54,14 @@ from arraysmith.sim.dram.columns import (
     N_WRITE_HITS,
     NEXT,
     NONE,
+    OF_OWNER,
     OPEN_BANKS,
     OPEN_ROW,
     OPEN_SINCE,
+    OPENED_AFTER,
     OWN_GROUP,
     OWN_RANK,
+    OWNER,
     PAGE,
     PER_GROUP,
     PRECHARGE,
@@ -72,6 +86,7 @@ from arraysmith.sim.dram.columns import (
     REFRESH,
     REFRESH_DUE,
     REFRESH_RANK,
+    REFRESHED,
     ROW,
     SERVED,
     T_FAW,
@@ -84,6 +99,7 @@ from arraysmith.sim.dram.columns import (
     T_RP,
     T_RRD_L,
     T_RRD_S,
+    WHOLE_COLUMNS,
     WINDOW,
     WINDOW_AT,
     WRITE,
@@ -97,6 +113,7 @@ from arraysmith.sim.dram.columns import (
     WRITE_WRITE_L,
     WRITE_WRITE_O,
     WRITE_WRITE_S,
+    WRITTEN,
 )
 from arraysmith.sim.dram.compiled import kernel
 from arraysmith.sim.dram.queues import look, take
@@ -130,6 +147,7 @@ def _closed(t: int, b: int, r: int, bank: Int, rank: Int) -> None:
     """Note that the row of bank ``b`` is closed."""
     bank[b, OPEN_ROW] = -1
     bank[b, HITS] = 0
+    bank[b, OPENED_AFTER] = BY_ROW
     rank[r, OPEN_BANKS] -= 1
     if rank[r, OPEN_BANKS] == 0:
         rank[r, ACTIVE_CYCLES] += t - rank[r, OPEN_SINCE]
@@ -155,6 +173,9 @@ def issue_row(
     r, g = bank[b, OWN_RANK], bank[b, OWN_GROUP]
     if command == ACTIVATE:
         row = slot[queue[b, 0], ROW]
+        others = max(bank[b, B_ACT], group[g, G_ACT], rank[r, R_ACT])
+        if rank[r, REFRESHED] >= max(others, slot[queue[b, 0], ACCEPT] + 1):
+            bank[b, OPENED_AFTER] = BY_REFRESH
         bank[b, OPEN_ROW] = row
         bank[b, B_ACT] = max(bank[b, B_ACT], t + par[T_RC])
         bank[b, B_PRE] = max(bank[b, B_PRE], t + par[T_RAS])
@@ -180,6 +201,24 @@ def issue_row(
         channel[c, N_PRE] += 1
     _note(t, command, b, row, -1, log, whole, par)
     look(b, slot, queue, bank, par)
+
+
+@kernel
+def _waited_for(k: int, t: int, c: int, b: int, slot: Int, bank: Int, group: Int, rank: Int,
+    channel: Int) -> int:  # fmt: skip
+    """Return what the read in slot ``k`` of bank ``b`` waited for last, if it goes in cycle ``t``.
+
+    That is what allowed it last; what lies before it could have had a command does not count.
+    """
+    r, accepted = bank[b, OWN_RANK], slot[k, ACCEPT]
+    opened = bank[b, B_READ]
+    freed = max(group[bank[b, OWN_GROUP], G_READ], rank[r, R_READ])
+    first = accepted + 2
+    if max(opened, freed) <= first:
+        return BY_QUEUE if t > first or accepted > slot[k, ARRIVE] else BY_NOTHING
+    if opened >= freed:
+        return int(bank[b, OPENED_AFTER])
+    return BY_TURN if channel[c, LAST_WROTE] or channel[c, LAST_RANK] != r else BY_BUS
 
 
 @kernel
@@ -214,6 +253,8 @@ def issue_column(
             close = close and (i == entry or slot[queue[b, i], ROW] != row)
     take(b, entry, c, queue, bank, channel, par)
     channel[c, SERVED] += 1
+    why = BY_NOTHING if write else _waited_for(k, t, c, b, slot, bank, group, rank, channel)
+    channel[c, LAST_WROTE], channel[c, LAST_RANK] = write, r
     hit = bank[b, HITS] > 0
     bank[b, HITS] += 1
     whole[LAST_COLUMN] = t
@@ -250,10 +291,13 @@ def issue_column(
     if not par[FCFS]:
         forget(k, slot, table)
     if write:
+        own = WHOLE_COLUMNS + OF_OWNER * slot[k, OWNER]
+        whole[own + BUFFERED] -= 1
+        whole[own + WRITTEN] = t
         release(k, slot, whole)
     while not write and k >= 0:
         after = slot[k, NEXT]
-        complete(k, t + par[READ_DELAY], slot, ask, done, channel, whole)
+        complete(k, t + par[READ_DELAY], why, slot, ask, done, channel, whole)
         release(k, slot, whole)
         k = after
     look(b, slot, queue, bank, par)
@@ -334,6 +378,7 @@ def refresh(
             return NONE
         rank[r, R_ACT] = max(rank[r, R_ACT], t + par[T_RFC])
         rank[r, R_REFRESH] = t + par[T_RFC]
+        rank[r, REFRESHED] = t + par[T_RFC]
         channel[c, REFRESH_DUE] -= 1
         channel[c, REFRESH_RANK] = (channel[c, REFRESH_RANK] + 1) % par[RANKS]
         channel[c, N_REFRESH] += 1
@@ -346,6 +391,7 @@ def refresh(
                 issue_row(
                     t, c, PRECHARGE, b, slot, queue, bank, group, rank, channel, log, whole, par
                 )
+                bank[b, OPENED_AFTER] = BY_REFRESH
                 return PRECHARGE
             channel[c, COMMAND_AT] = min(channel[c, COMMAND_AT], at)
     return NONE

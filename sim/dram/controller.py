@@ -77,11 +77,16 @@ class Completions:
             request.
         returned: int64 [n], cycle in which its (last) data are there; of a write, in which it is
             safe in the buffer.
+        channel: int64 [n], channel of the burst that came back last.
+        reason: int64 [n], index into ``use.REASONS``: what that burst waited for last before its
+            command; of a write, before the buffer took it.
     """
 
     ident: Int
     accepted: Int
     returned: Int
+    channel: Int
+    reason: Int
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -92,7 +97,12 @@ class Controller:
     """The controllers of all channels of a DRAM; see the module."""
 
     def __init__(
-        self, device: Device, cycles_per_own: Fraction | int = 1, *, log: bool = False
+        self,
+        device: Device,
+        cycles_per_own: Fraction | int = 1,
+        *,
+        log: bool = False,
+        owners: int = 1,
     ) -> None:
         """Begin in cycle 0 with all rows closed.
 
@@ -101,6 +111,7 @@ class Controller:
             cycles_per_own: DRAM cycles per cycle of the caller, above 0; see
                 ``Device.cycles_per``.
             log: whether to keep every command.
+            owners: whose writes are told apart by ``written``.
         """
         if cycles_per_own <= 0:
             raise DramError(f"DRAM cycles per cycle must be above 0, not {cycles_per_own}")
@@ -116,6 +127,7 @@ class Controller:
         self._queue = np.zeros((channels * banks, policy.bank_queue), np.int64)
         self._bank = np.zeros((channels * banks, at.BANK_COLUMNS), np.int64)
         self._bank[:, [at.OPEN_ROW, at.FIRST_READ, at.FIRST_WRITE]] = -1
+        self._bank[:, at.OPENED_AFTER] = at.BY_ROW
         places = np.arange(channels * banks)
         self._bank[:, at.OWN_GROUP] = places // shape.banks_per_group
         self._bank[:, at.OWN_RANK] = places // (shape.bank_groups * shape.banks_per_group)
@@ -131,7 +143,8 @@ class Controller:
         self._channel[:, at.TURN] = places[::banks]
         waiting = channels * (2 * queue + banks * policy.bank_queue)
         self._table = np.full(1 << (2 * waiting).bit_length(), -1, np.int64)
-        self._whole = np.zeros(at.WHOLE_COLUMNS, np.int64)
+        self._whole = np.zeros(at.WHOLE_COLUMNS + at.OF_OWNER * owners, np.int64)
+        self._whole[at.WHOLE_COLUMNS + at.WRITTEN :: at.OF_OWNER] = -1
         self._whole[[at.IN_FIRST, at.IN_LAST]] = -1
         self._whole[[at.FREE, at.FREE_ASK]] = -1
         self._whole[[at.LAST_ACCEPT, at.LAST_RETURN, at.LAST_COLUMN]] = -1
@@ -259,14 +272,23 @@ class Controller:
         Args:
             flush: until every buffered write has been sent to its bank, too.
         """
-        self._whole[at.FLUSH] = flush
-        if flush:  # buffers that rest have to be looked at
-            self._channel[:, at.STIRRED] = 1
-            self._channel[:, at.WAKE] = self._whole[at.NOW]
+        if flush:
+            self.begin_flush()
         try:
             return self._advance(None, AT_EMPTY if flush else AT_LAST)
         finally:
             self._whole[at.FLUSH] = 0
+
+    def begin_flush(self) -> None:
+        """From now on send buffered writes to their banks whenever nothing waits to be read."""
+        self._whole[at.FLUSH] = 1
+        # Buffers that rest have to be looked at.
+        self._channel[:, at.STIRRED] = 1
+        self._channel[:, at.WAKE] = self._whole[at.NOW]
+
+    def written(self, owner: int = 0) -> int:
+        """Return the DRAM cycle in which an owner's last write went to its bank; -1: none did."""
+        return int(self._whole[at.WHOLE_COLUMNS + at.OF_OWNER * owner + at.WRITTEN])
 
     def stats(self) -> Stats:
         """Return what was done so far; its cycles are those of the DRAM."""
@@ -302,7 +324,8 @@ class Controller:
         accepted, returned = (
             _scaled(rows[:, x], 1 / self.cycles_per_own) for x in (at.DONE_ACCEPT, at.DONE_RETURN)
         )
-        return Completions(rows[:, at.DONE_IDENT].copy(), accepted, returned)
+        channel, reason = np.divmod(rows[:, at.DONE_WHERE], at.REASONS)
+        return Completions(rows[:, at.DONE_IDENT].copy(), accepted, returned, channel, reason)
 
     def _grow(self, size: int) -> None:
         """Make room for ``size`` bursts under way."""

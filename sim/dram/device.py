@@ -216,6 +216,11 @@ class Device:
         return 2 + self.timing.t_rcd_read + self.timing.cl
 
     @property
+    def channels(self) -> int:
+        """Channels, each with a data bus of its own."""
+        return self.organisation.channels
+
+    @property
     def read_places(self) -> int:
         """Reads that can wait in the queues of all channels."""
         return self.organisation.channels * self.policy.read_queue

@@ -15,6 +15,7 @@ from arraysmith.sim.dram.columns import (
     A_LEFT,
     A_NEXT,
     A_RETURN,
+    A_WHERE,
     ACCEPT,
     ACCEPTED,
     ADDRESS,
@@ -28,12 +29,16 @@ from arraysmith.sim.dram.columns import (
     AT_ROW,
     BANK,
     BANK_QUEUE,
+    BUFFERED,
+    BY_NOTHING,
+    BY_QUEUE,
     CHAIN,
     CHANNEL,
     COLUMN,
     DONE_ACCEPT,
     DONE_IDENT,
     DONE_RETURN,
+    DONE_WHERE,
     FCFS,
     FREE,
     FREE_ASK,
@@ -49,6 +54,9 @@ from arraysmith.sim.dram.columns import (
     N_MERGED,
     NEXT,
     NEXT_IDENT,
+    OF_OWNER,
+    OWNER,
+    OWNER_BITS,
     PENDING,
     PER_GROUP,
     POSTED,
@@ -58,12 +66,14 @@ from arraysmith.sim.dram.columns import (
     READ_QUEUE,
     READS,
     READS_DONE,
+    REASONS,
     ROW,
     SENDABLE_READS,
     SERIAL,
     STIRRED,
     WAITS,
     WAKE,
+    WHOLE_COLUMNS,
     WIDTH,
     WORST_LATENCY,
     WRITE,
@@ -106,6 +116,7 @@ def submit(
         ask[row, A_LEFT] = bursts[i]
         ask[row, A_ACCEPT] = -1
         ask[row, A_RETURN] = -1
+        owner = whole[NEXT_IDENT] >> OWNER_BITS
         whole[NEXT_IDENT] += 1
         whole[PENDING] += bursts[i]
         whole[FREE_SLOTS] -= bursts[i]
@@ -124,6 +135,7 @@ def submit(
             slot[k, ROW] = (number >> par[AT_ROW]) & par[AT_ROW + 1]
             slot[k, COLUMN] = (number >> par[AT_COLUMN]) & par[AT_COLUMN + 1]
             slot[k, ASKED] = row
+            slot[k, OWNER] = owner
             slot[k, NEXT] = -1
             if whole[IN_FIRST] < 0:
                 whole[IN_FIRST] = k
@@ -133,16 +145,24 @@ def submit(
 
 
 @kernel
-def complete(k: int, cycle: int, slot: Int, ask: Int, done: Int, channel: Int, whole: Int) -> None:
-    """Note that the burst in slot ``k`` comes back in ``cycle``; with the last one, its request."""
+def complete(
+    k: int, cycle: int, why: int, slot: Int, ask: Int, done: Int, channel: Int, whole: Int
+) -> None:
+    """Note that the burst in slot ``k`` comes back in ``cycle``; with the last one, its request.
+
+    ``why`` is what it waited for, ``BY_NOTHING`` and so on.
+    """
     row = slot[k, ASKED]
-    ask[row, A_RETURN] = max(ask[row, A_RETURN], cycle)
+    if cycle >= ask[row, A_RETURN]:
+        ask[row, A_RETURN] = cycle
+        ask[row, A_WHERE] = slot[k, CHANNEL] * REASONS + why
     ask[row, A_LEFT] -= 1
     if ask[row, A_LEFT] == 0:
         place = whole[N_DONE]
         done[place, DONE_IDENT] = ask[row, A_IDENT]
         done[place, DONE_ACCEPT] = ask[row, A_ACCEPT]
         done[place, DONE_RETURN] = ask[row, A_RETURN]
+        done[place, DONE_WHERE] = ask[row, A_WHERE]
         whole[N_DONE] = place + 1
         ask[row, A_NEXT] = whole[FREE_ASK]
         whole[FREE_ASK] = row
@@ -248,10 +268,11 @@ def accept(
             ask[row, A_ACCEPT] = t
         whole[LAST_ACCEPT] = t
         c, burst, write = slot[k, CHANNEL], slot[k, ADDRESS], slot[k, WRITE]
+        why = BY_QUEUE if t > slot[k, ARRIVE] else BY_NOTHING
         if not fcfs:
             if find(burst, 1, slot, table) >= 0:
                 channel[c, N_MERGED if write else N_FORWARDED] += 1
-                complete(k, t + par[POSTED], slot, ask, done, channel, whole)
+                complete(k, t + par[POSTED], why, slot, ask, done, channel, whole)
                 release(k, slot, whole)
                 continue
             if not write:
@@ -265,7 +286,8 @@ def accept(
             slot[k, CHAIN] = table[at]
             table[at] = k
         if write:
-            complete(k, t + par[POSTED], slot, ask, done, channel, whole)
+            complete(k, t + par[POSTED], why, slot, ask, done, channel, whole)
+            whole[WHOLE_COLUMNS + OF_OWNER * slot[k, OWNER] + BUFFERED] += 1
         slot[k, WAITS] = 1
         slot[k, SERIAL] = channel[c, ACCEPTED]
         channel[c, ACCEPTED] += 1

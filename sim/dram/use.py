@@ -6,8 +6,32 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from arraysmith.arch.architecture import Memory
+
 ACTIONS = ("activate", "read", "write", "refresh", "background")
 """What takes energy: commands, and the time between them."""
+
+REASONS = ("latency", "queue", "row", "refresh", "turnaround", "bus")
+"""What a burst may have waited for last: nothing but the way there and back, room in a queue, its
+row, the row that a refresh had closed, the data bus to turn, the burst before it."""
+
+
+def channel_link(memory: str, channel: int) -> str:
+    """Return how a chain of waiting names a channel of a memory."""
+    return f"{memory}_channel_{channel}"
+
+
+def reason_link(memory: str, reason: int) -> str:
+    """Return how a chain of waiting names what a burst waited for there: by ``REASONS``."""
+    return f"{memory}_{REASONS[reason]}"
+
+
+def chain_links(memory: Memory) -> list[str]:
+    """Return all names of a memory in chains of waiting; none if it is no DRAM."""
+    if memory.dram is None:
+        return []
+    named = [channel_link(memory.name, channel) for channel in range(memory.dram.device.channels)]
+    return named + [reason_link(memory.name, reason) for reason in range(len(REASONS))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ from arraysmith.arch.architecture import Memory
 from arraysmith.arch.dram import Dram
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.dram_channel import DramChannel
+from arraysmith.sim.cycle.dram_feed import TOLD_CYCLES
 from arraysmith.sim.cycle.offchip import Bursts, FixedRate, Transfer
 from arraysmith.sim.dram.controller import Controller, DramError
 from arraysmith.sim.dram.device import Device
 from arraysmith.sim.dram.device_file import device_names, load_device
+from arraysmith.sim.dram.use import REASONS
 
 seeds = st.integers(0, 10**9)
 DDR4 = load_device("ddr4_2400")
@@ -283,3 +285,72 @@ def test_ports_in_a_trace_are_the_channels_of_the_address():
         controller.finish()
         assert controller.log()[-1][2] == port
     assert set(rows[:, 5].tolist()) == {0, 1}
+
+
+def test_cycles_that_the_memory_made_reads_later_add_up_to_their_time():
+    for seed in range(20):
+        random = Random(seed)
+        device = load_device(random.choice(device_names()))
+        transfers = [(r, replace(t, outward=False)) for r, t in any_transfers(random)]
+        transfers = [
+            (release, replace(t, near_cycles=0, near_latency_cycles=0)) for release, t in transfers
+        ]
+        env, found = simpy.Environment(), []
+        channel = DramChannel(env, off_chip(device), CLOCK_HZ, None, one_way=False)
+        arrive = channel.arrive
+        channel.arrive = lambda told, arrive=arrive, found=found: (
+            found.extend(told.tolist()),
+            arrive(told),
+        )
+        timings, _ = run(lambda _, channel=channel: channel, [])  # nothing in another simulation
+
+        def serve(env=env, channel=channel, transfers=transfers, timings=timings):
+            for release, transfer in transfers:
+                yield env.timeout(max(0, release - env.now))
+                timings.append((yield from channel.transfer(transfer)))
+
+        env.process(serve())
+        env.run()
+        ends, told = 0, iter(found)
+        for timing in timings:
+            mine = [next(told) for _ in timing.stamps.issue]
+            waited = timing.arrived - max(ends, timing.start)
+            assert sum(row[TOLD_CYCLES] for row in mine) == max(0, waited)
+            names = {
+                (f"dram_channel_{c}", f"dram_{reason}")
+                for c in range(device.channels)
+                for reason in REASONS
+            }
+            assert timing.blame() in (names if waited > 0 else {()})
+            ends = timing.arrived
+
+
+def test_the_busiest_channel_and_what_it_waited_for_is_named():
+    device = load_device("ddr4_2400_2ch")
+    low, high = device_field(device, "channel")
+    rows = 1 << 25
+    for channel in (0, 1):
+        # Rows of one bank, of one channel: each closes the one before.
+        same = [(channel * low + i * rows, 64) for i in range(30)]
+        timings, _, _ = on_dram(off_chip(device), [(0, transfer_of(same))])
+        assert timings[0].blame() == (f"dram_channel_{channel}", "dram_row")
+    assert high == 2
+    stream, _, _ = on_dram(off_chip(DDR4), sequential(200))
+    assert stream[0].blame() == ("dram_channel_0", "dram_bus")
+    # A near side that takes longer than the memory is not the memory's fault.
+    slow, _, _ = on_dram(off_chip(DDR4), [(0, transfer_of([(0, 64), (64, 64)], near=5000))])
+    assert slow[0].blame() == ()
+    # Writes leave when the buffer has room.
+    thrash = [(i * rows, 64) for i in range(200)]
+    posted, _, _ = on_dram(off_chip(DDR4, most=4), [(0, transfer_of(thrash, outward=True))])
+    assert posted[0].blame() == ("dram_channel_0", "dram_queue")
+
+
+def device_field(device: Device, field: str) -> tuple[int, int]:
+    """Bytes from one value of a field of the address to the next, and how many values it has."""
+    step = device.organisation.burst_bytes
+    for name in reversed(device.address_map):
+        if name == field:
+            return step, device.organisation.size(name)
+        step *= device.organisation.size(name)
+    raise AssertionError(field)

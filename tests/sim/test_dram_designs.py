@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -19,7 +20,9 @@ from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.cycle import values
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.dram.device_file import load_device
+from arraysmith.sim.dram.use import REASONS
 from arraysmith.sim.report import Report, total
+from arraysmith.sim.waits import WaitTotals
 
 seeds = st.integers(0, 10**9)
 NAMES = ("ddr4_2400", "ddr4_2400_2ch", "lpddr4_2400", "hbm2_8ch")
@@ -120,3 +123,22 @@ def test_reports_on_a_dram_add_up_over_layers_and_survive_json():
     assert both.dram.channel_bytes == tuple(3 * x for x in report.dram.channel_bytes)
     assert both.dram.read_latency_max == report.dram.read_latency_max
     assert both.dram.read_latency_mean_cycles == pytest.approx(report.dram.read_latency_mean_cycles)
+
+
+def test_waits_for_a_dram_name_the_channel_and_what_it_was_busy_with():
+    named = 0
+    for seed in range(12):
+        architecture, of, mapping = case(seed)
+        totals = WaitTotals()
+        design = replace(on(architecture, "ddr4_2400_2ch"), clock_hz=2_000_000_000)
+        report = CycleModel(totals).evaluate(on(design, "ddr4_2400_2ch", 4), of, mapping)
+        assert totals.cycles == {cause: n for cause, n in report.stalls if n}
+        for chain in totals.chains:
+            for link, behind in pairwise((*chain.links, "")):
+                if behind.startswith("dram_channel_"):
+                    assert link.startswith("offchip_")
+                    named += chain.cycles
+                if link.startswith("dram_channel_"):
+                    assert link in {"dram_channel_0", "dram_channel_1"}
+                    assert behind in {f"dram_{reason}" for reason in REASONS}
+    assert named > 1000

@@ -15,6 +15,7 @@ from arraysmith.sim.dram import columns as at
 from arraysmith.sim.dram.controller import Controller, DramError
 from arraysmith.sim.dram.device import PAGES, SCHEDULERS
 from arraysmith.sim.dram.device_file import device_names, load_device
+from arraysmith.sim.dram.use import REASONS
 
 DEVICES = {name: load_device(name) for name in device_names()}
 
@@ -384,3 +385,67 @@ def test_many_requests_under_way_find_room():
         controller.submit(np.arange(3000) * 64, 64, False, 0)
     assert len(controller.finish()) == 9000
     assert len(controller.log()) > 9000 - controller.stats().merged
+
+
+def reasons_of(device, address, *, write=0, cycle=0, size=64):
+    """What each request waited for last, in order; and the channels."""
+    controller = Controller(device)
+    controller.submit(address, size, write, cycle)
+    back = controller.finish()
+    order = np.argsort(back.ident)
+    return [REASONS[x] for x in back.reason[order]], back.channel[order].tolist()
+
+
+def test_what_a_request_waited_for_is_told_by_name():
+    device = DEVICES["ddr4_2400"]
+    row_bytes = device.organisation.columns * device.organisation.bus_width_bits // 8
+    # A row is opened, and then hit long after.
+    assert reasons_of(device, [0, 64], cycle=[0, 500])[0] == ["row", "latency"]
+    # Bursts of one row wait for each other; those beyond the queue got into it late, but waited
+    # for the burst before in the end.
+    stream, _ = reasons_of(device, np.arange(100) * 64)
+    assert stream[0] == "row"
+    assert stream.count("bus") >= 90
+    # Each wants another row of the same bank.
+    rows, _ = reasons_of(device, np.arange(20) * row_bytes * device.organisation.banks)
+    assert set(rows) == {"row"}
+    # A read behind a write to an open row waits for the bus to turn. The write is sent at once.
+    prompt = with_policy(device, drain_above=0)
+    turned, _ = reasons_of(prompt, [0, 64, 128], write=[0, 1, 0], cycle=[0, 100, 108])
+    assert turned == ["row", "latency", "turnaround"]
+    # A refresh closes the row.
+    late = device.timing.t_refi // device.organisation.ranks
+    refreshed, _ = reasons_of(device, [0, 64], cycle=[late - 100, late + 2])
+    assert refreshed == ["row", "refresh"]
+    # More writes than the buffer takes; what is posted in time waited for nothing.
+    small = with_policy(device, write_queue=2, drain_above=0)
+    posted, _ = reasons_of(small, np.arange(12) * row_bytes * 64, write=1)
+    assert set(posted) == {"latency", "queue"}
+    two = DEVICES["ddr4_2400_2ch"]
+    address = np.arange(64) * 64
+    expected = [place(two, x)[0] for x in address.tolist()]
+    assert reasons_of(two, address)[1] == expected
+    assert set(expected) == {0, 1}
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=40)
+def test_who_waited_for_nothing_came_back_as_fast_as_can_be(data):
+    device = data.draw(devices())
+    address, write, cycle = data.draw(traces(device))
+    controller = Controller(device)
+    controller.submit(address, device.organisation.burst_bytes, write, cycle)
+    back = controller.finish(flush=True)
+    by = [REASONS[x] for x in back.reason]
+    shortest = device.unloaded_cycles + device.organisation.burst_cycles - device.timing.t_rcd_read
+    for k, reason in enumerate(by):
+        took = back.returned[k] - back.accepted[k]
+        if write[back.ident[k]]:
+            assert reason in {"latency", "queue"}
+        elif reason == "latency":
+            assert took <= shortest  # a hit; from the buffer or with another's command at most
+        elif took > shortest:
+            assert reason in {"queue", "row", "refresh", "turnaround", "bus"}
+    refreshes = controller.stats().refreshes
+    assert refreshes or "refresh" not in by
+    assert write.any() or device.organisation.ranks > 1 or "turnaround" not in by
