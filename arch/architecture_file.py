@@ -164,8 +164,25 @@ def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:
                 memory, path, positions, off_chip=index == 0, systolic=systolic
             )
         if fanout is not None:
-            yield from network_faults(fanout, path, positions, last=index == len(levels) - 1)
+            yield from network_faults(
+                fanout,
+                path,
+                positions,
+                last=index == len(levels) - 1,
+                below=_held_below(levels[index + 1 :]),
+            )
     yield from _scale_out_faults(levels, positions)
+
+
+def _held_below(levels: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return the tensors that memories before the next fan-out may hold."""
+    held: tuple[str, ...] = ()
+    for level in levels:
+        if _is_kind(level, "fanout"):
+            break
+        if _is_kind(level, "memory") and isinstance(level.get("holds"), list | tuple):
+            held += tuple(x for x in level["holds"] if isinstance(x, str))
+    return held
 
 
 def _compute_faults(spec: ArchitectureSpec, positions: Positions) -> Iterator[Fault]:

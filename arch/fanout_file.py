@@ -9,7 +9,9 @@ from typing import Any
 
 from arraysmith.arch.architecture import Fanout, Routed, ScaleOut, Systolic, Tree, Wires, XyBus
 from arraysmith.arch.errors import Fault
-from arraysmith.arch.fanout_specs import WiresSpec
+from arraysmith.arch.fanout_specs import ForwardingSpec, WiresSpec
+from arraysmith.arch.interconnect import DIRECTIONS, Forwarding
+from arraysmith.arch.problem import IFMAP
 from arraysmith.arch.specs import FanoutSpec
 from arraysmith.arch.units import Rate, format_cycles, format_energy_pj, format_rate
 from arraysmith.arch.yaml_positions import Positions
@@ -73,7 +75,16 @@ def _shared_network(spec: FanoutSpec) -> XyBus | Tree | Routed:
         bus.adds_above,
         _wires(bus.wires),
         tuple((tensor, rate.amount) for tensor, rate in bus.bandwidths.items()),
+        _forwarding(bus.forwarding),
     )
+
+
+def _forwarding(spec: ForwardingSpec | None) -> Forwarding | None:
+    if spec is None:
+        return None
+    ways = {way for x in spec.ifmap for way in ((x,) if x in DIRECTIONS else (f"-{x}", f"+{x}"))}
+    chosen = tuple(way for way in DIRECTIONS if way in ways)
+    return Forwarding(chosen, _amount(spec.rate), spec.latency)
 
 
 def _amount(rate: Rate | None) -> Fraction | None:
@@ -85,9 +96,17 @@ def _wires(spec: WiresSpec | None) -> Wires | None:
 
 
 def network_faults(
-    spec: FanoutSpec, path: str, positions: Positions, *, last: bool
+    spec: FanoutSpec, path: str, positions: Positions, *, last: bool, below: tuple[str, ...] = ()
 ) -> Iterator[Fault]:
-    """Yield what the keys of a network break together; ``last``: nothing but MACs follow."""
+    """Yield what the keys of a network break together.
+
+    Args:
+        spec: the fan-out.
+        path: of its level.
+        positions: of the file.
+        last: nothing but MACs follow.
+        below: tensors that memories between it and the next fan-out may hold.
+    """
     kinds = ("xy_bus", "tree", "routed", "systolic", "scale_out")
     given = [key for key in kinds if getattr(spec.network, key) is not None]
     if len(given) != 1:
@@ -96,6 +115,10 @@ def network_faults(
     elif given == ["systolic"] and not last:
         rule = "a systolic array must be the last level"
         yield positions.fault(f"{path}.network.systolic", rule, "its MACs store nothing but a word")
+    bus = spec.network.xy_bus
+    if bus is not None and bus.forwarding is not None and IFMAP not in below:
+        rule = f"children pass on what they hold: a memory right below must hold {IFMAP}"
+        yield positions.fault(f"{path}.network.xy_bus.forwarding", rule, "MACs alone hold nothing")
     for kind in ("xy_bus", "tree", "routed", "systolic"):
         wires = getattr(getattr(spec.network, kind), "wires", None)
         if wires is not None and (wires.hop is None) == (wires.energy is None):
@@ -131,6 +154,7 @@ def fanout_document(fanout: Fanout) -> dict[str, Any]:
             "reduction": wires.reduction,
             **({"adds_above": True} if wires.adds_above else {}),
             **_wires_document(wires.wires),
+            **_forwarding_document(wires.forwarding),
         }
         network = {"xy_bus": bus}
     mesh = {"mesh_x": fanout.mesh_x, "mesh_y": fanout.mesh_y}
@@ -172,6 +196,17 @@ def _shares_document(network: Tree | Routed) -> dict[str, Any]:
         **({"adds_above": True} if network.adds_above else {}),
         **_wires_document(network.wires),
     }
+
+
+def _forwarding_document(links: Forwarding | None) -> dict[str, Any]:
+    if links is None:
+        return {}
+    document: dict[str, Any] = {"ifmap": list(links.directions)}
+    if links.words_per_cycle is not None:
+        document["rate"] = format_rate(links.words_per_cycle)
+    if links.latency_cycles:
+        document["latency"] = format_cycles(links.latency_cycles)
+    return {"forwarding": document}
 
 
 def _wires_document(wires: Wires | None) -> dict[str, Any]:

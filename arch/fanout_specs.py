@@ -28,6 +28,19 @@ class WiresSpec(Spec):
     )
 
 
+class ForwardingSpec(Spec):
+    """Links between neighbours: children pass on words of the ifmap that they hold."""
+
+    ifmap: Annotated[
+        tuple[Literal["x", "y", "-x", "+x", "-y", "+y"], ...],
+        Field(min_length=1, description="where words move; x and y are both ways"),
+    ]
+    rate: WordBandwidth | None = Field(
+        default=None, description="words that a child takes from neighbours; no limit when left out"
+    )
+    latency: Cycles = 0
+
+
 class XyBusSpec(Spec):
     """Buses along rows and columns, one per tensor."""
 
@@ -43,6 +56,9 @@ class XyBusSpec(Spec):
         default=False, description="without reduction, the memory above adds the partial sums"
     )
     wires: WiresSpec | None = Field(default=None, description="no energy when left out")
+    forwarding: ForwardingSpec | None = Field(
+        default=None, description="links between neighbours; none when left out"
+    )
 
 
 class SystolicSpec(Spec):

@@ -26,6 +26,40 @@ class Wires:
     hop_pj_per_bit: float | None = None
 
 
+DIRECTIONS = ("-x", "+x", "-y", "+y")
+"""Where forwarded words move: to the neighbour of the lower or higher column or row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """Links between neighbours, over which children pass on words of the ifmap that they hold.
+
+    When tiles of the ifmap move, a child that keeps it takes a word that it lacks from a neighbour
+    if that one held it in the turn before, and from the memory above if none did. As on ShiDianNao
+    (Du et al., ISCA 2015), whose PEs read the FIFOs of the PEs at their right and below; Timeloop
+    has the same notion (link transfers). No words of weights could pass: tiles of a tensor without
+    windows have none in common.
+
+    Neighbours are children whose columns (rows) differ by one in the innermost loop that a mapping
+    spreads over columns (rows): groups of them stand side by side, and no word passes from one to
+    the next.
+
+    Attributes:
+        directions: some of ``DIRECTIONS``, in that order.
+        words_per_cycle: words that a child takes from its neighbours per cycle; None is unlimited.
+        latency_cycles: cycles from a neighbour's port to the child's.
+    """
+
+    directions: tuple[str, ...] = DIRECTIONS
+    words_per_cycle: Fraction | None = None
+    latency_cycles: int = 0
+
+    @property
+    def mask(self) -> int:
+        """The directions as bits, those of ``DIRECTIONS`` from the lowest bit on."""
+        return sum(1 << i for i, way in enumerate(DIRECTIONS) if way in self.directions)
+
+
 @dataclass(frozen=True, slots=True)
 class XyBus:
     """Buses along rows and columns, one per tensor, as on Eyeriss (Chen et al., JSSC 2017).
@@ -43,6 +77,7 @@ class XyBus:
         wires: what moving words takes; None counts no energy for it.
         tensor_rates: (tensor, words per cycle) of tensors whose bus is wider or narrower than
             ``words_per_cycle``.
+        forwarding: links between neighbours beside the buses; None for none.
     """
 
     words_per_cycle: Fraction | None = None
@@ -53,6 +88,7 @@ class XyBus:
     adds_above: bool = False
     wires: Wires | None = None
     tensor_rates: tuple[tuple[str, Fraction], ...] = ()
+    forwarding: Forwarding | None = None
 
     def rate(self, tensor: str, *, up: bool = False) -> Fraction | None:
         """Return the words per cycle of the bus of ``tensor``, each way; None is unlimited."""
@@ -61,8 +97,9 @@ class XyBus:
 
     @property
     def rates(self) -> tuple[Fraction | None, ...]:
-        """The rates that buses have, some perhaps twice."""
-        return (self.words_per_cycle, *(rate for _, rate in self.tensor_rates))
+        """The rates that buses and links have, some perhaps twice."""
+        links = () if self.forwarding is None else (self.forwarding.words_per_cycle,)
+        return (self.words_per_cycle, *(rate for _, rate in self.tensor_rates), *links)
 
 
 FREE_BUSES = XyBus()

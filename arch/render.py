@@ -16,6 +16,7 @@ from arraysmith.arch.architecture import (
     Tree,
 )
 from arraysmith.arch.dataflow import Dataflow
+from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.layout import Layout
 from arraysmith.arch.mapping import Loop, Mapping
 from arraysmith.arch.problem import DIMS, Network
@@ -88,8 +89,17 @@ def describe_network(fanout: Fanout) -> str:
         *(["reduction"] if wires.reduction else []),
         *(["partial sums added above"] if wires.adds_above and not wires.reduction else []),
         *([f"latency {wires.latency_cycles}"] if wires.latency_cycles else []),
+        *([] if wires.forwarding is None else [_links_words(wires.forwarding)]),
     ]
     return ", ".join(words)
+
+
+def _links_words(links: Forwarding) -> str:
+    delay = f" after {links.latency_cycles}" if links.latency_cycles else ""
+    return (
+        f"ifmap words pass on to neighbours ({' '.join(links.directions)}), "
+        f"{_rate(links.words_per_cycle)} per cycle and child{delay}"
+    )
 
 
 def _tree_words(tree: Tree, children: int) -> list[str]:

@@ -17,11 +17,11 @@ READ, FILL, UPDATE, DRAIN = "read", "fill", "update", "drain"
 """Directions of an access, seen from the memory.
 
 ``read``: words read to feed a child (or partial sums read back by a child). ``fill``: words written
-because the parent sent them. ``update``: words written because a child sent results. ``drain``:
-words read to send results to the parent.
+because the parent or a neighbour sent them. ``update``: words written because a child sent
+results. ``drain``: words read to send results to the parent or the ifmap to neighbours.
 """
 
-
+FORWARD = "forward"  # kind of traffic between neighbours, a hop a word
 EDGES = ("fill", "drain")
 """Stall causes at the two ends of a run: before the first MAC, and after the array's last cycle."""
 
@@ -54,8 +54,8 @@ class Traffic:
     Attributes:
         network: fan-out name.
         tensor: tensor name.
-        kind: ``unicast``, ``multicast`` or ``reduction``; in a systolic array ``forward`` or
-            ``shift``.
+        kind: ``unicast``, ``multicast`` or ``reduction``; over links between neighbours
+            ``forward``, in a systolic array also ``shift``.
         words: words sent into the network (once per multicast).
         deliveries: words received by all children together (sent by all, for a reduction).
         hops: steps from neighbour to neighbour of all words; 0 where the network counts none.

@@ -8,6 +8,8 @@ row bus, ``mesh_x`` hops, of every row that takes it. A word with n takers is in
 at most; that many are charged, as the counts do not tell takers of one row from those of several.
 Sums that are added on the way up are charged alike.
 
+Links between neighbours (``Forwarding``): a hop a word.
+
 Trees: a word with n takers passes min(n, links) links of every stage. Routed networks: in the
 simulator, hops of flits are counted (whole flits take energy, of whatever they hold); in closed
 form, see ``routed.link_profile``.
@@ -32,7 +34,7 @@ from arraysmith.arch.architecture import (
     Wires,
 )
 from arraysmith.arch.technology.wires import hop_pj_per_bit
-from arraysmith.sim.report import Traffic
+from arraysmith.sim.report import FORWARD, Traffic
 from arraysmith.sim.routed import Profile, hops_of, link_profile, tree_profile
 
 
@@ -85,7 +87,9 @@ def _priced(architecture: Architecture, part: Traffic, *, simulated: bool) -> Tr
         return part
     hops = part.hops
     bits = network_word_bits(architecture, part.network, part.tensor)
-    if isinstance(fanout.network, Routed) and simulated:
+    if part.kind == FORWARD and fanout.bus is not None:
+        hops = part.words
+    elif isinstance(fanout.network, Routed) and simulated:
         bits = fanout.network.flit_bits
     elif fanout.bus is not None:
         hops = hops_of(*profile_of(fanout), part.words, part.deliveries)

@@ -15,6 +15,8 @@ given, T steps in all, and d the innermost loop that turns there.
 * Tensor with a window not moved by d: the different words that all tiles hold.
 * Memories above a network that multicasts send once per different tile; windows that two dims move
   coincide for at most as many instances as the smaller of both spreads.
+* Where neighbours pass words of the inputs on, nothing is said of what is sent to them: only that
+  it is filled.
 * Results: D words drain, D / (instances added on the way) update the parent, reads are fewer by
   those that begin at zero. Everything is linear in D; where a drain saves more than it costs (a
   child dearer than its parent), D counts as the most it can be.
@@ -34,7 +36,7 @@ import numpy as np
 from arraysmith.arch.architecture import Fanout, Ports
 from arraysmith.arch.problem import DIMS
 from arraysmith.search.mappers.exact_space import ExactSpace
-from arraysmith.search.mappers.exact_words import READ, SUMS, WRITE, boundary_words
+from arraysmith.search.mappers.exact_words import INPUTS, READ, SUMS, WRITE, boundary_words
 from arraysmith.sim.analytical.encoding import MAX_AXES, NO_DIM, SLIDING, Int, ProblemArrays
 from arraysmith.sim.analytical.scoring import Float, Machine, chain_of
 
@@ -203,6 +205,8 @@ class SpreadBounds:
                     if shares:
                         sent[m, t] *= still
                         window *= spread[at]
+                    if t == INPUTS and bus is not None and bus.forwarding is not None:
+                        sent[m, t] = np.inf
                 for a in range(int(tables.arrays.axes[t])):
                     one, two = (int(d) for d in tables.arrays.terms[t, a])
                     if NO_DIM not in {one, two} and roles[t, one] == SLIDING:

@@ -8,8 +8,8 @@ from numba import njit
 from arraysmith.sim.analytical.encoding import SLIDING, Int
 from arraysmith.sim.analytical.scoring import Float
 
-SUMS = 2
-"""Index of the results."""
+INPUTS, SUMS = 0, 2
+"""Indices of the inputs and of the results."""
 
 READ, WRITE = 0, 1
 """Columns of prices and rates."""

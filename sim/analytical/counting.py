@@ -25,6 +25,7 @@ from arraysmith.sim.analytical.encoding import (
     MEMORIES,
     NETWORK,
     OFMAP,
+    PASSES,
     PLAIN,
     REACH,
     SIZES,
@@ -42,6 +43,7 @@ from arraysmith.sim.analytical.encoding import (
     ProblemTuple,
     RoomTuple,
 )
+from arraysmith.sim.analytical.forwarding import MARK_ROWS, TRACK_ROWS
 from arraysmith.sim.analytical.groups import PAIR_ROWS, POINT_ROWS
 from arraysmith.sim.analytical.rules_default import count_tensor
 from arraysmith.sim.analytical.rules_timeloop import count_timeloop
@@ -146,6 +148,11 @@ def _fixed_rows(nest: Int, problem: ProblemTuple, chain: ChainTuple) -> None:
             nest[KEEPS + t, m] = keeps[m, t]
         for lev in range(len(network)):
             nest[NETWORK + t, lev] = network[lev, t]
+    nest[NETWORK + PASSES, len(network)] = 0
+    for lev in range(len(network)):
+        nest[NETWORK + PASSES, lev] = network[lev, PASSES]
+        if network[lev, PASSES] > 1:
+            nest[NETWORK + PASSES, len(network)] = 1
     for m in range(len(memory_level)):
         nest[MEMORIES, m] = memory_level[m]
     nest[MEMORIES, len(memory_level)] = len(network)
@@ -225,19 +232,26 @@ def workspace(
         np.empty((3, macs + 1), np.int64),
     )
     indices, pairs, rows = 1, 1, POINT_ROWS + 2 * macs
-    if not divide:
+    passes = nest[NETWORK + PASSES, macs] > 0
+    tracked, marked = 1, 1
+    if passes or not divide:
         slides = problem[7]
         for t in range(3):
             for a in range(MAX_AXES):
                 if slides[t, a, 0] >= 0:
                     long, wide = nest[SIZES, slides[t, a, 0]], nest[SIZES, slides[t, a, 1]]
                     indices, pairs = max(indices, long, wide), max(pairs, long * wide)
+                    if passes:
+                        reach = slides[t, a, 2] * long + slides[t, a, 3] * wide
+                        tracked, marked = indices, max(marked, reach)
     room = (
         np.zeros((MAX_AXES + 1, most), np.int64),
         np.zeros((3 * MAX_AXES, 2, KNOWN), np.int64),
         np.empty((2, 2, RUN_ROWS, indices + 1), np.int64),
         np.empty((2, 2, rows, indices + 1), np.int64),
         np.empty((PAIR_ROWS + 2 * macs, pairs), np.int64),
+        np.empty((2, 2, TRACK_ROWS + 2 * macs, tracked + 1), np.int64),
+        np.empty((MARK_ROWS, marked + 16), np.int64),
     )
     return nest, scratch, boxes, room
 

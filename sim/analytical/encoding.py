@@ -29,8 +29,8 @@ MAX_AXES = 5
 TEMPORAL, COLUMN, ROW = 0, 1, 2
 """Axis codes of a slot: in time, over mesh_x, over mesh_y."""
 
-OFMAP = 2
-"""Index of the results in ``TENSORS``."""
+IFMAP, OFMAP = 0, 2
+"""Indices of the inputs and of the results in ``TENSORS``."""
 
 READ, FILL, UPDATE, DRAIN = 0, 1, 2, 3
 """Direction codes, in the order of ``sim.report``."""
@@ -60,30 +60,34 @@ OWN, SERIES, CLASSES, SHARED, GROUPS, RAGGED = 5, 10, 13, 15, 16, 17
 number of different offsets among them, and whether tiles of the axis do not divide.
 """
 
-PLAIN, SLIDES, SIZES, NETWORK, MEMORIES, KEEPS = 18, 21, 36, 37, 40, 41
+PLAIN, SLIDES, SIZES, NETWORK, MEMORIES, KEEPS = 18, 21, 36, 37, 41, 42
 """Rows that are the same for all mappings of a batch: ``ProblemArrays`` and ``ChainArrays``.
 
 ``PLAIN`` + t: role of each dim; ``SLIDES`` + MAX_AXES t + a: a sliding axis; extents of dims;
-``NETWORK`` + flag: the flag of every level; level of every memory, the MACs last; ``KEEPS`` + t:
-the memories that keep a tensor.
+``NETWORK`` + flag: the flag of every level (and, for the MACs, ``PASSES`` of any); level of every
+memory, the MACs last; ``KEEPS`` + t: the memories that keep a tensor.
 """
 
-TURNED = 44
+PASSES = 3
+"""Flag of a network that holds 1 + ``Forwarding.mask`` at fan-outs, 0 at memories."""
+
+TURNED = 45
 """Row that kernels write: turns in time of all loops outside each, as the tensor in hand sees them.
 """
 
-REACH, INSIDE = 45, 46
+REACH, INSIDE = 46, 47
 """Rows by level: the number of loops above it, all for the MACs; ``INSIDE`` + level: extent of each
 dim in a full tile of the level."""
 
-RoomTuple = tuple[Int, Int, Int, Int, Int]
+RoomTuple = tuple[Int, Int, Int, Int, Int, Int, Int]
 """Room of a batch beside the nest: kernels that are called for every mapping allocate nothing.
 
 (offsets [MAX_AXES + 1, instances]: where along each sliding axis shared tiles lie; known
 [3 MAX_AXES, 2, KNOWN]: by extents of a tile along each axis, these and the words of all such tiles,
 which the same few extents ask for again and again; and, for tiles
 that do not divide, runs [2, 2, RUN_ROWS, indices + 1], points [2, 2, rows, indices + 1], pairs
-[rows, pairs of indices] of ``runs`` and ``groups``)
+[rows, pairs of indices] of ``runs`` and ``groups``; tracks [2, 2, rows, indices + 1] and marks
+[MARK_ROWS, words of a tile along an axis] of ``forwarding``)
 """
 
 KNOWN = 256
@@ -214,7 +218,8 @@ class ChainArrays:
         levels: number of levels; the MACs come after the last.
         memory_level: int64 [m], level index of each memory.
         keeps: int64 [m, 3], 1 where the memory keeps the tensor.
-        network: int64 [levels, 3], per level (multicast, diagonal, reduction) flags; 0 at memories.
+        network: int64 [levels, 4], per level (multicast, diagonal, reduction) flags and ``PASSES``;
+            0 at memories.
     """
 
     levels: int
@@ -236,11 +241,12 @@ class ChainArrays:
         for m, memory in enumerate(architecture.memories):
             kept = kept_tensors(memory, mapping.at(memory.name))
             keeps[m] = [tensor in kept for tensor in TENSORS]
-        network = np.zeros((len(levels), 3), np.int64)
+        network = np.zeros((len(levels), 4), np.int64)
         for i, level in enumerate(levels):
             bus = level.bus if isinstance(level, Fanout) else None
             if bus is not None:
-                network[i] = (bus.multicast, bus.diagonal, bus.reduction)
+                links = 0 if bus.forwarding is None else bus.forwarding.mask
+                network[i] = (bus.multicast, bus.diagonal, bus.reduction, 1 + links)
         return cls(len(levels), np.array(memory_level, np.int64), keeps, network)
 
 

@@ -206,7 +206,7 @@ def _points(
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _compare(keys: Int, one: int, other: int) -> int:
+def compare(keys: Int, one: int, other: int) -> int:
     """Return -1, 0 or 1: how column ``one`` of ``keys`` stands to ``other``, row by row."""
     for k in range(len(keys)):
         if keys[k, one] != keys[k, other]:
@@ -215,12 +215,12 @@ def _compare(keys: Int, one: int, other: int) -> int:
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _sort(order: Int, size: int, keys: Int) -> None:
+def sort_columns(order: Int, size: int, keys: Int) -> None:
     """Sort column numbers by their columns (Shell's method with Ciura's gaps)."""
     for gap in (1750, 701, 301, 132, 57, 23, 10, 4, 1):
         for i in range(gap, size):
             moving, at = order[i], i
-            while at >= gap and _compare(keys, order[at - gap], moving) > 0:
+            while at >= gap and compare(keys, order[at - gap], moving) > 0:
                 order[at] = order[at - gap]
                 at -= gap
             order[at] = moving
@@ -281,11 +281,11 @@ def grouped_slide(
             begins[i], ends[i] = start, end  # of what counts
             order[i] = i
             i += 1
-    _sort(order, many * inner, keys)
+    sort_columns(order, many * inner, keys)
     total, low, high = 0, 0, 0
     for i in range(many * inner):
         start, end = begins[order[i]], ends[order[i]]
-        if i and _compare(keys, order[i - 1], order[i]) == 0:
+        if i and compare(keys, order[i - 1], order[i]) == 0:
             start, end = max(start, low), min(end, high)
             total -= max(0, high - low)
         low, high = start, end

@@ -24,7 +24,8 @@ def bus_rates(architecture: Architecture, tensor: Int, direction: Int, span: Int
 
     A tensor's buses in all instances of a fan-out count together. Where all tensors share a
     network, SHARED_LANES, its instances, the rate down and the rate up as fractions, and per entry
-    what a word counts for: not negative down, negative up.
+    what a word counts for: not negative down, negative up. Last, a row for the links between the
+    children of each fan-out that has them.
 
     Raises:
         ArraysmithError: the memory above such a network adds sums; what it reads for that alone is
@@ -36,7 +37,15 @@ def bus_rates(architecture: Architecture, tensor: Int, direction: Int, span: Int
         if isinstance(level, Fanout) and (lanes := lanes_of(architecture, level)) is not None
     }
     columns = LANES + len(tensor) if shared else 2
-    bus = np.full((len(architecture.levels), columns), UNLIMITED, np.int64)
+    linked = [x for x in architecture.fanouts if x.bus and x.bus.forwarding is not None]
+    bus = np.full((len(architecture.levels) + len(linked), columns), UNLIMITED, np.int64)
+    for k, fanout in enumerate(linked, len(architecture.levels)):
+        assert fanout.bus is not None
+        assert fanout.bus.forwarding is not None
+        rate = fanout.bus.forwarding.words_per_cycle
+        if rate is not None:
+            children = architecture.instances(fanout.name) * fanout.instances
+            bus[k, :2] = rate.numerator * children, rate.denominator
     for i, level in enumerate(architecture.levels):
         if isinstance(level, Fanout) and isinstance(level.network, XyBus):
             rate = level.network.words_per_cycle

@@ -29,7 +29,7 @@ from fractions import Fraction
 from arraysmith.arch.architecture import Architecture, Memory, Ports, XyBus
 from arraysmith.sim.lanes import lanes_of, least_cycles
 from arraysmith.sim.pricing import Count
-from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Traffic
+from arraysmith.sim.report import DRAIN, FILL, FORWARD, READ, UPDATE, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,25 @@ def bounds(
         bus = fanout.network
         if isinstance(bus, XyBus) and any(bus.rates):
             mine = [
-                (part.words, bus.rate(part.tensor)) for part in parts if part.network == fanout.name
+                (part.words, bus.rate(part.tensor))
+                for part in parts
+                if part.network == fanout.name and part.kind != FORWARD
             ]
             # Fan-outs inside others have buses each; the mean of all of them bounds the busiest.
             many = architecture.instances(fanout.name)
             cycles = max((_ceil(moved / (rate * many)) for moved, rate in mine if rate), default=0)
+            found.append(Bound(f"bandwidth_{fanout.name}", cycles))
+        links = bus.forwarding if isinstance(bus, XyBus) else None
+        if links is not None and links.words_per_cycle is not None:
+            children = architecture.instances(fanout.name) * fanout.instances
+            cycles = max(
+                (
+                    _ceil(part.words / (links.words_per_cycle * children))
+                    for part in parts
+                    if part.network == fanout.name and part.kind == FORWARD
+                ),
+                default=0,
+            )
             found.append(Bound(f"bandwidth_{fanout.name}", cycles))
         lanes = lanes_of(architecture, fanout)
         if lanes is not None:

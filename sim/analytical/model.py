@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from arraysmith.arch.architecture import Architecture, Fanout
+from arraysmith.arch.architecture import Architecture, Fanout, Level
 from arraysmith.arch.errors import ArraysmithError, nearest
 from arraysmith.arch.legality import require_division, require_legal
 from arraysmith.arch.mapping import Mapping, kept_tensors
@@ -17,7 +17,7 @@ from arraysmith.sim.analytical.soundness import unsound
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.analytical.visits import transfers_of
 from arraysmith.sim.pricing import Count, priced_report
-from arraysmith.sim.report import DRAIN, EDGES, FILL, READ, UPDATE, Report, Traffic
+from arraysmith.sim.report import DRAIN, EDGES, FILL, FORWARD, READ, UPDATE, Report, Traffic
 from arraysmith.sim.routed import require_networks
 
 DIRECTIONS = (READ, FILL, UPDATE, DRAIN)
@@ -65,6 +65,7 @@ class AnalyticalModel:
             raise ArraysmithError(f"{problem.name}: weight sparsity needs a systolic array")
         if self.setting == "timeloop":
             require_division(architecture, problem, mapping)
+            refuse_forwarding(architecture)
         require_networks(architecture)
         result = count(
             ProblemArrays.of(problem),
@@ -75,6 +76,19 @@ class AnalyticalModel:
         report = _report(self.setting, architecture, problem, mapping, result)
         _assert_sound(report, problem, result)
         return report
+
+
+def refuse_forwarding(architecture: Architecture) -> None:
+    """Raise ArraysmithError where children pass words on: Timeloop's rule for links is its own.
+
+    It takes neighbours into account whatever the design says, and only where a tile of a whole
+    level is one that a neighbour held.
+    """
+    passing = [x.name for x in architecture.fanouts if x.bus and x.bus.forwarding is not None]
+    if passing:
+        raise ArraysmithError(
+            f"{passing[0]}: forwarding is counted by the default rules only, not by timeloop's"
+        )
 
 
 def _report(
@@ -155,11 +169,20 @@ def _traffic(
                 sent = words.get((below, tensor, DRAIN), 0) if below else macs
                 if up:
                     parts.append(Traffic(level.name, tensor, "reduction", up, max(up, sent)))
+            passed = words.get((below, tensor, DRAIN), 0) if below and tensor != OFMAP else 0
+            if passed and not any(x.name == below for x in _past_next_fanout(architecture, i)):
+                parts.append(Traffic(level.name, tensor, FORWARD, passed, passed))
             if down:
-                taken = words.get((below, tensor, FILL), 0) if below else macs
+                taken = words.get((below, tensor, FILL), 0) - passed if below else macs
                 kind = "multicast" if taken > down else "unicast"
                 parts.append(Traffic(level.name, tensor, kind, down, max(taken, down)))
     return tuple(parts)
+
+
+def _past_next_fanout(architecture: Architecture, level: int) -> tuple[Level, ...]:
+    """Return the levels below the next fan-out below a level."""
+    below = architecture.levels[level + 1 :]
+    return below[next((k for k, x in enumerate(below) if isinstance(x, Fanout)), len(below)) :]
 
 
 def _assert_sound(report: Report, problem: Problem, result: Counts) -> None:

@@ -14,6 +14,8 @@
   work drain their tile, the network adds equal tiles, the parent is updated; when an output tile
   comes back its partial sums are read from the parent, the first time it starts from zero.
 * The MACs hold no operand: every MAC reads its operands, none for padding.
+* Where neighbours pass words of the ifmap on, words that one of them held before do not come from
+  the parent: ``forwarding``.
 * An instance without work in a dim of the tensor holds an empty tile; without work in another dim
   it keeps what it has. A loop turns for all instances below its memory together.
 
@@ -24,27 +26,23 @@ from __future__ import annotations
 
 from numba import njit
 
+from arraysmith.sim.analytical.along import along, own_loops, share
 from arraysmith.sim.analytical.encoding import (
     AXIS,
     DIM,
     DRAIN,
     FILL,
-    GROUPS,
+    IFMAP,
     INSIDE,
     KEEPS,
-    KNOWN,
     LEVEL,
-    MAX_AXES,
     MEMORIES,
     NETWORK,
     OFMAP,
-    OWN,
+    PASSES,
     PLAIN,
-    RAGGED,
     REACH,
     READ,
-    SHARED,
-    SLIDES,
     SLIDING,
     TEMPORAL,
     TURNED,
@@ -53,107 +51,11 @@ from arraysmith.sim.analytical.encoding import (
     Int,
     RoomTuple,
 )
-from arraysmith.sim.analytical.groups import group_offsets, grouped_slide, shared_loops
-from arraysmith.sim.analytical.runs import uneven_slide
-from arraysmith.sim.analytical.slides import FIRST, PADDED, SECOND, WHOLE, slide
+from arraysmith.sim.analytical.forwarding import find_links, passed_words
 from arraysmith.sim.analytical.tally import tally
 
 MULTICAST, REDUCTION = 0, 2
 """Flags of a network."""
-
-
-@njit(inline="always")
-def _own_loops(nest: Int, t: int, loops: int, uneven: int) -> int:
-    """Note the loops of every sliding axis of tensor ``t``; return the number of axes."""
-    found = 0
-    while found < MAX_AXES and nest[SLIDES + MAX_AXES * t + found, 0] >= 0:
-        first = nest[SLIDES + MAX_AXES * t + found, 0]
-        second = nest[SLIDES + MAX_AXES * t + found, 1]
-        count = 0
-        for s in range(loops):
-            d = nest[DIM, s]
-            nest[OWN + found, count + 1] = s  # stays if the loop is one of them
-            count += (d == first) | (d == second)
-        nest[OWN + found, 0] = count
-        nest[RAGGED, found] = (uneven >> first | uneven >> second) & 1
-        found += 1
-    return found
-
-
-@njit(inline="always")
-def _share(
-    nest: Int,
-    t: int,
-    parent: int,
-    levels: int,
-    above: int,
-    grouped: bool,
-    sliding: int,
-    room: RoomTuple,
-) -> bool:
-    """Find which instances share tiles along the sliding axes; return whether any do."""
-    any_shared = False
-    for a in range(sliding):
-        nest[SHARED, a] = shared_loops(nest, a, parent, above) if grouped else 0
-        if nest[SHARED, a]:
-            any_shared = True
-            if not nest[RAGGED, a]:
-                nest[GROUPS, a] = group_offsets(
-                    nest, t, a, parent, above, levels, room[0][a : a + 2]
-                )
-    return any_shared
-
-
-@njit(inline="always")
-def _all_tiles(nest: Int, t: int, a: int, child: int, above: int, room: RoomTuple) -> int:
-    """Return the words of all tiles along sliding axis ``a``: their extents alone decide."""
-    row = SLIDES + MAX_AXES * t + a
-    long = nest[INSIDE + child, nest[row, FIRST]]
-    wide = nest[INSIDE + child, nest[row, SECOND]]
-    known, extents = room[1], long << 24 | wide
-    slot, line = (long * 31 + wide) & KNOWN - 1, MAX_AXES * t + a
-    if known[line, 0, slot] != extents:
-        known[line, 0, slot] = extents
-        known[line, 1, slot] = slide(nest, t, a, child, above, above, room[0][a, 0])
-    words: int = known[line, 1, slot]
-    return words
-
-
-@njit(inline="always")
-def _along(
-    nest: Int,
-    t: int,
-    a: int,
-    parent: int,
-    levels: int,
-    child: int,
-    above: int,
-    cut: int,
-    room: RoomTuple,
-) -> int:
-    """Return the sum along sliding axis ``a`` of what ``slides.slide`` sums, by transfer."""
-    words: int
-    if child == levels and not nest[SHARED, a]:  # every MAC by itself
-        words = nest[SLIDES + MAX_AXES * t + a, WHOLE]
-        return words
-    if nest[RAGGED, a]:
-        if nest[SHARED, a]:
-            words = grouped_slide(nest, t, a, parent, levels, above, cut, room)
-        else:
-            words = uneven_slide(nest, t, a, above, cut, room[2])
-        return words
-    if cut == above and not nest[SHARED, a]:
-        words = _all_tiles(nest, t, a, child, above, room)
-        return words
-    words = slide(nest, t, a, child, above, cut, room[0][a, 0])
-    if nest[SHARED, a]:
-        groups = nest[GROUPS, a]
-        if not nest[SLIDES + MAX_AXES * t + a, PADDED]:
-            words *= groups
-            return words
-        for g in range(1, groups):
-            words += slide(nest, t, a, child, above, cut, room[0][a, g])
-    return words
 
 
 @njit(inline="always")
@@ -197,7 +99,7 @@ def _crossing(
                 role = nest[PLAIN + t, d]
                 total *= tally(nest, d, above, above, role, single)
     for a in range(sliding):
-        total *= _along(nest, t, a, parent, levels, child, above, above, room)
+        total *= along(nest, t, a, parent, levels, child, above, above, room)
     if child == levels:
         return total
     for j in range(above - 1, -1, -1):
@@ -226,7 +128,7 @@ def _crossing(
         for a in range(sliding):
             if same == 0:
                 break
-            same *= _along(nest, t, a, parent, levels, child, above, j, room)
+            same *= along(nest, t, a, parent, levels, child, above, j, room)
         total -= same
     return total
 
@@ -259,7 +161,7 @@ def count_tensor(
         room: see ``encoding``.
     """
     flag = REDUCTION if t == OFMAP else MULTICAST
-    sliding = _own_loops(nest, t, loops, uneven)
+    sliding = own_loops(nest, t, loops, uneven)
     still = 0  # dims that do not move the tensor and do not divide
     if uneven:
         for d in range(8):
@@ -299,7 +201,7 @@ def count_tensor(
                 tile *= role * (nest[INSIDE + child, d] - 1) + 1
         apart = False
         if sliding and t != OFMAP:
-            apart = _share(nest, t, top, levels, above, single != 0, sliding, room)
+            apart = share(nest, t, top, levels, above, single != 0, sliding, room)
         sent, each, alone = 0, 0, 0
         # Once per transfer; then, where that differs in more than copies, per instance and,
         # for results, per different tile.
@@ -309,7 +211,7 @@ def count_tensor(
             if case == 2 and (t != OFMAP or not still):
                 break
             if case == 1 and apart:
-                apart = _share(nest, t, top, levels, above, False, sliding, room)
+                apart = share(nest, t, top, levels, above, False, sliding, room)
             serve = single if case == 0 else (0 if case == 1 else -1 << top)
             found = _crossing(
                 nest,
@@ -332,6 +234,20 @@ def count_tensor(
             else:
                 alone = found
         crossing = instances * served * each
+        if t == IFMAP and nest[NETWORK + PASSES, levels] and not at_macs:
+            if find_links(nest, top, child, above, room[6]):
+                share(nest, t, top, levels, above, single != 0, sliding, room)
+                found = passed_words(
+                    nest, uneven, t, top, child, levels, above, tile, turned, single, sliding, room
+                )
+                crossing -= instances * served * found
+                share(nest, t, top, levels, above, False, sliding, room)
+                found = passed_words(
+                    nest, uneven, t, top, child, levels, above, tile, turned, 0, sliding, room
+                )
+                words[i, m, t, DRAIN] = instances * copies * found
+            else:
+                words[i, m, t, DRAIN] = 0
         if t != OFMAP:
             words[i, parent, t, READ] = crossing
             if not at_macs:

@@ -17,7 +17,16 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import OFMAP, TENSORS
 from arraysmith.arch.technology.wires import hop_pj_per_bit
-from arraysmith.sim.analytical.encoding import DRAIN, FILL, READ, UPDATE, ChainArrays, Int
+from arraysmith.sim.analytical.encoding import (
+    DRAIN,
+    FILL,
+    IFMAP,
+    PASSES,
+    READ,
+    UPDATE,
+    ChainArrays,
+    Int,
+)
 from arraysmith.sim.analytical.lane_rates import LANES, SHARED_LANES, bus_rates
 from arraysmith.sim.pricing import PriceList
 from arraysmith.sim.wires import network_word_bits, profile_of, wires_of
@@ -43,7 +52,8 @@ class Entries:
         tensor: int64 [E], tensor index.
         direction: int64 [E], direction code.
         span: int64 [E, 2], levels (first, past the last) between the memory and the next keeper
-            below, whose networks the words cross; empty for words that do not.
+            below, whose networks the words cross; empty for words that do not. Links between
+            neighbours are levels past the last, see ``lane_rates``.
     """
 
     memory: Int
@@ -55,7 +65,11 @@ class Entries:
     def of(cls, chain: ChainArrays) -> Entries:
         """Return the entries of a chain: every kept tensor in every direction."""
         rows = []
+        linked = [i for i in range(chain.levels) if chain.network[i, PASSES] > 1]
         for m in range(len(chain.memory_level)):
+            near = int(chain.memory_level[m]) - 1  # the fan-out right above
+            while near > 0 and chain.network[near, PASSES] == 0:
+                near -= 1
             for t in range(3):
                 if not chain.keeps[m, t]:
                     continue
@@ -66,6 +80,9 @@ class Entries:
                 ]
                 first, past = int(chain.memory_level[m]), below[0] if below else chain.levels
                 rows += [(m, t, d, first, past if d in (READ, UPDATE) else first) for d in range(4)]
+                if t == IFMAP and near in linked:
+                    link = chain.levels + linked.index(near)
+                    rows[-1] = (m, t, DRAIN, link, link + 1)
         table = np.array(rows, np.int64)
         memory, tensor, direction = (np.ascontiguousarray(table[:, i]) for i in range(3))
         return cls(memory, tensor, direction, np.ascontiguousarray(table[:, 3:]))
@@ -118,8 +135,8 @@ class Machine:
         """Return the numbers of ``architecture``; the setting decides whether leakage counts.
 
         Raises:
-            ArraysmithError: a memory takes whole words, or buses differ in width by tensor, which
-                these numbers do not hold.
+            ArraysmithError: a memory takes whole words, buses differ in width by tensor, or links
+                forward words beside wires that take energy, which these numbers do not hold.
         """
         whole = [memory.name for memory in architecture.memories if memory.whole_words]
         if whole:
@@ -133,6 +150,12 @@ class Machine:
                     f"{architecture.name}: a search of mappings takes all buses of {fanout.name} "
                     "as equally wide; leave bandwidths out there, and time what it finds with them "
                     "by --mapping"
+                )
+            links = fanout.bus.forwarding if fanout.bus else None
+            if links is not None and (wires_of(fanout) or setting == "timeloop"):
+                raise ArraysmithError(
+                    f"{architecture.name}: a search of mappings prices no wires of {fanout.name} "
+                    "beside links that forward words, and knows these by the default rules only"
                 )
         prices = PriceList.of(architecture)
         memories = architecture.memories

@@ -9,6 +9,7 @@ import pytest
 from arraysmith.arch.architecture import Fanout, Routed, Tree, Wires, XyBus
 from arraysmith.arch.architecture_file import dump_architecture, parse_architecture
 from arraysmith.arch.errors import InputError
+from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.render import describe_network
 
 DESIGN = """\
@@ -124,3 +125,37 @@ def test_every_network_says_what_it_counts_like() -> None:
     routed = Routed("mesh", (3, 3), multicast=False, reduction=False)
     assert Fanout("x", 3, 3, routed).bus == XyBus(multicast=False, reduction=False)
     assert [Tree(2).stages(n) for n in (1, 2, 3, 4, 5)] == [0, 1, 2, 2, 3]
+
+
+KEEPING = (
+    DESIGN
+    + """  - {memory: spad, device: regfile, holds: [ifmap], depth: 4, width: 16 bit, word: 16 bit}
+"""
+)
+
+
+def test_links_between_neighbours_are_read_written_and_shown() -> None:
+    text = "{xy_bus: {forwarding: {ifmap: [y, -x], rate: 1/2 words/cycle, latency: 1 cycle}}}"
+    design = parse_architecture(KEEPING.replace("NETWORK", text))
+    (fanout,) = design.fanouts
+    assert fanout.bus.forwarding == Forwarding(("-x", "-y", "+y"), Fraction(1, 2), 1)
+    assert fanout.bus.forwarding.mask == 0b1101
+    assert parse_architecture(dump_architecture(design)) == design
+    shown = "ifmap words pass on to neighbours (-x -y +y), 0.5 per cycle and child after 1"
+    assert describe_network(fanout).endswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "design", "expected"),
+    [
+        ("ifmap: [z]", KEEPING, "forwarding.ifmap[0]: z: must be one of"),
+        ("ifmap: []", KEEPING, "levels[1].network.xy_bus.forwarding.ifmap"),
+        ("weight: [x]", KEEPING, "levels[1].network.xy_bus.forwarding.weight"),
+        ("ifmap: [x]", DESIGN, "a memory right below must hold ifmap"),
+        ("ifmap: [x]", KEEPING.replace("[ifmap]", "[weight]"), "must hold ifmap"),
+    ],
+)
+def test_wrong_links_are_refused_with_the_rule(text, design, expected) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_architecture(design.replace("NETWORK", f"{{xy_bus: {{forwarding: {{{text}}}}}}}"))
+    assert expected in str(caught.value)

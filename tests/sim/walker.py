@@ -61,6 +61,14 @@ def work(architecture: Architecture, problem: Problem, mapping: Mapping) -> tupl
     return steps, done
 
 
+def _turn_before(before: Indices, index: Indices) -> Indices:
+    """Turns of the loops outside the one that has turned, and its turn before; empty at first."""
+    for n, (was, now) in enumerate(zip(before, index, strict=False)):
+        if was != now:
+            return (*index[:n], now - 1)
+    return ()
+
+
 class Crossing:
     """One tensor crossing between two neighbouring keepers (the MACs are the last child)."""
 
@@ -169,21 +177,62 @@ class Crossing:
     def operand(self, counts: Counts) -> None:
         """Count ifmap or weight: every instance takes the words that it did not have before."""
         instances = self.instances(self.child)
+        neighbours = self.neighbours(instances)
         held: list[frozenset[Indices]] = [frozenset() for _ in instances]
+        worked: list[Indices] = [() for _ in instances]  # turns when it had a tile last
+        before: Indices = ()
         for time in self.times():
+            index = tuple(time.values())
             sent: dict[tuple[object, ...], frozenset[Indices]] = defaultdict(frozenset)
+            old = list(held)
+            latest = _turn_before(before, index)
+            near = [
+                frozenset[Indices]().union(
+                    *(old[x] for x in row if latest and worked[x][: len(latest)] == latest)
+                )
+                for row in neighbours
+            ]
             for number, instance in enumerate(instances):
                 now = self.tile({**time, **instance}, self.child)
                 if now is None or (not now and self.at_macs):
                     continue
-                new = now if self.at_macs else now - held[number]
+                new = now if self.at_macs else now - old[number]
                 held[number] = now
+                worked[number] = index
+                passed = new & near[number]
                 key = self.network_key(instance, upwards=False)
-                sent[self.family(instance), key, now] |= new
+                sent[self.family(instance), key, now] |= new - passed
                 if not self.at_macs:
                     counts[self.child_name, self.tensor.name, "fill"] += len(new)
+                    counts[self.child_name, self.tensor.name, "drain"] += len(passed)
             for new in sent.values():
                 counts[self.parent_name, self.tensor.name, "read"] += len(new)
+            before = index
+
+    def neighbours(self, instances: list[dict[int, int]]) -> list[list[int]]:
+        """Which instances each one may take words from."""
+        levels = self.architecture.levels[self.parent : self.child]
+        fanouts = [x for x in levels if isinstance(x, Fanout)]
+        found: list[list[int]] = [[] for _ in instances]
+        links = getattr(fanouts[-1].network, "forwarding", None) if fanouts else None
+        if links is None or self.tensor.name != "ifmap" or self.at_macs:
+            return found
+        level = self.architecture.levels.index(fanouts[-1])
+        numbers = {tuple(x.values()): n for n, x in enumerate(instances)}
+        for way in links.directions:
+            here = [
+                n
+                for n, x in enumerate(self.loops)
+                if x.level == level and x.axis == way[1] and x.count > 1
+            ]
+            if not here:
+                continue
+            for number, instance in enumerate(instances):
+                step = 1 if way[0] == "-" else -1  # where a word comes from
+                other = {**instance, here[-1]: instance[here[-1]] + step}
+                if tuple(other.values()) in numbers:
+                    found[number].append(numbers[tuple(other.values())])
+        return found
 
     def results(self, counts: Counts, parents: Entries) -> Entries:
         """Count ofmap: tiles leave at the end of an epoch and come back when visited again.

@@ -71,11 +71,13 @@ class Machine:
         below an element a cycle count as one, as the tool has whole numbers only.
 
         Raises:
-            ArraysmithError: a systolic array, which the rules do not know.
+            ArraysmithError: a systolic array or forwarding, which the rules do not know.
         """
         buses = [x.network for x in architecture.levels if isinstance(x, Fanout)]
         if architecture.systolic or not all(isinstance(bus, XyBus) for bus in buses):
             raise ArraysmithError(f"{architecture.name}: MAESTRO does not know systolic arrays")
+        if any(isinstance(bus, XyBus) and bus.forwarding is not None for bus in buses):
+            raise ArraysmithError(f"{architecture.name}: MAESTRO's rules have no such forwarding")
         rates = [
             bus.words_per_cycle
             for bus in buses
