@@ -15,6 +15,7 @@ from arraysmith.arch.units import format_cycles, format_energy_pj, format_rate
 from arraysmith.arch.yaml_positions import Positions
 
 _BANK_KEYS = ("banks", "layout", "partition")
+_PART_KEYS = ("partition",)
 _REQUEST_KEYS = ("request", "requests_in_flight")
 _DRAM_DECIDES = ("read", "write", "latency")
 
@@ -85,7 +86,7 @@ def memory_faults(
     for keys, known, rule in (
         (_REQUEST_KEYS, off_chip, "only the off-chip memory takes DMA requests"),
         (_BANK_KEYS, not off_chip, "counts on the chip only"),
-        (_BANK_KEYS, off_chip or systolic, "counts beside a systolic array only"),
+        (_PART_KEYS, off_chip or systolic, "counts beside a systolic array only"),
     ):
         if not known:
             for key in keys:
@@ -94,8 +95,9 @@ def memory_faults(
     if systolic and spec.whole_words:
         rule = "counts without a systolic array only: its words come one by one"
         yield positions.fault(f"{path}.whole_words", rule, "remove whole_words")
-    if systolic and not off_chip:
+    if not off_chip:
         yield from _bank_faults(spec, path, positions)
+    if systolic and not off_chip:
         yield from _partition_faults(spec, path, positions)
 
 

@@ -1,4 +1,4 @@
-"""Banks of an SRAM: where a word lies, and how long the words of one array cycle take.
+"""Banks of an SRAM: where a word lies, and how long words asked for together take.
 
 In a clock cycle a port reaches one line of each bank; all words of that line that somebody asks for
 come with it, as often as asked. Lines of one array cycle that lie in one bank therefore take
@@ -11,11 +11,17 @@ Every array cycle stands by itself: a line asked for again in the next one is ac
 row of a line inside its bank is given out when it is loaded (``place_words`` numbers rows as if the
 whole tensor were there), so a tensor larger than the memory keeps its banks. Filling and draining
 use the ports of the other half.
+
+All that is for the words of a systolic array, of which each has its cycle. A tile that moves beside
+a spatial array is there when its last word is, and its words may come in any order: ``open_lines``
+counts the lines that the busiest bank opens for them (see ``bank_turns``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 from numba import njit
@@ -46,12 +52,18 @@ class Places:
     axes: Int
 
     @classmethod
-    def of(cls, memory: Memory, tensor: Tensor) -> Places:
-        """Return the places of ``tensor`` under the layout that ``memory`` states for it."""
+    def of(cls, memory: Memory, tensor: Tensor, extents: Sequence[int] | None = None) -> Places:
+        """Return the places of ``tensor`` under the layout that ``memory`` states for it.
+
+        Args:
+            memory: where it lies.
+            tensor: its axes.
+            extents: words along each axis of the part of it that lies there; None: all of it.
+        """
         layout = memory.layout(tensor.name)
         names = [axis.terms[0][0] for axis in tensor.axes]
         axes = np.ones((len(names), 5), np.int64)
-        axes[:, _EXTENT] = [axis.extent for axis in tensor.axes]
+        axes[:, _EXTENT] = extents or [axis.extent for axis in tensor.axes]
         axes[:-1, _STRIDE] = np.cumprod(axes[:0:-1, _EXTENT])[::-1]
         places = 1
         for name, count in reversed(layout.in_line):
@@ -86,6 +98,28 @@ class Places:
         _place_words(words, self.numbers, self.axes, found)
         return found
 
+    @property
+    def rows(self) -> int:
+        """Rows that every bank needs for the tensor."""
+        axes, numbers = self.axes, self.numbers
+        if numbers[_BLOCKED]:
+            lines = int(np.prod(-(-axes[:, _EXTENT] // axes[:, _FACTOR])))
+        else:
+            lines = -(-int(np.prod(axes[:, _EXTENT])) // int(numbers[_WORDS]))
+        lines += int(numbers[_FIRST])
+        return lines if numbers[_BY_WORD] else -(-lines // int(numbers[_BANKS]))
+
+    def periods(self) -> list[int]:
+        """Return, per axis, by how many indices words may move and all lie in whole other lines.
+
+        Whatever lines they open, they then open as many in every bank, after the banks have changed
+        places.
+        """
+        words = int(self.numbers[_WORDS])
+        if self.numbers[_BLOCKED]:
+            return [int(factor) for factor in self.axes[:, _FACTOR]]
+        return [words // gcd(words, int(stride)) for stride in self.axes[:, _STRIDE]]
+
 
 @njit(cache=True, nogil=True)
 def _place(word: int, numbers: Int, axes: Int) -> tuple[int, int, int]:
@@ -109,6 +143,31 @@ def _place(word: int, numbers: Int, axes: Int) -> tuple[int, int, int]:
 def _place_words(words: Int, numbers: Int, axes: Int, found: Int) -> None:
     for i in range(len(words)):
         found[i] = _place(words[i], numbers, axes)
+
+
+@njit(cache=True, nogil=True)
+def open_lines(
+    first: int, words: int, numbers: Int, axes: Int, stamp: int, seen: Int, lines: Int
+) -> None:
+    """Count the lines of words that follow each other, those that are not open yet.
+
+    Args:
+        first: row-major index of the first word.
+        words: how many.
+        numbers: see ``Places``.
+        axes: see ``Places``.
+        stamp: of what is asked for together.
+        seen: int64 [banks, rows], stamp with which each line was opened last; updated.
+        lines: int64 [banks], lines that each bank opens; added to.
+    """
+    whole = not numbers[_BLOCKED] and not numbers[_BY_WORD]  # a line is a run of words
+    word, end = first, first + words
+    while word < end:
+        bank, row, place = _place(word, numbers, axes)
+        if seen[bank, row] != stamp:
+            seen[bank, row] = stamp
+            lines[bank] += 1
+        word += numbers[_WORDS] - place if whole else 1
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ BUS_CAUSE = 15  # ... and the first bus
 OWN = 16  # axes of its tensor
 SLOTS = 17  # tiles that the child has room for; 1 where SERIAL
 AFTER = 18  # memory that takes its words before the child, -1 if none
-EDGE = 19
+BANK_CAUSE = 19  # stall cause: banks that the parent's words, or the child's, lie in
+EDGE = 20
 
 # What is known of an edge.
 ARRIVED = 0  # its tile is in the child (has room there)
@@ -55,7 +56,8 @@ E_TILES = 5  # words of different tiles
 E_TURNED = 6  # the loop that turned to it
 E_LATE = 7  # cycles that routed networks take from the last word at the parent's link on
 E_WHY = 8  # why its results have not left earlier: a chain, see ``sim.probe``
-E_THROUGH = 9  # words at ports and buses when it drains; then the turns of all loops
+E_TURNS = 9  # turns in banks at the parent, of what it reads again, at the child
+E_THROUGH = 12  # words at ports and buses when it drains; then the turns of all loops
 
 # Places in the state.
 COMPUTED, STARTED, OPENING, TURNED, OVER, STEP, WAITS, STATE = range(8)

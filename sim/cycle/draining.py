@@ -20,6 +20,7 @@ from arraysmith.sim.cycle.columns import (
     E_THROUGH,
     E_TILES,
     E_TURNED,
+    E_TURNS,
     E_WHY,
     FIRST_BUS,
     LANDED,
@@ -65,7 +66,7 @@ def drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> in
     through = row[E_THROUGH:]
     begin, finish, read = pass_up(
         wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS] + edge[BUSES], edge[BUSES],
-        through, through[0] - row[E_TILES],
+        through, through[0] - row[E_TILES], row[E_TURNS:],
     )  # fmt: skip
     left = -(-finish // wires[6])
     row[E_WHY] = why_left(k, at, left, row, plan, clocks)

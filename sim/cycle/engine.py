@@ -132,7 +132,7 @@ class SpatialRun:
         if self._waits:
             self._waits.tell(state)
         patterns = self._clocks[7][USES]
-        assert not isinstance(patterns, int)
+        assert isinstance(patterns, np.ndarray)
         return Outcome(self._finished, self._stalls, self._words, patterns)
 
     def _event(self, table: dict[Any, simpy.Event], key: Any) -> simpy.Event:
@@ -302,6 +302,8 @@ class SpatialRun:
             child = machine.buffer(edge.child)
             rate = child.read_rate if order.outward else child.write_rate
             near.append(whole_cycles(child.whole(epoch.most), rate))
+            turns = machine.bank_turns(t, epoch.index, epoch.turned)
+            near.append(turns if turns > 1 else 0)
         return Transfer(
             tensor=TENSORS[t],
             outward=order.outward,

@@ -12,7 +12,10 @@ from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle.amounts import Amounts
+from arraysmith.sim.cycle.bank_lookups import ALL_LINES, AT_CHILD_SIDE
+from arraysmith.sim.cycle.bank_turns import BankTurns
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.causes import Causes, place_name
 from arraysmith.sim.cycle.crossings import Crossings
 from arraysmith.sim.cycle.memory import Buffer
 from arraysmith.sim.cycle.routes import USES
@@ -20,7 +23,6 @@ from arraysmith.sim.cycle.transfers import Wires
 from arraysmith.sim.cycle.tree import Edge, I, O, Tree, UnsupportedDesignError, W
 from arraysmith.sim.cycle.turns import count_rounds, find_limits
 from arraysmith.sim.cycle.wiring import ticks_of, wires_of
-from arraysmith.sim.dram.use import chain_links
 from arraysmith.sim.routed import memory_link
 
 
@@ -32,6 +34,7 @@ class Machine:
         tree: its loops and edges.
         amounts: what their turns move.
         crossings: how long that takes on routed networks.
+        banks: how long in banks.
         buffers: per level, the memory with all that it keeps; None for fan-outs.
         inner: numbers of the edges on the chip, parents first.
         borders: per tensor, number of the edge over the off-chip border.
@@ -48,6 +51,7 @@ class Machine:
     tree: Tree
     amounts: Amounts
     crossings: Crossings
+    banks: BankTurns
     buffers: tuple[Buffer | None, ...]
     inner: tuple[int, ...]
     borders: tuple[int, ...]
@@ -63,12 +67,6 @@ class Machine:
     @classmethod
     def of(cls, architecture: Architecture, problem: Problem, mapping: Mapping) -> Machine:
         """Return the machine of a legal mapping; refuses designs as ``Tree.of`` does."""
-        for memory in architecture.memories:
-            if memory.banks > 1 or memory.layouts or memory.partition:
-                raise UnsupportedDesignError(
-                    f"{memory.name}: banks, layouts and parts are simulated beside a systolic "
-                    "array only"
-                )
         tree = Tree.of(architecture, problem, mapping)
         buffers = tuple(
             Buffer(level, _kept_words(tree, i)) if isinstance(level, Memory) else None
@@ -79,7 +77,7 @@ class Machine:
             next(e for e, x in enumerate(tree.edges) if x.tensor == t and x.parent == 0)
             for t in range(3)
         )
-        causes = _Causes(tree)
+        causes = Causes(tree)
         ragged = tree.ragged
         numbers = np.zeros(columns.NUMBERS, np.int64)
         numbers[columns.PHASE_LOOPS] = tree.phase_loops
@@ -93,8 +91,9 @@ class Machine:
         numbers[columns.FANOUTS] = len(architecture.fanouts)
         numbers[columns.FILL_CAUSE] = causes.code("fill")
         numbers[columns.PORT_CAUSES] = causes.ports
-        edges = _edge_rows(tree, buffers, inner, causes)
         amounts = Amounts.of(tree)
+        banks = BankTurns.of(tree, amounts)
+        edges = _edge_rows(tree, buffers, banks, inner, causes)
         result = tree.edges[borders[O]]
         adds = any(not tree.bus(level).reduction for level in result.fanouts)
         below = buffers[result.child] if not result.at_macs else None
@@ -102,6 +101,7 @@ class Machine:
             tree=tree,
             amounts=amounts,
             crossings=Crossings.of(tree, amounts),
+            banks=banks,
             buffers=buffers,
             inner=tuple(inner),
             borders=borders,
@@ -136,7 +136,9 @@ class Machine:
 
     def room_cause(self, tensor: int) -> int:
         """Return the code of waiting for a tensor's place on the near side of the border."""
-        return self.causes.index(f"{_place(self.tree, self.tree.edges[self.borders[tensor]])}_room")
+        return self.causes.index(
+            f"{place_name(self.tree, self.tree.edges[self.borders[tensor]])}_room"
+        )
 
     def buffer(self, level: int) -> Buffer:
         """Return the memory at a level."""
@@ -161,10 +163,21 @@ class Machine:
             self.amounts.tables, self.borders[tensor], place, index, turned, up=up
         )
         uses = wires[USES]
-        assert not isinstance(uses, int)
+        assert isinstance(uses, np.ndarray)
         uses[at] += 1
         busy, late = self.crossings.costs[at].tolist()
         return busy, late
+
+    def bank_turns(self, tensor: int, index: Int, turned: int) -> int:
+        """Return the lines that the busiest bank at the border opens for a transfer over it.
+
+        Args:
+            tensor: its code.
+            index: int64 [loops in time], turns.
+            turned: the loop that has turned.
+        """
+        edge, tables = self.borders[tensor], self.amounts.tables
+        return self.banks.of_turn(tables, edge, AT_CHILD_SIDE, ALL_LINES, index, turned)
 
     def innermost(self, tensor: int) -> bool:
         """Return whether MACs work with the tensor where it comes in over the border."""
@@ -215,46 +228,8 @@ class Machine:
             np.zeros((count, columns.RING, width), np.int64),
             np.full((count, columns.VISITS), -columns.RING, np.int64),
             np.zeros((memories, 2), np.int64),
-            wires_of(self.tree, self.crossings, self.inner, self.ticks),
+            wires_of(self.tree, self.crossings, self.banks, self.inner, self.ticks),
         )
-
-
-def _place(tree: Tree, edge: Edge) -> str:
-    """Return the name of where an edge ends."""
-    compute = tree.architecture.compute
-    return compute.name if edge.at_macs else tree.architecture.levels[edge.child].name
-
-
-class _Causes:
-    """Names of stall causes, each with its code."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._names = ["fill", *(f"offchip_{name}" for name in TENSORS)]
-        self.ports = len(self._names)
-        self._names += [f"{memory.name}_port" for memory in tree.architecture.memories]
-        # What only stands behind a cause: the off-chip channels, and places at the border.
-        self._names += [f"channel_{way}" for way in ("in", "out", "both")]
-        self._names += chain_links(tree.architecture.memories[0])
-        for edge in tree.edges:
-            if edge.parent == 0:
-                self.code(f"{_place(tree, edge)}_room")
-
-    def code(self, name: str) -> int:
-        """Return the code of a cause; a new one if it was not asked for before."""
-        if name not in self._names:
-            self._names.append(name)
-        return self._names.index(name)
-
-    def codes(self, names: list[str]) -> int:
-        """Return the first of consecutive codes."""
-        first = len(self._names)
-        self._names += names
-        return first
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names and, last, that of the end of a run."""
-        return (*self._names, "drain")
 
 
 OFFCHIP = 1
@@ -328,7 +303,11 @@ def _slots(edge: Edge, buffers: tuple[Buffer | None, ...]) -> int:
 
 
 def _edge_rows(
-    tree: Tree, buffers: tuple[Buffer | None, ...], inner: list[int], causes: _Causes
+    tree: Tree,
+    buffers: tuple[Buffer | None, ...],
+    banks: BankTurns,
+    inner: list[int],
+    causes: Causes,
 ) -> Int:
     levels = tree.architecture.levels
     number = {x.name: m for m, x in enumerate(tree.architecture.memories)}
@@ -363,7 +342,10 @@ def _edge_rows(
         row[columns.BUSES], row[columns.FIRST_BUS] = len(edge.fanouts), buses
         buses += 2 * len(edge.fanouts)
         row[columns.PORT_CAUSE] = causes.code(f"{levels[edge.parent].name}_{name}")
-        row[columns.ROOM_CAUSE] = causes.code(f"{_place(tree, edge)}_room")
+        row[columns.ROOM_CAUSE] = causes.code(f"{place_name(tree, edge)}_room")
+        row[columns.BANK_CAUSE] = row[columns.PORT_CAUSE]
+        if banks.base[e].max() >= 0:
+            row[columns.BANK_CAUSE] = causes.code(f"bank_{name}")
         row[columns.BUS_CAUSE] = causes.codes([_way_name(tree, x, name) for x in edge.fanouts])
     return rows
 

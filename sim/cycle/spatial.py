@@ -22,6 +22,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from arraysmith.sim.cycle.bank_lookups import (
+    AGAIN,
+    ALL_LINES,
+    AT_CHILD_SIDE,
+    AT_PARENT,
+    bank_turns,
+)
 from arraysmith.sim.cycle.blame import add_wait, chained
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
@@ -29,6 +36,7 @@ from arraysmith.sim.cycle.columns import (
     AFTER,
     ARRIVED,
     AT_MACS,
+    BANK_CAUSE,
     BEHIND,
     BELOW,
     BLAME,
@@ -48,6 +56,7 @@ from arraysmith.sim.cycle.columns import (
     E_THROUGH,
     E_TILES,
     E_TURNED,
+    E_TURNS,
     E_WHY,
     ENDED,
     EPOCH,
@@ -94,7 +103,7 @@ from arraysmith.sim.cycle.lookups import (
     total_words,
 )
 from arraysmith.sim.cycle.routes import cross
-from arraysmith.sim.cycle.transfers import ON_BUS, pass_down, serve_macs
+from arraysmith.sim.cycle.transfers import IN_BANKS, ON_BUS, pass_down, serve_macs
 from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
 NOWHERE = 1 << 30
@@ -273,8 +282,10 @@ def _move(
     late = cross(wires, edge[NUMBER], 0, buses, factors, entries, through) + edge[LATENCY]
     begin: int
     begin, finish, slowest = pass_down(
-        wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS], buses, through
-    )
+        wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS], buses, through,
+        (bank_turns(wires[13], edge[NUMBER], AT_PARENT, ALL_LINES, factors, entries),
+         bank_turns(wires[13], edge[NUMBER], AT_CHILD_SIDE, ALL_LINES, factors, entries)),
+    )  # fmt: skip
     ticks = wires[6]
     left = -(-finish // ticks)
     # Of waiting for words and moving them, what took longer is to blame.
@@ -283,6 +294,8 @@ def _move(
         blame = edge[PORT_CAUSE]
         if slowest >= ON_BUS:
             blame = edge[BUS_CAUSE] + slowest - ON_BUS
+        elif slowest == IN_BANKS:
+            blame = edge[BANK_CAUSE]
         blame = chained(blame, behind)
     known[k, READ_LEFT] = left
     known[k, ARRIVED] = left + late
@@ -325,6 +338,10 @@ def _send_sums(
     row[E_THROUGH + 1] = most_words(tables, factors, fanouts, entries)
     for i in range(edge[BUSES]):
         row[E_THROUGH + 2 + i] = most_words(tables, factors, up + i, entries)
+    table = clocks[7][13]
+    row[E_TURNS] = bank_turns(table, number, AT_PARENT, ALL_LINES, factors, entries)
+    row[E_TURNS + 1] = bank_turns(table, number, AT_PARENT, AGAIN, factors, entries)
+    row[E_TURNS + 2] = bank_turns(table, number, AT_CHILD_SIDE, ALL_LINES, factors, entries)
     row[E_LATE] = cross(clocks[7], number, 1, edge[BUSES], factors, entries, row[E_THROUGH:])
     for j in range(len(index)):
         row[E_THROUGH + 2 + fanouts + j] = index[j]

@@ -95,7 +95,7 @@ def way_of(tree: Tree, amounts: Amounts, number: int, place: int, *, up: bool) -
     for f, factor in enumerate(factors_of(tree, edge)):
         known: dict[tuple[Group, ...], int] = {}
         found: dict[int, int] = {}
-        for turned, start, inside in _entries(tree, amounts, number, f, factor):
+        for turned, start, inside in entries_of(tree, amounts, number, f, factor):
             if start in found:
                 continue
             counts = [int(tree.counts[j]) for j in inside]
@@ -113,7 +113,7 @@ def way_of(tree: Tree, amounts: Amounts, number: int, place: int, *, up: bool) -
     return Way(number, place, up, tuple(classes), tuple(codes))
 
 
-def _entries(
+def entries_of(
     tree: Tree, amounts: Amounts, number: int, f: int, factor: Factor
 ) -> list[tuple[int, int, list[int]]]:
     """Return (loop that turned, first entry, loops that count) of a factor's entries."""

@@ -15,19 +15,21 @@ from __future__ import annotations
 
 from numba import njit
 
+from arraysmith.sim.cycle.bank_lookups import BankTable
 from arraysmith.sim.cycle.boxes import Int
 
 READ, UPDATE, FILL, DRAIN = range(4)
 """Ports of a memory: towards the children out and in, from the parent in, to the parent out."""
 
-Wires = tuple[Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int]
+Wires = tuple[Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int, BankTable]
 """Per clock of a port, the tick from which it is free; int64 [memories, 4], clock of each port;
 int64 [memories, 4], ticks that a word takes there; int64 [memories], words of an access if each
 transfer takes whole ones, else 1; per clock of a bus, the tick from which it is free; per bus,
 ticks that a word takes on it; ticks of a cycle; per bus, its clock, and ticks that a word takes
-into a child; ``Crossings``: code, base and costs of patterns, and how often each was used."""
+into a child; ``Crossings``: code, base and costs of patterns, and how often each was used;
+``BankTurns.table``."""
 
-AT_PORT, AT_CHILD, ON_BUS = range(3)
+AT_PORT, AT_CHILD, IN_BANKS, ON_BUS = range(4)
 """What a transfer was slowed by; ``ON_BUS + i`` is the i-th bus."""
 
 
@@ -36,16 +38,27 @@ ALL = 1 << 40
 
 
 @njit(cache=True, nogil=True)
+def waits_for_banks(wires: Wires, memory: int, port: int, words: int, turns: int) -> bool:
+    """Return whether banks hold a transfer up: they take turns, longer than words at the port."""
+    access, ticks = wires[3][memory], wires[6]
+    taken = -(-words // access) * access
+    return turns > 1 and turns * ticks > taken * wires[2][memory, port]
+
+
+@njit(cache=True, nogil=True)
 def hold_port(
-    wires: Wires, memory: int, port: int, words: int, at: int, early: int
+    wires: Wires, memory: int, port: int, words: int, turns: int, at: int, early: int
 ) -> tuple[int, int]:
     """Take ``words`` through a port from tick ``at`` on; return (first tick, tick of the end).
+
+    Where some bank opens several lines for them, the port is taken for as many cycles at least.
 
     Args:
         wires: clocks; updated.
         memory: whose port.
         port: which one.
         words: that go through.
+        turns: lines that the busiest bank opens for them; 0 without banks.
         at: tick in which the first word is there.
         early: words that are there in the same cycle; the others come in the next ones.
     """
@@ -55,6 +68,8 @@ def hold_port(
     taken = -(-words // whole) * whole
     begin = max(clock[slot], at)
     end = last_word(begin, taken, per_word[memory, port], at, early, ticks)
+    if turns > 1:
+        end = max(end, begin + turns * ticks)
     clock[slot] = end
     return begin, end
 
@@ -93,7 +108,14 @@ def hand_on(begin: int, per_word: int, at: int, early: int, ticks: int) -> tuple
 
 @njit(cache=True, nogil=True)
 def pass_down(
-    wires: Wires, at: int, parent: int, child: int, first_bus: int, buses: int, through: Int
+    wires: Wires,
+    at: int,
+    parent: int,
+    child: int,
+    first_bus: int,
+    buses: int,
+    through: Int,
+    turns: tuple[int, int],
 ) -> tuple[int, int, int]:
     """Bring words from a parent to its children.
 
@@ -105,13 +127,14 @@ def pass_down(
         first_bus: clock of the first bus.
         buses: how many follow each other.
         through: int64 [2 + buses], words at the port of a parent, at a child, on a bus of each.
+        turns: lines that the busiest bank opens at a parent, at a child.
 
     Returns:
         (tick of the first word, tick of the last one, what it was slowed by).
     """
     bus_free, bus_ticks, ticks, clock, leaf = wires[4], wires[5], wires[6], wires[7], wires[8]
-    begin, finish = hold_port(wires, parent, READ, through[0], at * ticks, ALL)
-    slowest = AT_PORT
+    begin, finish = hold_port(wires, parent, READ, through[0], turns[0], at * ticks, ALL)
+    slowest = IN_BANKS if waits_for_banks(wires, parent, READ, through[0], turns[0]) else AT_PORT
     here, early = hand_on(begin, wires[2][parent, READ], at * ticks, ALL, ticks)
     for i in range(buses):
         first, per_word = max(here, bus_free[clock[first_bus + i]]), bus_ticks[first_bus + i]
@@ -122,9 +145,11 @@ def pass_down(
             finish, slowest = end, ON_BUS + i
         here, early = hand_on(first, per_word, here, early, ticks)
     if child >= 0:
-        _, end = hold_port(wires, child, FILL, through[1], here, early)
+        _, end = hold_port(wires, child, FILL, through[1], turns[1], here, early)
         if end > finish:
             finish, slowest = end, AT_CHILD
+            if waits_for_banks(wires, child, FILL, through[1], turns[1]):
+                slowest = IN_BANKS
     for i in range(buses):
         bus_free[clock[first_bus + i]] = finish
     return begin, finish, slowest
@@ -140,6 +165,7 @@ def pass_up(
     buses: int,
     through: Int,
     again: int,
+    turns: Int,
 ) -> tuple[int, int, int]:
     """Bring results from children to their parent.
 
@@ -152,6 +178,8 @@ def pass_up(
         buses: how many follow each other.
         through: words that arrive at a parent, that a child sends, that pass a bus of each.
         again: words that a parent reads to add others to them.
+        turns: int64 [3], lines that the busiest bank opens at a parent for words that arrive, for
+            those that it reads, and at a child.
 
     Returns:
         (tick of the first word at the parent, tick of the last one, tick of the first one read
@@ -160,7 +188,7 @@ def pass_up(
     bus_free, bus_ticks, ticks, clock, leaf = wires[4], wires[5], wires[6], wires[7], wires[8]
     here, finish, early, words = at * ticks, at * ticks, ALL, through[1]
     if child >= 0:
-        first, finish = hold_port(wires, child, DRAIN, through[1], here, ALL)
+        first, finish = hold_port(wires, child, DRAIN, through[1], turns[2], here, ALL)
         here, early = hand_on(first, wires[2][child, DRAIN], here, ALL, ticks)
     for i in range(buses - 1, -1, -1):
         first, per_word = max(here, bus_free[clock[first_bus + i]]), bus_ticks[first_bus + i]
@@ -173,11 +201,11 @@ def pass_up(
     early *= -(-through[0] // max(1, words))
     read = here
     if again:
-        read, end = hold_port(wires, parent, READ, again, here, early)
+        read, end = hold_port(wires, parent, READ, again, turns[1], here, early)
         finish = max(finish, end)
         here, early = hand_on(read, wires[2][parent, READ], here, early, ticks)
         early += through[0] - again
-    begin, end = hold_port(wires, parent, UPDATE, through[0], here, early)
+    begin, end = hold_port(wires, parent, UPDATE, through[0], turns[0], here, early)
     finish = max(finish, end)
     for i in range(buses):
         bus_free[clock[first_bus + i]] = finish
@@ -188,7 +216,7 @@ def pass_up(
 def serve_macs(wires: Wires, memory: int, begin: int, out: int, back: int) -> int:
     """Feed MACs right below a memory from cycle ``begin`` on; return the cycle of the end."""
     ticks = wires[6]
-    _, end = hold_port(wires, memory, READ, out, begin * ticks, ALL)
-    _, last = hold_port(wires, memory, UPDATE, back, begin * ticks, ALL)
+    _, end = hold_port(wires, memory, READ, out, 0, begin * ticks, ALL)
+    _, last = hold_port(wires, memory, UPDATE, back, 0, begin * ticks, ALL)
     done: int = -(-max(end, last) // ticks)
     return done

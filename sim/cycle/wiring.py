@@ -10,6 +10,7 @@ import numpy as np
 from arraysmith.arch.architecture import Architecture, Routed
 from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.cycle.bank_turns import BankTurns
 from arraysmith.sim.cycle.crossings import Crossings
 from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, UPDATE, Wires
 from arraysmith.sim.cycle.tree import Tree, UnsupportedDesignError
@@ -18,12 +19,15 @@ MOST_TICKS = 1 << 30
 """Most parts of a cycle that rates may need to be told exactly; 2^63 ticks are the longest run."""
 
 
-def wires_of(tree: Tree, routes: Crossings, inner: tuple[int, ...], ticks: int) -> Wires:
+def wires_of(
+    tree: Tree, routes: Crossings, banks: BankTurns, inner: tuple[int, ...], ticks: int
+) -> Wires:
     """Return the clocks of a design at cycle 0.
 
     Args:
         tree: the mapped design.
         routes: patterns on its routed networks.
+        banks: turns in its banks.
         inner: numbers of the edges on the chip, parents first.
         ticks: of a cycle.
     """
@@ -58,6 +62,7 @@ def wires_of(tree: Tree, routes: Crossings, inner: tuple[int, ...], ticks: int) 
         routes.base,
         routes.costs,
         np.zeros(len(routes.costs), np.int64),
+        banks.table,
     )
 
 

@@ -201,13 +201,23 @@ def test_words_go_round_as_many_banks_as_divide_a_line():
         parse_architecture(text.replace("banks: 4", "banks: 16"))
 
 
-def test_banks_count_beside_a_systolic_array_only():
+def test_a_spatial_design_may_have_banks_and_layouts_but_no_parts():
+    spatial = GOOD.replace(SYSTOLIC, "network: {xy_bus: {}}")
     with pytest.raises(InputError) as caught:
-        parse_architecture(GOOD.replace(SYSTOLIC, "network: {xy_bus: {}}"))
+        parse_architecture(spatial)
     assert [(fault.field, fault.rule) for fault in caught.value.faults] == [
-        (f"levels[1].{key}", "counts beside a systolic array only")
-        for key in ("banks", "layout", "partition")
+        ("levels[1].partition", "counts beside a systolic array only")
     ]
+    lines = [line for line in spatial.splitlines() if "partition" not in line]
+    memory = parse_architecture("\n".join(lines)).memories[1]
+    assert memory.banks == 4
+    assert memory.layout("ifmap").line_order == ("P", "Q")
+
+
+def test_banks_of_a_spatial_design_have_to_divide_its_lines():
+    spatial = GOOD.replace(SYSTOLIC, "network: {xy_bus: {}}").replace("banks: 4", "banks: 7")
+    with pytest.raises(InputError, match="banks: 7: must divide the lines, 64"):
+        parse_architecture(spatial)
 
 
 def test_show_tells_banks_layouts_parts_and_requests(tmp_path: Path):

@@ -156,16 +156,19 @@ class Chip:
             at, blame = above.arrived, above.blame
         if not source.halves and source.filled > at:
             at, blame = source.filled, edge.port_cause
-        _, finish, come = source.read.carry(moved.down, Come(at))
-        slowest = edge.port_cause
+        _, finish, come = source.read.carry(moved.down, Come(at), moved.turns)
+        held = source.read.banks_hold(moved.down, moved.turns)
+        slowest = edge.bank_cause if held else edge.port_cause
         for bus, words, name in zip(edge.buses, moved.buses, edge.bus_causes, strict=True):
             _, last, come = bus.carry(words, come)
             if last > finish:
                 finish, slowest = last, name
         if edge.place is not None:
-            _, last, _ = edge.place.fill.carry(moved.each, come)
+            port = edge.place.fill
+            _, last, _ = port.carry(moved.each, come, moved.each_turns)
             if last > finish:
-                finish, slowest = last, edge.port_cause
+                held = port.banks_hold(moved.each, moved.each_turns)
+                finish, slowest = last, edge.bank_cause if held else edge.port_cause
         for bus in edge.buses:
             bus.clock[0] = finish
         edge.left = ceil(finish)
@@ -193,18 +196,18 @@ class Chip:
             at = max(at, source.filled)
         come, finish, there = Come(at), Fraction(at), moved.each
         if edge.place is not None:
-            _, finish, come = edge.place.drain.carry(moved.each, come)
+            _, finish, come = edge.place.drain.carry(moved.each, come, moved.each_turns)
         for bus, words in reversed(list(zip(edge.buses_up, moved.up_buses, strict=True))):
             _, last, come = bus.carry(words, come.of_many(there, words))
             there, finish = words, max(finish, last)
         come = come.of_many(there, moved.up)
         again = moved.up - moved.down
         if again:
-            _, last, come = source.read.carry(again, come)
+            _, last, come = source.read.carry(again, come, moved.again_turns)
             finish = max(finish, last)
             if come.early is not None:
                 come = Come(come.cycle, come.early + moved.down)
-        _, last, _ = source.update.carry(moved.up, come)
+        _, last, _ = source.update.carry(moved.up, come, moved.turns)
         finish = max(finish, last)
         for bus in edge.buses_up:
             bus.clock[0] = finish

@@ -9,17 +9,15 @@ from random import Random
 
 import numpy as np
 import pytest
-from cases import case
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow_banks import slow_place
 
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.layout import AXES, LINE, WORD, Layout
 from arraysmith.arch.problem import Axis, Tensor
 from arraysmith.sim.cycle.banks import Banks, Places, Port
-from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.rates import rate_row
-from arraysmith.sim.cycle.tree import UnsupportedDesignError
 
 seeds = st.integers(0, 10**9)
 
@@ -58,35 +56,6 @@ def any_memory(random: Random, names: list[str], **fields) -> Memory:
         holds=tuple(names),
         **fields,
     )
-
-
-def slow_place(memory: Memory, tensor: Tensor, index: tuple[int, ...]) -> tuple[int, int, int]:
-    """Bank, row and place of the word at ``index``: by filling lines one after the other."""
-    layout = memory.layout(tensor.name)
-    names = [axis.terms[0][0] for axis in tensor.axes]
-    extent = dict(zip(names, (axis.extent for axis in tensor.axes), strict=True))
-    at = dict(zip(names, index, strict=True))
-    wide = memory.words_per_access
-    if not layout.blocked:
-        word = 0
-        for name in names:
-            word = word * extent[name] + at[name]
-        line, place = word // wide, word % wide
-    else:
-        block = dict(layout.in_line)
-        inside = [range(count) for _, count in layout.in_line]
-        offsets = [dict(zip(block, x, strict=True)) for x in product(*inside)]
-        order = [n for n in names if n not in layout.line_order]
-        order += [n for n in layout.line_order if n in names]
-        corners = product(*(range(0, extent[n], block.get(n, 1)) for n in order))
-        lines = [dict(zip(order, x, strict=True)) for x in corners]
-        corner = {n: at[n] // block.get(n, 1) * block.get(n, 1) for n in names}
-        line = lines.index(corner)
-        offset = {n: at[n] - corner[n] if n in at else 0 for n in block}
-        place = offsets.index(offset)
-    if layout.interleave == WORD:
-        return place % memory.banks, line, place // memory.banks
-    return line % memory.banks, line // memory.banks, place
 
 
 @given(seeds)
@@ -342,12 +311,3 @@ def test_words_of_one_line_come_together_and_padding_opens_none():
     chip = memory(words=4)
     found = serve(chip, [of], 1, [[[0, 3, 1, None, 2]], [[None, None]], [[0, 4]]])
     assert found.cycles.tolist() == [1, 1, 2]
-
-
-def test_banks_of_a_spatial_design_are_refused_and_not_ignored():
-    architecture, problem, mapping = case(0)
-    levels = tuple(
-        replace(level, banks=2) if level.name == "glb" else level for level in architecture.levels
-    )
-    with pytest.raises(UnsupportedDesignError, match="glb: banks, layouts and parts"):
-        CycleModel().evaluate(replace(architecture, levels=levels), problem, mapping)

@@ -10,6 +10,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from bank_trees import any_layout
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from systolic_designs import (
@@ -25,7 +26,7 @@ from tiny import problem as any_problem
 
 from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.errors import ArraysmithError
-from arraysmith.arch.layout import AXES, LINE, WORD, Layout
+from arraysmith.arch.layout import LINE, WORD, Layout
 from arraysmith.arch.problem import TENSORS, Problem, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.banks import Places
@@ -33,14 +34,6 @@ from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.cycle.systolic import CAUSES, simulate_systolic
 
 seeds = st.integers(0, 10**9)
-
-
-def any_layout(random: Random, tensor: str, words: int, interleave: str) -> Layout:
-    first, second = random.sample(AXES[tensor], 2)
-    many = random.choice([n for n in range(1, words + 1) if words % n == 0])
-    order = tuple(random.sample(AXES[tensor], random.randint(0, 3)))
-    blocks = Layout(((first, many), (second, words // many)), order, interleave)
-    return random.choice((Layout(interleave=interleave), blocks))
 
 
 def banked(architecture: Architecture, random: Random, *, interleave: str | None = None):

@@ -181,6 +181,7 @@ class Twin(Chip):
             port = edge.place.drain if outward else edge.place.fill
             most = ceil(Fraction(moved.each, port.whole)) * port.whole
             busy = max(busy, ceil(most * port.per_word))
+            busy = max(busy, moved.each_turns if moved.each_turns > 1 else 0)
         added = moved.all_up - moved.all_down if outward else 0
         if added:
             start += _cycles(added, dram.read_words_per_cycle) + latency

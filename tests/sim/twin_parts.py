@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
 
+from slow_banks import slow_place
 from walker import Crossing, Indices
 
 from arraysmith.arch.architecture import Fanout, Memory
-from arraysmith.arch.problem import OFMAP
+from arraysmith.arch.legality import tile_sizes
+from arraysmith.arch.problem import OFMAP, Axis, Tensor
 
 Turn = tuple[int, ...]
 
@@ -29,13 +32,18 @@ class Part:
     whole: int = 1
     clock: list[Fraction] = field(default_factory=lambda: [Fraction(0)])
 
-    def carry(self, words: int, come: Come) -> tuple[Fraction, Fraction, Come]:
-        """Return when the first and the last word pass, and how they come to the next part."""
+    def carry(self, words: int, come: Come, turns: int = 0) -> tuple[Fraction, Fraction, Come]:
+        """Return when the first and the last word pass, and how they come to the next part.
+
+        Banks that take turns, so many cycles, take the part for as long at least.
+        """
         taken = ceil(Fraction(words, self.whole)) * self.whole
         first = max(self.clock[0], Fraction(come.cycle))
         last = first + taken * self.per_word
         if come.early is not None and taken > come.early:  # the others come in the next cycle
             last = max(last, come.cycle + 1 + (taken - come.early) * self.per_word)
+        if turns > 1:
+            last = max(last, first + turns)
         self.clock[0] = last
         here = floor(first)
         early = come.early if here == come.cycle else None
@@ -43,6 +51,10 @@ class Part:
             begun = ceil((here + 1 - first) / self.per_word)
             early = begun if early is None else min(early, begun)
         return first, last, Come(here, early)
+
+    def banks_hold(self, words: int, turns: int) -> bool:
+        """Whether banks need longer for some words than the port does."""
+        return turns > 1 and turns > ceil(Fraction(words, self.whole)) * self.whole * self.per_word
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,22 @@ class Store:
         if x.ports == 1:
             self.update.clock, self.drain.clock = self.read.clock, self.fill.clock
 
+    def turns(self, tensor: Tensor, frame: list[int], words: Iterable[Indices]) -> int:
+        """Lines that the busiest bank opens for words that move together; 0 without banks."""
+        if self.memory.depth is None or not self.memory.banked(tensor.name):
+            return 0
+        lines = defaultdict(set)
+        kept = Tensor(
+            tensor.name,
+            tuple(Axis(x.terms[:1], n) for x, n in zip(tensor.axes, frame, strict=True)),
+            tensor.word_bits,
+        )
+        for word in words:
+            at = tuple(i % n for i, n in zip(word, frame, strict=True))
+            bank, row, _ = slow_place(self.memory, kept, at)
+            lines[bank].add(row)
+        return max(map(len, lines.values()), default=0)
+
 
 @dataclass
 class Moved:
@@ -96,6 +124,9 @@ class Moved:
         up_buses: on the way up, on the fullest bus of every fan-out.
         all_down: as ``down``, of all parents together.
         all_up: as ``up``.
+        turns: lines that the busiest bank of a parent opens for all words.
+        again_turns: for those that come up more than once.
+        each_turns: that the busiest bank of a child opens.
     """
 
     down: int = 0
@@ -105,6 +136,9 @@ class Moved:
     up_buses: list[int] = field(default_factory=list)
     all_down: int = 0
     all_up: int = 0
+    turns: int = 0
+    again_turns: int = 0
+    each_turns: int = 0
 
 
 @dataclass
@@ -157,12 +191,18 @@ class Edge:
         self.below: Edge | None = None
         self.source = twin.stores.get(parent)
         self.place = None if self.at_macs else twin.stores[child]
+        self.bank_cause = f"bank_{tensor}"
         self.serial = self.place is not None and not self.place.halves
         name = levels[parent].name
         self.port_cause = f"{name}_{tensor}"
         self.bus_causes = [f"{levels[x].name}_{tensor}" for x in self.fanouts]
         into = twin.architecture.compute.name if self.at_macs else levels[child].name
         self.room_cause = f"{into}_room"
+        self.frames = [
+            [x.reach(tile_sizes(twin.architecture, twin.problem, twin.mapping, level))
+             for x in self.crossing.tensor.axes]
+            for level in (parent, min(child, len(levels)))
+        ]  # fmt: skip
         self.held: dict[Indices, frozenset[Indices]] = {}
         self.tiles: list[Tile] = []
         self.seen: dict[object, int] = {}
@@ -212,9 +252,28 @@ class Edge:
             Moved(
                 most_down[0], most_down[-1], most_down[:-1], most_up[0], most_up[:-1],
                 sum(map(len, down[0].values())), sum(map(len, up[0].values())),
+                *self._turns(down, up),
             ),
             lead,
         )  # fmt: skip
+
+    def _turns(self, down: list, up: list) -> tuple[int, int, int]:
+        """Turns in the banks of parents, of what they read again, and in those of children."""
+        found = [0, 0, 0]
+        if self.source is not None and self.parent:
+            for moved, least, n in ((down[0], 1, 0), (up[0], 2, 1)):
+                come: defaultdict[object, Counter] = defaultdict(Counter)
+                for (bus, *_), words in moved.items():
+                    come[bus].update(words)
+                for words in come.values():
+                    mine = [x for x, times in words.items() if times >= least]
+                    turns = self.source.turns(self.crossing.tensor, self.frames[0], mine)
+                    found[n] = max(found[n], turns)
+        if self.place is not None:
+            for words in down[-1].values():
+                turns = self.place.turns(self.crossing.tensor, self.frames[1], words)
+                found[2] = max(found[2], turns)
+        return tuple(found)
 
     def _key(self, split: int, inside: Indices, levels: tuple, *, upwards: bool) -> object:
         """What tells one transfer from another on the buses from level ``split`` down."""

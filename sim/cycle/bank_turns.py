@@ -1,0 +1,364 @@
+"""Banks beside a spatial array: the lines that the busiest bank opens for every transfer.
+
+A transfer moves a set of words through one port of a memory, and is over when the last one has
+moved; so they may come in any order. In a cycle a port reaches one line of each bank (see
+``banks``), and all words of that line that move come with it. The transfer then takes as many turns
+as the busiest bank has lines of it, whatever is done first. Every instance of a memory has banks of
+its own; the one that takes most turns counts, as all work in lock step.
+
+Words lie in the frame in which a tile is kept in place (see ``boxes``), under the layout of the
+memory as if the frame were the tensor. What one turn of the loops moves depends on nothing but the
+turns; and the places of its words in lines depend on less: tiles further on by whole lines open as
+many of them in every bank. So the turns are counted once per *class* of a turn, before the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numba import njit
+
+from arraysmith.arch.legality import tile_sizes
+from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.cycle.amounts import Amounts, Factor, factors_of, modes_of
+from arraysmith.sim.cycle.bank_lines import Side, count_turns
+from arraysmith.sim.cycle.bank_lookups import (
+    AT_CHILD_SIDE,
+    AT_PARENT,
+    EMPTY,
+    BankTable,
+    bank_turns,
+    find_key,
+)
+from arraysmith.sim.cycle.banks import Places
+from arraysmith.sim.cycle.boxes import AXES, Int, padded
+from arraysmith.sim.cycle.listing import (
+    ALL,
+    WHOLE,
+    Scratch,
+    View,
+    scratch_of,
+    view_of,
+)
+from arraysmith.sim.cycle.lookups import Tables, find_entries
+from arraysmith.sim.cycle.transfer_groups import entries_of
+from arraysmith.sim.cycle.tree import Edge, O, Tree, UnsupportedDesignError
+from arraysmith.sim.cycle.turns import (
+    ALONE,
+    EXTENT,
+    G_FAMILY,
+    G_HIGH,
+    G_LOW,
+    G_OLD_HIGH,
+    G_OLD_LOW,
+    KEYS,
+    OLD_EXTENT,
+    count_taking_part,
+    find_limits,
+    find_places,
+    group_axis,
+    many_places,
+    next_turn,
+)
+
+MOST_CODES = 1 << 62
+"""Combinations of classes that a number can tell apart."""
+
+KEYS_AT_ONCE = 1 << 22
+"""Numbers of keys worked out at a time: a bound of memory, never seen in a result."""
+
+# Columns of a group in a key: its family, where it begins, its words, and which were there before.
+_K_FAMILY, _K_LOW, _K_WORDS, _K_OLD_LOW, _K_OLD_HIGH, _KEY = range(6)
+
+
+@dataclass(frozen=True)
+class BankTurns:
+    """The turns of all transfers of a mapped design that meet banks.
+
+    Attributes:
+        code: int64 [2, entries], what an entry of ``Amounts`` adds to the number of a transfer, at
+            the parent of its edge and at the child.
+        base: int64 [edges, 2], number of the first transfer; -1: no banks.
+        keys: int64 [n], numbers of the transfers that occur, -1 between them: see ``find_key``.
+        turns: int64 [n, 2], their turns, see ``bank_lookups.ALL_LINES``.
+    """
+
+    code: Int
+    base: Int
+    keys: Int
+    turns: Int
+
+    @property
+    def table(self) -> BankTable:
+        """What the kernels take."""
+        return self.code, self.base, self.keys, self.turns
+
+    @classmethod
+    def of(cls, tree: Tree, amounts: Amounts) -> BankTurns:
+        """Return the turns of a mapped design.
+
+        Raises:
+            UnsupportedDesignError: a memory whose banks are not simulated.
+        """
+        _require_banks(tree)
+        base = np.full((len(tree.edges), 2), -1, np.int64)
+        keys, turns = np.full(2, EMPTY, np.int64), np.zeros((2, 2), np.int64)
+        banked = [
+            (number, side)
+            for number, edge in enumerate(tree.edges)
+            for side in (AT_PARENT, AT_CHILD_SIDE)
+            if _banked(tree, edge, side)
+        ]
+        code = np.zeros((2, amounts.words.shape[1] if banked else 0), np.int64)
+        first = used = 0
+        for number, side in banked:
+            base[number, side] = first
+            first += _encode(tree, amounts, number, side, code[side])
+            if first > MOST_CODES:
+                raise UnsupportedDesignError(
+                    f"{tree.architecture.name}: transfers differ in too many ways to count what "
+                    "each asks of banks; let tiles divide"
+                )
+            edge = tree.edges[number]
+            limits = np.zeros(len(tree.time), np.int64)
+            find_limits(tree.loops, tree.many, tree.size, np.zeros_like(limits), limits)
+            look = _side_of(tree, edge, side)
+            keys, turns, used = _tabulate(
+                (tree.loops, tree.many, tree.size), limits, edge.depth, tree.ragged, number,
+                amounts.tables, code[side], int(base[number, side]), look, scratch_of(look[0]),
+                keys, turns, used,
+            )  # fmt: skip
+        return cls(code, base, keys, turns)
+
+    def of_turn(
+        self, tables: Tables, edge: int, side: int, what: int, index: Int, turned: int
+    ) -> int:
+        """Return the turns of what one turn of the loops moves: see ``bank_lookups.bank_turns``."""
+        entries = np.zeros(16, np.int64)
+        find_entries(tables, edge, index, turned, entries)
+        found: int = bank_turns(self.table, edge, side, what, tables[2][edge], entries)
+        return found
+
+
+def _banked(tree: Tree, edge: Edge, side: int) -> bool:
+    level = edge.parent if side == AT_PARENT else edge.child
+    if level == 0 or (side == AT_CHILD_SIDE and edge.at_macs):
+        return False
+    return tree.memory(level).banked(TENSORS[edge.tensor])
+
+
+def _require_banks(tree: Tree) -> None:
+    """Refuse what is not simulated."""
+    fed: dict[str, int] = {}
+    for t in range(3):
+        last = [edge for edge in tree.edges if edge.tensor == t][-1]
+        if not last.at_macs:
+            name = tree.memory(last.child).name
+            fed[name] = fed.get(name, 0) + 1
+    for memory in tree.architecture.memories:
+        if memory.partition:
+            raise UnsupportedDesignError(
+                f"{memory.name}: a partition is simulated beside a systolic array only, whose "
+                "operands pass in chunks that fit their parts; tiles of a mapping share the lines"
+            )
+        banked = any(memory.banked(name) for name in memory.holds)
+        if banked and memory.depth is None:
+            raise UnsupportedDesignError(f"{memory.name}: banks are simulated on the chip only")
+        if banked and fed.get(memory.name, 0) > 1:
+            raise UnsupportedDesignError(
+                f"{memory.name}: MACs take words of {fed[memory.name]} tensors from its banks, one "
+                "by one: what meets there is not simulated; give each tensor a memory of its own"
+            )
+
+
+def _side_of(tree: Tree, edge: Edge, side: int) -> Side:
+    """Return what passes the port of the parent (the child) of an edge."""
+    if side == AT_PARENT:
+        level, view = edge.parent, view_of(tree, edge, up=edge.tensor == O)
+    else:
+        level, view = edge.child, view_of(tree, edge, tiles=edge.tensor == O)
+        modes = modes_of(tree, edge, edge.child, up=False, tiles=False)
+        view = (*view[:7], modes, view[8])
+    reach, places = _places_of(tree, edge, side)
+    axes = np.zeros((AXES, places.axes.shape[1]), np.int64)
+    axes[:, :3] = 1  # axes in front have one index and add nothing
+    axes[AXES - len(reach) :] = places.axes
+    adds = edge.tensor == O and side == AT_PARENT and bool((view[7][:, 0] == ALONE).any())
+    shape = np.array([tree.memory(level).banks, places.rows], np.int64)
+    return view, padded(reach, 1), places.numbers, axes, adds, shape
+
+
+def _places_of(tree: Tree, edge: Edge, side: int) -> tuple[list[int], Places]:
+    """Return the frame in which a memory keeps tiles of an edge's tensor, and where words lie."""
+    level = edge.parent if side == AT_PARENT else edge.child
+    tensor = tree.problem.tensors[edge.tensor]
+    sizes = tile_sizes(tree.architecture, tree.problem, tree.mapping, level)
+    frame = [axis.reach(sizes) for axis in tensor.axes]
+    return frame, Places.of(tree.memory(level), tensor, frame)
+
+
+def _encode(tree: Tree, amounts: Amounts, number: int, side: int, code: Int) -> int:
+    """Write what every entry of an edge adds to the numbers of transfers; return how many."""
+    edge = tree.edges[number]
+    view, frame, places = _side_of(tree, edge, side)[0], *_places_of(tree, edge, side)
+    total = 1
+    for f, factor in enumerate(factors_of(tree, edge)):
+        kept = (frame[f], places.periods()[f]) if factor.extent else (1, 1)
+        known: dict[bytes, int] = {}
+        done: set[int] = set()
+        for turned, start, inside in entries_of(tree, amounts, number, f, factor):
+            if start in done:
+                continue
+            done.add(start)
+            for first, keys in _keys(tree, edge, factor, view, kept, turned, inside):
+                for n, key in enumerate(keys, start + first):
+                    code[n] = known.setdefault(key.tobytes(), len(known)) * total
+        total *= max(1, len(known))
+    return total
+
+
+def _keys(
+    tree: Tree, edge: Edge, factor: Factor, view: View, kept: tuple[int, int], turned: int,
+    inside: list[int],
+) -> list[tuple[int, Int]]:  # fmt: skip
+    """Return (first entry, keys from there on): what tells the entries of a factor apart."""
+    one = factor.dims[0]
+    other = factor.dims[1] if len(factor.dims) > 1 else -1
+    by = np.array([factor.by[0], factor.by[1] if other >= 0 else 0], np.int64)
+    rows = tree.loops[one, : tree.many[one]]
+    beside = tree.loops[other, : tree.many[other]] if other >= 0 else rows[:0]
+    width = _KEY * many_places(rows, edge.child) * many_places(beside, edge.child)
+    entries = prod(int(tree.counts[j]) for j in inside)
+    chunk = max(1, KEYS_AT_ONCE // width)
+    found = []
+    for first in range(0, entries, chunk):
+        keys = np.zeros((min(chunk, entries - first), width), np.int64)
+        _fill_keys(
+            (rows, beside),
+            (int(tree.size[one]), int(tree.size[other]) if other >= 0 else 1),
+            by,
+            (factor.offset, factor.extent),
+            edge.child,
+            turned,
+            np.array(inside, np.int64),
+            tree.counts,
+            view[7],
+            (view[8], not edge.at_macs and turned >= 0),
+            max(1, len(tree.architecture.fanouts)),
+            kept,
+            first,
+            keys,
+        )
+        found.append((first, keys))
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _fill_keys(
+    rows: tuple[Int, Int],
+    sizes: tuple[int, int],
+    by: Int,
+    stored: tuple[int, int],
+    child: int,
+    turned: int,
+    inside: Int,
+    counts: Int,
+    modes: Int,
+    kind: tuple[int, bool],
+    fanouts: int,
+    kept: tuple[int, int],
+    start: int,
+    keys: Int,
+) -> None:
+    """Write what tells the entries of a factor apart; see ``amounts`` for the arguments."""
+    many, others = many_places(rows[0], child), many_places(rows[1], child)
+    columns = KEYS + 2 * fanouts
+    first, second = np.zeros((many, columns), np.int64), np.zeros((others, columns), np.int64)
+    groups = np.empty((many * others, columns), np.int64)
+    index = np.zeros(len(counts), np.int64)
+    frame, period = kept
+    for n in range(len(keys)):
+        rest = start + n
+        for j in inside:
+            index[j] = rest % counts[j]
+            rest //= counts[j]
+        find_places(rows[0], sizes[0], child, index, turned, modes, by[0], first)
+        if stored[1] == 0:
+            keys[n, 0], keys[n, 1] = count_taking_part(first, many)
+            continue
+        second[0, EXTENT] = second[0, OLD_EXTENT] = 1
+        if len(rows[1]):
+            find_places(rows[1], sizes[1], child, index, turned, modes, by[1], second)
+        else:
+            second[0, EXTENT] = second[0, OLD_EXTENT] = sizes[1]
+        count = group_axis(first, many, second, others, by, stored[0], stored[1], groups)
+        wraps, least = False, frame
+        for g in range(count):
+            low, high = groups[g, G_LOW], groups[g, G_HIGH]
+            if high > low:
+                least = min(least, low % frame)
+                wraps = wraps or low % frame + high - low > frame
+        shift = 0 if wraps else least // period * period
+        for g in range(count):
+            low, high = groups[g, G_LOW], groups[g, G_HIGH]
+            old_low, old_high = groups[g, G_OLD_LOW], groups[g, G_OLD_HIGH]
+            key = keys[n, _KEY * g : _KEY * (g + 1)]
+            key[_K_FAMILY], key[_K_WORDS] = groups[g, G_FAMILY] + 1, max(0, high - low)
+            if high > low:
+                key[_K_LOW] = low % frame - shift
+            if kind[0] == ALL or not kind[1]:
+                continue
+            if kind[0] == WHOLE:
+                key[_K_OLD_HIGH] = low == old_low and high == old_high
+            elif min(high, old_high) > max(low, old_low):
+                key[_K_OLD_LOW] = max(low, old_low) - low
+                key[_K_OLD_HIGH] = min(high, old_high) - low
+
+
+@njit(cache=True, nogil=True)
+def _tabulate(
+    nest: tuple[Int, Int, Int],
+    limits: Int,
+    depth: int,
+    ragged: bool,
+    edge: int,
+    tables: Tables,
+    code: Int,
+    base: int,
+    side: Side,
+    scratch: Scratch,
+    keys: Int,
+    turns: Int,
+    used: int,
+) -> tuple[Int, Int, int]:
+    """Take all turns of the loops that move an edge's tile; return (keys, turns, how many)."""
+    index = np.zeros(len(limits), np.int64)
+    entries = np.empty(16, np.int64)
+    shape = side[5]
+    seen = np.zeros((shape[0], shape[1]), np.int64)
+    lines = np.zeros(shape[0], np.int64)
+    stamp, turned = 0, -1
+    while True:
+        find_entries(tables, edge, index, turned, entries)
+        at = base
+        for f in range(tables[2][edge]):
+            at += code[entries[f]]
+        k = find_key(keys, at)
+        if keys[k] != at:
+            if 2 * used >= len(keys):
+                fewer, less = keys, turns
+                keys = np.full(2 * len(fewer), EMPTY, np.int64)
+                turns = np.zeros((2 * len(fewer), 2), np.int64)
+                for i in range(len(fewer)):
+                    if fewer[i] != EMPTY:
+                        k = find_key(keys, fewer[i])
+                        keys[k], turns[k] = fewer[i], less[i]
+                k = find_key(keys, at)
+            used += 1
+            keys[k] = at
+            stamp = count_turns(index, turned, side, scratch, stamp, seen, lines, turns[k])
+        turned = next_turn(nest[0], nest[1], nest[2], index, limits, depth, ragged)
+        if turned < 0:
+            return keys, turns, used
