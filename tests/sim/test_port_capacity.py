@@ -1,0 +1,240 @@
+"""No port and no bus on the chip moves more words in any cycle than its rate.
+
+Once for whole runs, from the records that the engine keeps of every transfer; once for transfers in
+any order, from the clocks that the kernels keep of every port and bus.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+import numpy as np
+import pytest
+import simpy
+from bank_trees import bank_case
+from cases import Case
+from chip_trees import changed, tree_case
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arraysmith.sim.cycle import columns
+from arraysmith.sim.cycle.bank_lookups import EMPTY
+from arraysmith.sim.cycle.border import BorderRequests
+from arraysmith.sim.cycle.channel import offchip_channel
+from arraysmith.sim.cycle.engine import SpatialRun
+from arraysmith.sim.cycle.lookups import find_entries, most_words
+from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.streams import address_map
+from arraysmith.sim.cycle.transfers import (
+    DRAIN,
+    FILL,
+    READ,
+    UPDATE,
+    pass_down,
+    pass_up,
+)
+
+RATES = (None, *(Fraction(*x) for x in ((1, 3), (1, 2), (2, 3), (1,), (3, 2), (5, 3), (2,), (4,))))
+
+
+class Keeper:
+    """Keeps the records of a run in place of the streams of a probe."""
+
+    def __init__(self, machine: Machine) -> None:
+        rows = 4 * max(1, len(machine.inner)) * (columns.RING + 2) + 1024
+        self.room = np.empty((rows, columns.RECORD + len(machine.tree.time)), np.int64)
+        self.records: list[list[int]] = []
+
+    def tell_inner(self, records: np.ndarray) -> None:
+        self.records += records.tolist()
+
+    def tell_border(self, *_, **__) -> None:
+        """Keep nothing: the border has clocks of its own."""
+
+
+def recorded(case: Case) -> tuple[Machine, list[list[int]]]:
+    """The machine of a case, and the records of its run in the order of the run."""
+    architecture, problem, _ = case
+    machine = Machine.of(*case)
+    base = {name: x.base for name, x in address_map(problem, architecture).items()}
+    env, keeper = simpy.Environment(), Keeper(machine)
+    channel = offchip_channel(env, architecture, None)
+    border = BorderRequests(problem, machine, base)
+    SpatialRun(env, machine, channel, border, streams=keeper).run()
+    return machine, keeper.records
+
+
+class Clock:
+    """A port or bus walked through: how many words it has moved in which cycle."""
+
+    def __init__(self) -> None:
+        self.free = Fraction(0)
+        self.moved: dict[int, Fraction] = defaultdict(Fraction)
+
+    def take(self, words: int, per_word: Fraction, begin: Fraction) -> Fraction:
+        """Move words from ``begin`` on, one after the other; return when the last one has moved."""
+        self.free = begin + words * per_word
+        cycle = int(begin)
+        while per_word and cycle < self.free:
+            here = min(self.free, Fraction(cycle + 1)) - max(begin, Fraction(cycle))
+            self.moved[cycle] += here / per_word
+            cycle += 1
+        return self.free
+
+
+def walk_records(case: Case) -> int:
+    """Walk through every port and bus; return the cycles in which one was used in full."""
+    machine, records = recorded(case)
+    tables, ticks = machine.amounts.tables, machine.ticks
+    wires = machine.clocks()[7]
+    ports, per_word, access, bus_ticks, bus_clock = (wires[x] for x in (1, 2, 3, 5, 7))
+    fanouts = len(machine.tree.architecture.fanouts)
+    served = machine.service.any(axis=1)
+    clocks: dict[tuple[str, int], Clock] = defaultdict(Clock)
+    rates: dict[tuple[str, int], Fraction] = {}
+    entries = np.zeros(16, np.int64)
+
+    def at_port(
+        memory: int, port: int, words: int, begin: int | None, left: int, first: int
+    ) -> None:
+        """Move words through a port: from tick ``begin`` on, or as soon as they can be there."""
+        clock = clocks["port", ports[memory, port]]
+        each = Fraction(int(per_word[memory, port]), ticks)
+        taken = -(-words // int(access[memory])) * int(access[memory])
+        if begin is None:
+            start = max(clock.free, Fraction(first))
+        else:
+            start = Fraction(begin, ticks)
+            assert start >= clock.free, "a port takes two transfers at a time"
+        assert clock.take(taken, each, start) <= left, "more words than there was time for"
+        if each:
+            key = "port", int(ports[memory, port])
+            rates[key] = max(rates.get(key, Fraction(0)), 1 / each)
+
+    for record in records:
+        edge = machine.edges[record[columns.R_EDGE]]
+        number, index = int(edge[columns.NUMBER]), np.array(record[columns.RECORD :], np.int64)
+        find_entries(tables, number, index, record[columns.R_TURNED], entries)
+        factors = int(tables[2][number])
+        parent, child = int(edge[columns.PARENT]), int(edge[columns.CHILD])
+        begin, left = record[columns.R_BEGIN], record[columns.R_LEFT]
+        first = begin // ticks
+
+        def most(column: int, factors: int = factors) -> int:
+            return most_words(tables, factors, column, entries)
+
+        if record[columns.R_UP]:
+            up, tiles = most(fanouts + 1), most(0)
+            if up > tiles:
+                again = record[columns.R_AGAIN]
+                at_port(parent, READ, up - tiles, again, left, first)
+            at_port(parent, UPDATE, up, begin, left, first)
+            continue
+        if not served[parent]:
+            at_port(parent, READ, most(0), begin, left, first)
+        if child >= 0:
+            at_port(child, FILL, most(fanouts), None, left, first)
+        for i in range(int(edge[columns.BUSES])):
+            bus = int(edge[columns.FIRST_BUS]) + i
+            clock, each = clocks["bus", int(bus_clock[bus])], Fraction(int(bus_ticks[bus]), ticks)
+            start = max(clock.free, Fraction(first))
+            assert clock.take(most(i), each, start) <= left, "a bus had no time for its words"
+            if each:
+                rates["bus", int(bus_clock[bus])] = 1 / each
+    full = 0
+    for key, clock in clocks.items():
+        assert all(words <= rates[key] for words in clock.moved.values())
+        full += sum(words == rates[key] for words in clock.moved.values())
+    return full
+
+
+@pytest.mark.parametrize("banks", [False, True])
+def test_no_port_and_no_bus_is_over_its_rate_in_any_cycle_of_a_run(banks: bool) -> None:
+    full = 0
+    for seed in range(9500, 9540):
+        random = Random(seed)
+        architecture, problem, mapping = bank_case(seed)[1] if banks else tree_case(seed)
+        wide = changed(
+            architecture,
+            memory=lambda x, draw=random.choice: replace(
+                x, read_words_per_cycle=draw(RATES), write_words_per_cycle=draw(RATES)
+            ),
+            bus=lambda x, draw=random.choice: replace(x, words_per_cycle=draw(RATES)),
+        )
+        full += walk_records((wide, problem, mapping))
+    assert full > 1000
+
+
+PARENT, CHILD = range(2)
+TICKS = 12
+
+
+@st.composite
+def transfers(draw):
+    """Two memories, two buses each way, and what goes over them."""
+    ticks = st.sampled_from((0, 3, 4, 6, 12, 18, 24))
+    shared = draw(st.booleans())
+    ports = np.arange(8).reshape(2, 4)
+    if shared:
+        ports[:, UPDATE], ports[:, DRAIN] = ports[:, READ], ports[:, FILL]
+    per_word = np.array([[draw(ticks) for _ in range(4)] for _ in range(2)], np.int64)
+    whole = np.array([draw(st.sampled_from((1, 1, 4))) for _ in range(2)], np.int64)
+    buses = np.array([draw(ticks) for _ in range(4)], np.int64)
+    none = np.empty(0, np.int64)
+    wires = (
+        np.zeros(8, np.int64), ports, per_word, whole, np.zeros(4, np.int64), buses, TICKS,
+        np.arange(4), np.zeros(4, np.int64), np.zeros((4, 0), np.int64),
+        np.full((1, 4), -1, np.int64), np.zeros((0, 2), np.int64), none,
+        (np.zeros((2, 0), np.int64), np.full((1, 2), -1, np.int64),
+         np.full(2, EMPTY, np.int64), np.zeros((2, 2), np.int64)),
+    )  # fmt: skip
+    count = st.integers(1, 9)
+    turns = st.integers(0, 4)
+    moves = [
+        (draw(st.booleans()), draw(st.integers(0, 30)), [draw(count) for _ in range(4)],
+         [draw(turns) for _ in range(3)])
+        for _ in range(draw(st.integers(1, 8)))
+    ]  # fmt: skip
+    return wires, moves
+
+
+@given(transfers())
+@settings(deadline=None, max_examples=300)
+def test_every_clock_goes_on_by_the_time_that_its_words_and_banks_take(drawn) -> None:
+    wires, moves = drawn
+    ports, buses = wires[0], wires[4]
+    for up, at, (top, bottom, first, second), turns in moves:
+        before, on_bus = ports.copy(), buses.copy()
+        through = np.array([top, bottom, first, second], np.int64)
+        again = (top - 1) // 2 if up else 0
+        if up:
+            _, finish, _ = pass_up(
+                wires, at, PARENT, CHILD, 2, 2, through, again, np.array(turns, np.int64)
+            )
+        else:
+            _, finish, _ = pass_down(wires, at, PARENT, CHILD, 0, 2, through, (turns[0], turns[2]))
+        held: dict[int, int] = defaultdict(int)
+        asked = (
+            ((PARENT, UPDATE, top, turns[0]), (CHILD, DRAIN, bottom, turns[2]))
+            if up
+            else ((PARENT, READ, top, turns[0]), (CHILD, FILL, bottom, turns[2]))
+        )
+        if again:
+            asked = (*asked, (PARENT, READ, again, turns[1]))
+        for memory, port, words, lines in asked:
+            taken = -(-words // int(wires[3][memory])) * int(wires[3][memory])
+            each = taken * int(wires[2][memory, port])
+            held[int(wires[1][memory, port])] += max(each, lines * TICKS if lines > 1 else 0)
+        for clock in range(8):
+            if clock not in held:
+                assert ports[clock] == before[clock]
+                continue
+            assert ports[clock] >= max(before[clock], at * TICKS) + held[clock]
+            assert ports[clock] <= finish
+        for i, words in enumerate((first, second)):
+            bus = i + 2 * up
+            assert buses[bus] == finish
+            assert finish >= max(on_bus[bus], at * TICKS) + words * int(wires[5][bus])
