@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -17,7 +19,7 @@ from arraysmith.arch.mapping_file import load_mapping
 from arraysmith.arch.memory_file import memory_faults, memory_of
 from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Layer
-from arraysmith.arch.spec_fields import Name, Text
+from arraysmith.arch.spec_fields import Clock, Name, Text
 from arraysmith.arch.spec_reader import Spec, collect, is_path, sort_faults
 from arraysmith.arch.specs import MemorySpec
 from arraysmith.arch.yaml_positions import Positions, read_document
@@ -41,6 +43,10 @@ class ChipSpec(Spec):
     kind: Literal["chip"]
     name: Name
     note: Text | None = Field(default=None, description="for people")
+    clock: Clock | None = Field(
+        default=None,
+        description="whose cycles offchip counts in; needed where cores have clocks of their own",
+    )
     offchip: MemorySpec = Field(description="as the first level of an architecture")
     cores: Annotated[tuple[CoreSpec, ...], Field(min_length=1)]
 
@@ -51,7 +57,8 @@ class ChipCore:
 
     Attributes:
         name: unique on the chip.
-        architecture: with the chip's off-chip memory in place of its own.
+        architecture: with the chip's off-chip memory in place of its own, under its clock and with
+            words of its length.
         workload: as the file names it.
         layer: that it runs, once.
         dataflow: to map by; None where there is a mapping.
@@ -68,16 +75,18 @@ class ChipCore:
 
 @dataclass(frozen=True)
 class Chip:
-    """Several arrays with a clock and an off-chip memory in common.
+    """Several arrays with an off-chip memory in common.
 
     Attributes:
         name: of the chip.
-        offchip: the memory.
+        offchip: the memory, in cycles of ``clock_hz``.
+        clock_hz: of the memory as the file describes it.
         cores: at least one.
     """
 
     name: str
     offchip: Memory
+    clock_hz: int
     cores: tuple[ChipCore, ...]
 
 
@@ -110,8 +119,6 @@ class _Reader:
         self.faults += memory_faults(
             spec.offchip, "offchip", self.positions, off_chip=True, systolic=False
         )
-        if spec.offchip.dram is not None:
-            self.fault("offchip.dram", "cores share a memory of a fixed rate", "state read, write")
         designs = [self.design(f"cores[{i}]", core) for i, core in enumerate(spec.cores)]
         layers = [self.layer(f"cores[{i}]", core) for i, core in enumerate(spec.cores)]
         names = [core.name for core in spec.cores]
@@ -120,18 +127,20 @@ class _Reader:
                 self.fault(f"cores[{i}].name", "another core has this name")
             if design is None:
                 continue
-            self._together(f"cores[{i}].architecture", design, designs[0], spec.offchip.word)
+            self._fits(f"cores[{i}].architecture", design, spec)
             self._mapped(f"cores[{i}]", core, design)
-        if self.faults or designs[0] is None:
+        clock_hz = self._clock(spec, [design for design in designs if design is not None])
+        if self.faults:
             return None
-        memory = memory_of(spec.offchip, designs[0].clock_hz, self.positions.file)
+        memory = memory_of(spec.offchip, clock_hz, self.positions.file)
         return Chip(
             spec.name,
             memory,
+            clock_hz,
             tuple(
                 ChipCore(
                     core.name,
-                    with_offchip(design, memory),
+                    with_offchip(design, memory, clock_hz),
                     core.workload,
                     layer,
                     self.reference(core.dataflow),
@@ -168,11 +177,7 @@ class _Reader:
 
     def design(self, path: str, core: CoreSpec) -> Architecture | None:
         ref = self.reference(core.architecture) or ""
-        found = self.attempt(f"{path}.architecture", lambda: load_architecture(ref))
-        if found is not None and found.systolic is not None:
-            rule = "is a systolic array: only other arrays run side by side on a chip"
-            self.fault(f"{path}.architecture", rule)
-        return found
+        return self.attempt(f"{path}.architecture", lambda: load_architecture(ref))
 
     def layer(self, path: str, core: CoreSpec) -> Layer | None:
         ref = self.reference(core.workload) or ""
@@ -187,16 +192,30 @@ class _Reader:
             )
         return network.layers[0]
 
-    def _together(
-        self, path: str, design: Architecture, first: Architecture | None, word_bits: int
-    ) -> None:
-        if first is not None and design.clock_hz != first.clock_hz:
-            rule = f"runs at {design.clock_hz:,} Hz, the first core at {first.clock_hz:,} Hz"
-            self.fault(path, f"{rule}: cores have one clock")
-        own = design.memories[0].word_bits
-        if own != word_bits:
-            rule = f"its words off-chip have {own} bit, those of the chip {word_bits} bit"
-            self.fault(path, f"{rule}: cores have words of one length")
+    def _clock(self, spec: ChipSpec, designs: list[Architecture]) -> int:
+        """Return the clock whose cycles the off-chip memory counts in."""
+        clocks = {design.clock_hz for design in designs}
+        if spec.clock is not None:
+            return spec.clock
+        if len(clocks) > 1:
+            offchip = spec.offchip
+            counted = [
+                key
+                for key, rate in (("read", offchip.read), ("write", offchip.write))
+                if rate is not None and rate.per != "bits/s"
+            ]
+            for key in counted + ["latency"] * bool(offchip.latency):
+                named = ", ".join(f"{clock:,}" for clock in sorted(clocks))
+                rule = f"counts in cycles, and cores run at {named} Hz"
+                hint = "add clock: ... to the chip" + ", or state B/s" * (key != "latency")
+                self.fault(f"offchip.{key}", rule, hint)
+        return max(clocks, default=1)
+
+    def _fits(self, path: str, design: Architecture, spec: ChipSpec) -> None:
+        own, width = design.memories[0].word_bits, spec.offchip.width
+        if own > width:
+            rule = f"its words off-chip have {own} bit, an access to the chip's memory {width} bit"
+            self.fault(path, f"{rule}: a word must not be wider than an access")
 
     def _mapped(self, path: str, core: CoreSpec, design: Architecture) -> None:
         if (core.dataflow is None) == (core.mapping is None):
@@ -210,7 +229,29 @@ class _Reader:
         self.attempt(f"{path}.dataflow", lambda: load_dataflow(flow, design))
 
 
-def with_offchip(design: Architecture, memory: Memory) -> Architecture:
-    """Return the design with another off-chip memory under the old one's name."""
-    named = replace(memory, name=design.memories[0].name)
-    return replace(design, levels=(named, *design.levels[1:]))
+def with_offchip(design: Architecture, memory: Memory, clock_hz: int) -> Architecture:
+    """Return the design with another off-chip memory under the old one's name.
+
+    Words stay as long as they were. Bytes per second are those of the memory, exactly; its latency
+    is rounded up to whole cycles of the design.
+
+    Args:
+        design: any.
+        memory: in cycles of ``clock_hz``.
+        clock_hz: any.
+    """
+    own = design.memories[0]
+    scale = Fraction(clock_hz * memory.word_bits, design.clock_hz * own.word_bits)
+    read, write = (
+        None if rate is None else rate * scale
+        for rate in (memory.read_words_per_cycle, memory.write_words_per_cycle)
+    )
+    seen = replace(
+        memory,
+        name=own.name,
+        word_bits=own.word_bits,
+        read_words_per_cycle=read,
+        write_words_per_cycle=write,
+        latency_cycles=ceil(Fraction(memory.latency_cycles * design.clock_hz, clock_hz)),
+    ).with_dram_rates(design.clock_hz)
+    return replace(design, levels=(seen, *design.levels[1:]))

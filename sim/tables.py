@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from arraysmith.arch.render import aligned
+from arraysmith.sim.dram.use import DramUse
 from arraysmith.sim.layers import LayerReport, total_of
 from arraysmith.sim.report import EDGES, Report
 
@@ -100,6 +101,11 @@ def dram_table(layers: Sequence[LayerReport]) -> str:
     uses = [(x.layer.name, x.report.dram) for x in layers]
     if len(layers) > 1 or layers[0].layer.repeat > 1:
         uses.append(("total", total_of(layers).dram))
+    return dram_uses_table(uses)
+
+
+def dram_uses_table(uses: Sequence[tuple[str, DramUse | None]]) -> str:
+    """Return what each, by its name, did to a DRAM; empty where none was simulated."""
     rows = [
         (
             name,

@@ -13,7 +13,7 @@ import click
 
 from arraysmith.sim.cli import SAMPLES, Mappings, print_json
 from arraysmith.sim.provenance import provenance
-from arraysmith.sim.tables import text_table
+from arraysmith.sim.tables import dram_uses_table, text_table
 
 if TYPE_CHECKING:
     from arraysmith.arch.chip_file import Chip
@@ -129,6 +129,7 @@ def _document(
                 "workload": core.workload,
                 "cycles_alone": found.alone.cycles,
                 "slowdown": found.slowdown,
+                "offchip_bytes": found.offchip_bytes,
                 **found.report.to_dict(),
                 **told,
                 "provenance": source[core.name],
@@ -136,10 +137,13 @@ def _document(
         )
     return {
         "chip": chip.name,
+        "clock_hz": result.clock_hz,
         "cycles": result.cycles,
         "cycles_one_by_one": result.cycles_one_by_one,
         "energy_pj": result.energy_pj,
         "offchip_words": result.offchip_words,
+        "offchip_bytes": result.offchip_bytes,
+        "dram": None if result.dram is None else result.dram.to_dict(),
         "cores": cores,
     }
 
@@ -147,8 +151,8 @@ def _document(
 def _text(chip: Chip, result: ChipResult) -> str:
     rows = []
     for core, found in zip(chip.cores, result.cores, strict=True):
-        words = found.report.words(core.architecture.memories[0].name)
-        cells = (f"{found.alone.cycles:,}", f"{found.slowdown:.3f}", f"{words:,}")
+        moved = f"{found.offchip_bytes:,}"
+        cells = (f"{found.alone.cycles:,}", f"{found.slowdown:.3f}", moved)
         rows.append(
             (
                 core.name,
@@ -158,7 +162,7 @@ def _text(chip: Chip, result: ChipResult) -> str:
                 _uj(found.report.energy_pj),
             )
         )
-    total = (f"{result.cycles:,}", "", "", f"{result.offchip_words:,}", _uj(result.energy_pj))
+    total = (f"{result.cycles:,}", "", "", f"{result.offchip_bytes:,}", _uj(result.energy_pj))
     rows.append((chip.name, "", *total))
     heads = (
         "core",
@@ -166,11 +170,15 @@ def _text(chip: Chip, result: ChipResult) -> str:
         "cycles",
         "cycles alone",
         "slowdown",
-        "off-chip words",
+        "off-chip bytes",
         "energy uJ",
     )
     one = f"one after the other: {result.cycles_one_by_one:,} cycles"
-    return text_table(heads, rows, labels=2) + "\n\n" + one
+    clocks = {found.report.clock_hz for found in result.cores}
+    if len(clocks) > 1:
+        one += f"; cycles of a core are its own, those of {chip.name} of {result.clock_hz:,} Hz"
+    parts = text_table(heads, rows, labels=2), one, dram_uses_table([(chip.name, result.dram)])
+    return "\n\n".join(part for part in parts if part)
 
 
 def _uj(energy_pj: float) -> str:

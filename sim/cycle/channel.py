@@ -19,5 +19,10 @@ def offchip_channel(
     # Imported when needed: its kernels take time to load.
     from arraysmith.sim.cycle.dram_channel import DramChannel
 
-    one_way = any(x.ports == Ports.SHARED for x in architecture.memories[1:])
+    one_way = goes_one_way(architecture)
     return DramChannel(env, memory, architecture.clock_hz, probe, one_way=one_way)
+
+
+def goes_one_way(architecture: Architecture) -> bool:
+    """Return whether words go one way only at a time at the near side of a DRAM's engine."""
+    return any(memory.ports == Ports.SHARED for memory in architecture.memories[1:])

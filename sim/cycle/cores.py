@@ -1,22 +1,16 @@
 """Several arrays on one chip, each with its own problem, that contend for one off-chip memory.
 
-Every core runs as it would alone; only the channel to off-chip memory is common. It takes one
-transfer after the other, in the order in which the cores ask for them (those of one cycle in the
-order of the simulation): nobody waits for ever, and nobody is preferred. With a port for each
-direction reads and writes have a queue each, unless some core's memory has one port or adds to sums
-off-chip. A channel without limits serves everybody at once.
-
-A core whose memory or buses are slower than the channel does not hold the others up: its words wait
-on the way, and only its own next transfer waits for them. Where ``requests_in_flight`` limits the
-channel, it does: the requests are issued at the pace of the near side.
+Every core runs as it would alone, in cycles of its own clock; only what stands behind its channel
+is common (``sharing``). Spatial and systolic arrays may stand side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
 from collections.abc import Mapping as Dict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from fractions import Fraction
+from math import ceil
 
 import simpy
 
@@ -25,15 +19,15 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
-from arraysmith.sim.cycle.border import BorderRequests
-from arraysmith.sim.cycle.engine import SpatialRun
-from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.model import CycleModel, refuse_whole_words, spatial_report
-from arraysmith.sim.cycle.offchip import FixedRate, Timing, Transfer
+from arraysmith.sim.cycle.array_runs import ArrayRun, machine_of, run_of, sums_bytes
+from arraysmith.sim.cycle.clocks import ClockDomain, tick_hz
+from arraysmith.sim.cycle.model import CycleModel, refuse_whole_words
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.streams import Region, Streams, address_map
+from arraysmith.sim.cycle.sharing import SharedDram, SharedRate
+from arraysmith.sim.cycle.streams import Region, address_map
 from arraysmith.sim.cycle.tree import UnsupportedDesignError
-from arraysmith.sim.cycle.waiting import NoProgressError, Waits
+from arraysmith.sim.cycle.waiting import NoProgressError
+from arraysmith.sim.dram.use import DramUse
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import Report
 
@@ -44,7 +38,8 @@ class Core:
 
     Attributes:
         name: unique on the chip.
-        architecture: its tree; the off-chip memory is the one that all cores share.
+        architecture: its tree; the off-chip memory is the one that all cores share, as it is under
+            this core's clock and with words of its length.
         problem: what it computes.
         mapping: how; legal.
     """
@@ -57,21 +52,24 @@ class Core:
 
 @dataclass(frozen=True, slots=True)
 class CoreResult:
-    """What a core cost beside the others.
+    """What a core cost beside the others; cycles are its own.
 
     Attributes:
         name: of the core.
-        report: of its run on the chip.
+        report: of its run on the chip. The energy of a DRAM is not in it: it is the chip's.
         alone: of the same run with nobody else on the chip.
+        offchip_bytes: that it moved over the border: of a memory of fixed rate those of its words,
+            of a DRAM those that its requests ask for.
     """
 
     name: str
     report: Report
     alone: Report
+    offchip_bytes: int
 
     @property
     def slowdown(self) -> float:
-        """Cycles on the chip over cycles alone; at least 1."""
+        """Cycles on the chip over cycles alone; at least 1, but for what a DRAM reorders."""
         return self.report.cycles / self.alone.cycles
 
 
@@ -81,26 +79,42 @@ class ChipResult:
 
     Attributes:
         cores: in their order on the chip.
-        offchip_words: that crossed the shared channel, both ways.
+        offchip_words: that crossed the shared channel, both ways, of whatever length.
+        dram: what a DRAM did for all cores together; None if there is none.
     """
 
     cores: tuple[CoreResult, ...]
     offchip_words: int
+    dram: DramUse | None = None
+
+    @property
+    def clock_hz(self) -> int:
+        """The fastest of the clocks: the one whose cycles count for the chip."""
+        return max(core.report.clock_hz for core in self.cores)
 
     @property
     def cycles(self) -> int:
-        """Cycles until the last core is through."""
-        return max(core.report.cycles for core in self.cores)
+        """Cycles of ``clock_hz`` until the last core is through."""
+        return max(ceil(self._cycles(core.report)) for core in self.cores)
+
+    @property
+    def offchip_bytes(self) -> int:
+        """Bytes of all cores over the border."""
+        return sum(core.offchip_bytes for core in self.cores)
 
     @property
     def energy_pj(self) -> float:
-        """Energy of all cores; each leaks until it is through."""
-        return sum(core.report.energy_pj for core in self.cores)
+        """Energy of all cores, each of which leaks until it is through, and of the DRAM."""
+        shared = 0.0 if self.dram is None else self.dram.total_energy_pj
+        return sum(core.report.energy_pj for core in self.cores) + shared
 
     @property
     def cycles_one_by_one(self) -> int:
-        """Cycles if the cores ran one after the other."""
-        return sum(core.alone.cycles for core in self.cores)
+        """Cycles of ``clock_hz`` if the cores ran one after the other."""
+        return ceil(sum(self._cycles(core.alone) for core in self.cores))
+
+    def _cycles(self, report: Report) -> Fraction:
+        return Fraction(report.cycles * self.clock_hz, report.clock_hz)
 
 
 def simulate_cores(
@@ -111,55 +125,65 @@ def simulate_cores(
     """Return what it costs to run all cores at once.
 
     Args:
-        cores: at least one, names unique; clocks and off-chip memories equal.
-        probes: by core, who observes it; off-chip addresses are those of ``core_regions``.
+        cores: at least one, names unique; off-chip memories the same in bytes per second.
+        probes: by core, who observes it, in cycles of the core; off-chip addresses are those of
+            ``core_regions``.
         parameters: choices of the simulator; None takes the defaults.
 
     Raises:
         IllegalMappingError: naming every rule that is broken.
-        UnsupportedDesignError: a core that is a systolic array, a DRAM, unequal clocks or memories,
-            or a design that the simulator refuses alone.
+        UnsupportedDesignError: memories that are not one, or a design that the simulator refuses
+            alone.
         NoProgressError: everybody waits; nothing is under way.
     """
     chosen, told = parameters or CycleParameters(), probes or {}
     _require_one_memory(cores)
     env = simpy.Environment()
-    machines = [Machine.of(core.architecture, core.problem, core.mapping) for core in cores]
-    queues = _Queues(env, cores[0].architecture.memories[0], machines)
-    regions = core_regions(cores, chosen)
-    runs: list[SpatialRun] = []
-    first: FixedRate | None = None
+    hz = tick_hz([core.architecture.clock_hz for core in cores])
+    memory, regions = cores[0].architecture.memories[0], core_regions(cores, chosen)
+    machines = [machine_of(x.architecture, x.problem, x.mapping) for x in cores]
+    shared: SharedRate | SharedDram
+    if memory.dram is None:
+        shared = SharedRate(env, memory, machines)
+    else:
+        shared = SharedDram(env, memory, hz, len(cores))
+    runs: list[ArrayRun] = []
     for core, machine in zip(cores, machines, strict=True):
-        probe = told.get(core.name)
-        bases = {name: region.base for name, region in regions[core.name].items()}
-        border = BorderRequests(core.problem, machine, bases)
-        streams = waits = None
-        if probe is not None:
-            waits = Waits(probe, machine.causes, chosen.chunk_records)
-            streams = Streams(core.problem, machine, border, probe, chosen)
-        rate = FixedRate(env, core.architecture.memories[0], probe, first)
-        first = first or rate
-        runs.append(SpatialRun(env, machine, _Channel(queues, rate), border, streams, waits))
+        ticks = hz // core.architecture.clock_hz
+        domain = env if ticks == 1 else ClockDomain(env, ticks)
+        probe, base = told.get(core.name), {x: y.base for x, y in regions[core.name].items()}
+        channel = shared.join(domain, core.architecture, probe)
+        design = core.architecture, core.problem, core.mapping
+        runs.append(run_of(domain, design, machine, channel, base, probe, chosen))
+        shared.watch(domain, runs[-1])
     for run in runs:
         run.start()
     env.run()
-    found = []
+    found, end = [], 0
     model = CycleModel(None, chosen)
-    for core, machine, run in zip(cores, machines, runs, strict=True):
+    for core, run in zip(cores, runs, strict=True):
+        architecture = core.architecture
         try:
-            outcome = run.finish()
+            report = run.finish()
         except NoProgressError as error:
             raise NoProgressError(error.cycle, error.chain, core.name) from None
-        report = spatial_report(core.architecture, core.problem, machine, outcome)
+        end = max(end, report.cycles * (hz // architecture.clock_hz))
+        if memory.dram is not None:
+            report = _without_energy(report, architecture.memories[0].name)
         alone = report
-        if len(cores) > 1:
-            alone = model.evaluate(core.architecture, core.problem, core.mapping)
-        found.append(CoreResult(core.name, report, alone))
-    words = sum(
-        x.report.words(core.architecture.memories[0].name)
-        for core, x in zip(cores, found, strict=True)
+        if len(cores) > 1 or memory.dram is not None:
+            alone = model.evaluate(architecture, core.problem, core.mapping)
+        found.append((core, report, alone))
+    words = sum(report.words(core.architecture.memories[0].name) for core, report, _ in found)
+    moved = shared.bytes_moved([report for _, report, _ in found])
+    return ChipResult(
+        tuple(
+            CoreResult(core.name, report, alone, count)
+            for (core, report, alone), count in zip(found, moved, strict=True)
+        ),
+        words,
+        shared.use(end),
     )
-    return ChipResult(tuple(found), words)
 
 
 def core_regions(
@@ -173,6 +197,8 @@ def core_regions(
         own = address_map(core.problem, core.architecture, chosen)
         found[core.name] = {name: Region(offset + x.base, x.size) for name, x in own.items()}
         offset += -(-max(x.base + x.size for x in own.values()) // align) * align
+        if core.architecture.systolic is not None:
+            offset += sums_bytes(core.architecture, core.problem, core.mapping, chosen)
     return found
 
 
@@ -182,72 +208,45 @@ def _require_one_memory(cores: Sequence[Core]) -> None:
         raise ArraysmithError(f"cores need names of their own: {', '.join(names) or 'none'}")
     first = cores[0].architecture
     for core in cores:
-        design, memory = core.architecture, core.architecture.memories[0]
+        design = core.architecture
         require_legal(design, core.problem, core.mapping)
         refuse_whole_words(design)
-        if design.systolic is not None:
-            rule = "is a systolic array: only other arrays are simulated side by side on a chip"
-            raise UnsupportedDesignError(f"{core.name}: {rule}")
-        if memory.dram is not None:
-            rule = "its off-chip memory is a DRAM: cores share one of a fixed rate only"
-            raise UnsupportedDesignError(f"{core.name}: {rule}")
-        if design.clock_hz != first.clock_hz:
-            rule = f"runs at {design.clock_hz:,} Hz, {cores[0].name} at {first.clock_hz:,} Hz"
-            raise UnsupportedDesignError(f"{core.name}: {rule}: cores need one clock")
-        theirs = first.memories[0]
-        if replace(memory, name=theirs.name, holds=theirs.holds) != theirs:
+        if not _same_memory(first, design):
             rule = f"its off-chip memory is not that of {cores[0].name}"
             raise UnsupportedDesignError(f"{core.name}: {rule}: cores share one")
 
 
-class _Queues:
-    """Whose turn it is on the channel.
-
-    Attributes:
-        env: the simulation.
-        limited: whether only so many requests may be under way.
-        free: whether nobody waits for anybody: one core, or nothing limits the channel.
-        ways: queues of reads and of writes; one if the memory has one port, or if some core's
-            writes read as well.
-    """
-
-    def __init__(self, env: simpy.Environment, memory: Memory, machines: Sequence[Machine]) -> None:
-        inward, one = simpy.Resource(env), any(machine.one_channel for machine in machines)
-        self.env = env
-        self.limited = memory.requests_in_flight is not None
-        rates = memory.read_words_per_cycle, memory.write_words_per_cycle
-        self.free = len(machines) == 1 or (rates == (None, None) and not self.limited)
-        self.ways = inward, inward if memory.ports == 1 or one else simpy.Resource(env)
+def _without_energy(report: Report, memory: str) -> Report:
+    """Return a Report in which accesses to a memory cost nothing."""
+    accesses = tuple(replace(x, energy_pj=0.0) if x.level == memory else x for x in report.accesses)
+    return replace(report, accesses=accesses)
 
 
-class _Channel:
-    """The shared channel as one core sees it: an ``OffChip``."""
+def _same_memory(one: Architecture, other: Architecture) -> bool:
+    """Return whether the off-chip memories are one, seen with other clocks and words."""
+    a, b = one.memories[0], other.memories[0]
+    seen = {
+        "name": "",
+        "word_bits": 1,
+        "read_words_per_cycle": None,
+        "write_words_per_cycle": None,
+        "latency_cycles": 0,
+    }
+    if replace(a, holds=b.holds, **seen) != replace(b, **seen):  # type: ignore[arg-type]
+        return False
+    fast, slow = max(one.clock_hz, other.clock_hz), min(one.clock_hz, other.clock_hz)
+    if fast == slow and a.latency_cycles != b.latency_cycles:
+        return False
+    # A latency is whole cycles of each.
+    apart = abs(a.latency_cycles * other.clock_hz - b.latency_cycles * one.clock_hz)
+    return apart < fast and all(
+        _bits_per_s(x, a, one) == _bits_per_s(y, b, other)
+        for x, y in (
+            (a.read_words_per_cycle, b.read_words_per_cycle),
+            (a.write_words_per_cycle, b.write_words_per_cycle),
+        )
+    )
 
-    def __init__(self, queues: _Queues, rate: FixedRate) -> None:
-        self._queues = queues
-        self._rate = rate
 
-    def transfer(self, transfer: Transfer) -> Generator[simpy.Event, Any, Timing]:
-        """Run ``transfer`` when those before it are through: see ``OffChip``."""
-        queues = self._queues
-        if queues.free:
-            return (yield from self._rate.transfer(transfer))
-        near = 0 if queues.limited else transfer.near_cycles
-        passed = transfer if queues.limited else replace(transfer, near_cycles=0)
-        with queues.ways[int(transfer.outward)].request() as turn:
-            yield turn
-            timing = yield from self._rate.transfer(passed)
-        if timing.busy >= near:
-            return timing
-        slow = replace(timing, busy=near)
-        if slow.left > queues.env.now:
-            yield queues.env.timeout(slow.left - int(queues.env.now))
-        return slow
-
-    def flush(self, cycle: int) -> int:
-        """Return ``cycle``: nothing is buffered."""
-        return cycle
-
-    def use(self, cycles: int) -> None:
-        """Return None: there are no banks."""
-        del cycles
+def _bits_per_s(rate: Fraction | None, memory: Memory, design: Architecture) -> Fraction | None:
+    return None if rate is None else Fraction(rate) * memory.word_bits * design.clock_hz

@@ -74,6 +74,7 @@ class DramChannel:
         self._queue = simpy.Resource(env)
         self._flights: deque[Flight] = deque()
         self._issuing: Flight | None = None
+        self._latest: Flight | None = None
         self._outward = False  # direction of the last requests
         values = parameters(self.dram.device)
         self._channel_of = int(values[at.AT_CHANNEL]), int(values[at.AT_CHANNEL + 1])
@@ -113,8 +114,8 @@ class DramChannel:
 
     def settle(self) -> Generator[simpy.Event, Any, None]:
         """Wait until all requests are back."""
-        while self._flights:
-            yield self._flights[-1].event
+        if self._latest is not None and not self._latest.event.processed:
+            yield self._latest.event  # requests come back in order
 
     def use(self, cycles: int) -> DramUse:
         """Return what the memory did in a run of so many cycles: see ``OffChip``."""
@@ -163,7 +164,7 @@ class DramChannel:
         )  # fmt: skip
         self.bytes_asked[outward] += int(bursts.size.sum())
         self._flights.append(flight)
-        self._issuing = flight
+        self._issuing = self._latest = flight
         self.dram.begin(self._number, flight, start, settle=settle)
         return flight
 

@@ -92,6 +92,7 @@ class SpatialRun:
         self._ran: dict[int, simpy.Event] = {}
         self._milestones: dict[int, Int] = {}
         self._release: dict[str, int] = {}
+        self._processes: list[simpy.Process] = []
         self._kept_from = 0
 
     def run(self) -> Outcome:
@@ -113,7 +114,17 @@ class SpatialRun:
         else:
             self._start_channel("in", orders(inward=True, outward=False))
             self._start_channel("out", orders(inward=False, outward=True))
-        self._env.process(self._array([epochs(machine, t) for t in range(3)]))
+        epoch_lists = [epochs(machine, t) for t in range(3)]
+        self._processes.append(self._env.process(self._array(epoch_lists)))
+
+    def ended(self) -> Process:
+        """Wait until the array and the channels have nothing more to do."""
+        yield self._env.all_of(self._processes)
+
+    @property
+    def through(self) -> int:
+        """Cycle in which the last word so far was written off-chip."""
+        return self._finished
 
     def finish(self) -> Outcome:
         """Return what happened, when nothing is under way any more.
@@ -210,7 +221,7 @@ class SpatialRun:
 
     def _start_channel(self, name: str, orders: Iterator[Order]) -> None:
         self._release[name] = -1
-        self._env.process(self._dma(name, orders))
+        self._processes.append(self._env.process(self._dma(name, orders)))
 
     def _dma(self, name: str, orders: Iterator[Order]) -> Process:
         """Do the transfers of one channel, one after the other."""

@@ -192,11 +192,21 @@ class FixedRate:
         memory: Memory,
         probe: Probe | None,
         beside: FixedRate | None = None,
+        ticks: int = 1,
     ) -> None:
-        """Take the memory and who observes; requests of ``beside`` count as under way here, too."""
+        """Take the memory and who observes.
+
+        Args:
+            env: simulated time, in cycles.
+            memory: the memory.
+            probe: told of every request; None: nobody.
+            beside: another one whose requests count as under way here, too; None: nobody's do.
+            ticks: of a cycle, where ``beside`` has cycles of another length.
+        """
         self._env = env
         self._memory = memory
         self._probe = probe
+        self._ticks = ticks
         self.under_way: tuple[Int | None, Int | None]
         if beside is not None:
             self.under_way = beside.under_way
@@ -256,7 +266,9 @@ class FixedRate:
             return even
         assert bursts is not None, "requests have to be known to count them"
         issue, back = np.empty((2, len(bursts.words)), np.int64)
-        left = _issue(bursts.words, even.start, even.busy, even.latency, under_way, issue, back)
+        left = _issue(
+            bursts.words, even.start, even.busy, even.latency, self._ticks, under_way, issue, back
+        )
         return replace(even, stamps=Stamps(bursts.words, issue, back, left))
 
     def _tell(self, transfer: Transfer, direction: str, timing: Timing, bursts: Bursts) -> None:
@@ -275,8 +287,9 @@ class FixedRate:
 
 @njit(cache=True, nogil=True)
 def _issue(
-    ends: Int, start: int, busy: int, latency: int, under_way: Int, issue: Int, back: Int
-) -> int:
+    ends: Int, start: int, busy: int, latency: int, ticks: int, under_way: Int, issue: Int,
+    back: Int,
+) -> int:  # fmt: skip
     """Issue requests one after the other; return the cycle from which the channel is free.
 
     Times are exact, in parts of 1 / words of a cycle; a response comes at the end of a cycle.
@@ -286,8 +299,9 @@ def _issue(
         start: first cycle.
         busy: cycles that all words take.
         latency: cycles from the last word of a request to its response.
-        under_way: int64 [most + 1], updated: cycles in which the last ``most`` requests come
-            back, a ring, and in the last entry where it goes on.
+        ticks: of a cycle.
+        under_way: int64 [most + 1], updated: ticks in which the last ``most`` requests come back, a
+            ring, and in the last entry where it goes on.
         issue: int64 [n], written: cycle in which each request is issued.
         back: int64 [n], written: cycle in which it has come back.
     """
@@ -296,13 +310,13 @@ def _issue(
     now = 0  # from start on, in 1 / total of a cycle
     before = 0
     for k in range(len(ends)):
-        if under_way[at] > start:
-            now = max(now, (under_way[at] - start) * total)
+        if under_way[at] > start * ticks:
+            now = max(now, (-(-under_way[at] // ticks) - start) * total)
         issue[k] = start + now // total
         now += (ends[k] - before) * busy
         before = ends[k]
         back[k] = start - (-now // total) + latency
-        under_way[at] = back[k]
+        under_way[at] = back[k] * ticks
         at = (at + 1) % most
     under_way[most] = at
     return int(start - (-now // total))

@@ -29,10 +29,11 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, TENSORS, Problem
 from arraysmith.sim.arrays import arrays_of
 from arraysmith.sim.cycle.channel import offchip_channel
+from arraysmith.sim.cycle.offchip import OffChip
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.systolic_addresses import Addresses, RequestLists
 from arraysmith.sim.cycle.systolic_banks import BankedPorts
-from arraysmith.sim.cycle.systolic_dma import SharedChannel
+from arraysmith.sim.cycle.systolic_dma import Process, SharedChannel
 from arraysmith.sim.cycle.systolic_edge import Edge
 from arraysmith.sim.cycle.systolic_run import CAUSES, Outcome, SystolicRun
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
@@ -74,66 +75,130 @@ def simulate_systolic(
             for one step.
     """
     require_legal(architecture, problem, mapping)
-    machine = SystolicMachine.of(architecture, mapping, problem)
-    whole = Folding.of(machine, problem, mapping)
-    parts = arrays_of(whole, machine.mesh)
-    for tensor in TENSORS if probe is not None else ():
-        if (number := whole.ports(tensor)) > MOST_PORTS:
-            raise ArraysmithError(
-                f"{architecture.name}: {number:,} ports of {tensor}: a trace numbers {MOST_PORTS:,}"
-            )
-    chosen = parameters or CycleParameters()
     env = simpy.Environment()
     channel = offchip_channel(env, architecture, probe)
-    if len(parts) > 1 and machine.offchip.dram is None:
-        channel = SharedChannel(env, channel, one_port=machine.offchip.ports == 1)
-    words = OperandWords.of(problem, machine.ofmap)
-    adders: dict[tuple[object, ...], Adders] = {}
-    runs: list[SystolicRun] = []
-    told: list[OneOfMany | None] = []
-    for part, folding in parts:
-        group = None
-        if folding.keeper[1] > 1:
-            group = adders.setdefault(
-                folding.outputs, Adders(env, 0, words.partial_sum, words.ofmap)
-            )
-            group.arrays += 1
-        addresses = Addresses.of(problem, architecture, chosen, words.partial_sum, folding.keeper)
-        views = word_views(folding, problem)
-        edge = Edge(folding, views)
-        ports = BankedPorts(machine, edge, dict(zip(TENSORS, problem.stored_tensors, strict=True)))
-        requests = streams = None
-        told.append(None if probe is None or part is None else OneOfMany(probe))
-        if probe is not None:
-            streams = SystolicStreams(
-                machine,
-                ports,
-                edge,
-                addresses,
-                told[-1] or probe,
-                chosen.chunk_records,
-                "" if part is None else part.name,
-            )
-        if probe is not None or machine.offchip.requests_in_flight is not None:
-            exact = probe is not None or machine.offchip.dram is not None
-            requests = RequestLists(addresses, observed=exact)
-        runs.append(
-            SystolicRun(
-                env, machine, folding, problem, channel, views, edge, ports, requests, streams,
-                None if group is None else (group, folding.keeper[0]),
-            )
-        )  # fmt: skip
-    for run in runs:
-        run.start()
+    run = SystolicArrays(env, architecture, problem, mapping, channel, probe, parameters)
+    run.start()
     env.run()
-    last = max(range(len(runs)), key=lambda i: runs[i].through)
-    flushed = channel.flush(max(run.through for run in runs))
-    outcomes = [run.finish(flushed if run is runs[last] else 0) for run in runs]
-    if (of_last := told[last]) is not None:
-        of_last.release()
-    foldings = [folding for _, folding in parts]
-    report = _report(architecture, problem, machine, foldings, outcomes, outcomes[last])
+    report = run.finish()
     return report.with_dram(channel.use(report.cycles))
+
+
+class SystolicArrays:
+    """One design's array, or all of several side by side, in a simulation.
+
+    Build it, ``start`` it, run the environment, ``finish`` it.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        architecture: Architecture,
+        problem: Problem,
+        mapping: Mapping,
+        channel: OffChip,
+        probe: Probe | None,
+        parameters: CycleParameters | None = None,
+        base: int = 0,
+    ) -> None:
+        """Set up all parts; arguments and errors as of ``simulate_systolic``.
+
+        Args:
+            env: simulated time, in cycles of the design.
+            architecture: the design.
+            problem: the operator.
+            mapping: a legal one.
+            channel: to the off-chip memory.
+            probe: None: nobody observes.
+            parameters: None takes the defaults.
+            base: byte address from which on the tensors lie off-chip.
+        """
+        self._design = architecture, problem
+        self.machine = machine = SystolicMachine.of(architecture, mapping, problem)
+        whole = Folding.of(machine, problem, mapping)
+        parts = arrays_of(whole, machine.mesh)
+        for tensor in TENSORS if probe is not None else ():
+            if (number := whole.ports(tensor)) > MOST_PORTS:
+                raise ArraysmithError(
+                    f"{architecture.name}: {number:,} ports of {tensor}: a trace numbers "
+                    f"{MOST_PORTS:,}"
+                )
+        chosen = parameters or CycleParameters()
+        self._channel = channel
+        if len(parts) > 1 and machine.offchip.dram is None:
+            channel = SharedChannel(env, channel, one_port=machine.offchip.ports == 1)
+        words = OperandWords.of(problem, machine.ofmap)
+        adders: dict[tuple[object, ...], Adders] = {}
+        self._foldings = [folding for _, folding in parts]
+        self._runs: list[SystolicRun] = []
+        self._told: list[OneOfMany | None] = []
+        for part, folding in parts:
+            group = None
+            if folding.keeper[1] > 1:
+                group = adders.setdefault(
+                    folding.outputs, Adders(env, 0, words.partial_sum, words.ofmap)
+                )
+                group.arrays += 1
+            addresses = Addresses.of(
+                problem, architecture, chosen, words.partial_sum, folding.keeper, base
+            )
+            views = word_views(folding, problem)
+            edge = Edge(folding, views)
+            tensors = dict(zip(TENSORS, problem.stored_tensors, strict=True))
+            ports = BankedPorts(machine, edge, tensors)
+            requests = streams = None
+            told = None if probe is None or part is None else OneOfMany(probe)
+            self._told.append(told)
+            if probe is not None:
+                streams = SystolicStreams(
+                    machine,
+                    ports,
+                    edge,
+                    addresses,
+                    told or probe,
+                    chosen.chunk_records,
+                    "" if part is None else part.name,
+                )
+            if probe is not None or machine.offchip.requests_in_flight is not None:
+                exact = probe is not None or machine.offchip.dram is not None
+                requests = RequestLists(addresses, observed=exact)
+            self._runs.append(
+                SystolicRun(
+                    env, machine, folding, problem, channel, views, edge, ports, requests, streams,
+                    None if group is None else (group, folding.keeper[0]),
+                )
+            )  # fmt: skip
+
+    def start(self) -> None:
+        """Set the arrays off; they run with the environment."""
+        for run in self._runs:
+            run.start()
+
+    def ended(self) -> Process:
+        """Wait until all arrays are through and their last results have left."""
+        for run in self._runs:
+            yield from run.ended()
+
+    @property
+    def through(self) -> int:
+        """Cycle in which all arrays and transfers are through, when they have ended."""
+        return max(run.through for run in self._runs)
+
+    def finish(self) -> Report:
+        """Return what happened, when the environment has run.
+
+        Raises:
+            NoProgressError: somebody still waits.
+        """
+        runs, (architecture, problem) = self._runs, self._design
+        last = max(range(len(runs)), key=lambda i: runs[i].through)
+        flushed = self._channel.flush(self.through)
+        outcomes = [run.finish(flushed if run is runs[last] else 0) for run in runs]
+        if (of_last := self._told[last]) is not None:
+            of_last.release()
+        return _report(
+            architecture, problem, self.machine, self._foldings, outcomes, outcomes[last]
+        )
 
 
 def word_views(folding: Folding, problem: Problem) -> dict[str, WordView]:

@@ -44,6 +44,7 @@ class Addresses:
         parameters: CycleParameters,
         sum_bits: int,
         keeper: tuple[int, int] = (0, 1),
+        first: int = 0,
     ) -> Addresses:
         """Return the addresses under the simulator's address map.
 
@@ -54,19 +55,29 @@ class Addresses:
             sum_bits: bits of a partial sum.
             keeper: number of the array among those that have sums of the same outputs, and how many
                 they are. Sums as wide as results lie where these will lie, if there is one array.
+            first: byte address of the first tensor; aligned.
         """
         regions = address_map(problem, architecture, parameters)
         align = parameters.region_align_bytes
         base = {name: region.base for name, region in regions.items()}
         end = max(region.base + region.size for region in regions.values())
-        size = -(-problem.ofmap.words * sum_bits // (8 * align)) * align
+        size = cls.sums_bytes(problem, sum_bits, parameters, 0)
         base[SHARED_SUM] = -(-end // align) * align
         base[PARTIAL_SUM] = base[SHARED_SUM] + (1 + keeper[0]) * size
         if keeper[1] == 1 and sum_bits == problem.ofmap.word_bits:
             base[PARTIAL_SUM] = base[OFMAP]
         bits = {tensor.name: tensor.word_bits for tensor in problem.stored_tensors}
         bits |= {SHARED_SUM: sum_bits, PARTIAL_SUM: sum_bits}
+        base = {name: first + address for name, address in base.items()}
         return cls(base, bits, architecture.memories[0].request_bytes)
+
+    @staticmethod
+    def sums_bytes(
+        problem: Problem, sum_bits: int, parameters: CycleParameters, arrays: int
+    ) -> int:
+        """Return the bytes behind the tensors' regions that the sums of so many arrays take."""
+        align = parameters.region_align_bytes
+        return (1 + arrays) * -(-problem.ofmap.words * sum_bits // (8 * align)) * align
 
     def word_bytes(self, tensor: str) -> int:
         """Return the bytes of an access of one word of ``tensor``."""

@@ -145,6 +145,7 @@ class Dma:
         self._inward = _Queue(env)
         self._outward = self._inward if one_port else _Queue(env)
         self.last_write = 0
+        self._last: Job | None = None  # of those that go out
         if self._at_once is None:
             for queue in (self._inward,) if one_port else (self._inward, self._outward):
                 env.process(self._serve(queue))
@@ -152,6 +153,8 @@ class Dma:
     def put(self, job: Job, *, outward: bool) -> None:
         """Order a job behind those of its channel."""
         queue = self._outward if outward else self._inward
+        if outward:
+            self._last = job
         if self._at_once is None:
             queue.put(job)
             return
@@ -163,6 +166,11 @@ class Dma:
             timing = self._at_once.timing(job.transfer, start)
             job.left, job.arrived = timing.left, self._arrived(job.transfer, timing)
         queue.free = job.left
+
+    def settle(self) -> Process:
+        """Wait until the last results ordered have left."""
+        if self._last is not None:
+            yield from self.wait(self._last)
 
     def _arrived(self, transfer: Transfer, timing: Timing) -> int:
         """Return when the last word arrives, once known; note it if it is written off-chip."""

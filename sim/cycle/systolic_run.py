@@ -123,6 +123,12 @@ class SystolicRun:
         self._traffic.begin()
         self._process = self._env.process(self._array())
 
+    def ended(self) -> Process:
+        """Wait until the array is through and its last results have left."""
+        assert self._process is not None
+        yield self._process
+        yield from self._dma.settle()
+
     @property
     def through(self) -> int:
         """Cycle in which array and transfers are through, when the environment has run."""

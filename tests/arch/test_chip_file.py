@@ -77,12 +77,18 @@ def test_every_core_gets_the_memory_of_the_chip_under_the_name_of_its_own(file):
         ("name: small", "name: big", 17, "cores[1].name", "another core has this name"),
         ("alexnet:conv5", "alexnet", 19, "cores[1].workload", "a core runs one"),
         ("alexnet:conv5", "alexnet:conv9", 19, "cores[1].workload", "no such layer"),
-        ("architecture: eyeriss", "architecture: tpu-v1", 14, "cores[0].architecture", "systolic"),
         ("architecture: eyeriss", "architecture: eyeris", 14, "cores[0].architecture", "neither"),
-        ("word: 16 bit", "word: 8 bit", 14, "cores[0].architecture", "words of one length"),
+        (
+            "width: 64 bit\n  word: 16",
+            "width: 8 bit\n  word: 8",
+            14,
+            "cores[0].architecture",
+            "wider",
+        ),
         ("    dataflow: row_stationary\n  - name", "  - name", 13, "cores[0]", "and not both"),
         ("latency: 30", "depth: 4\n  latency: 30", 11, "offchip.depth", "no bound"),
-        ("  latency: 30 cycles", "  dram: DDR4", 11, "offchip.dram", "fixed rate"),
+        ("  latency: 30 cycles", "  dram: DDR4", 11, "offchip.dram", "neither a device"),
+        ("  latency: 30 cycles", "  dram: ddr4_2400", 9, "offchip.read", "decides it"),
         ("read: 2 words/cycle", "reed: 2 words/cycle", 9, "offchip.reed", "unknown key"),
     ],
 )
@@ -92,11 +98,49 @@ def test_a_fault_is_told_at_its_place(file, old, new, line, field, rule):
     assert any((line, field) == x[:2] and rule in x[2] for x in found), found
 
 
-def test_cores_of_different_clocks_are_refused(file, tmp_path):
+def slower(tmp_path, word: str = "16 bit"):
+    """The small core at half the clock, with off-chip words of another length."""
+    text = (tmp_path / "small.yaml").read_text().replace("clock: 200 MHz", "clock: 100 MHz")
+    (tmp_path / "small.yaml").write_text(text.replace("word: 16 bit", f"word: {word}", 1))
+
+
+def test_cycles_of_cores_with_clocks_of_their_own_are_ambiguous(file, tmp_path):
     path = file()
-    text = (tmp_path / "small.yaml").read_text()
-    (tmp_path / "small.yaml").write_text(text.replace("clock: 200 MHz", "clock: 100 MHz"))
-    assert any("cores have one clock" in rule for _, _, rule in faults_of(path))
+    slower(tmp_path)
+    counted = [(9, "offchip.read"), (10, "offchip.write"), (11, "offchip.latency")]
+    found = faults_of(path)
+    assert [x[:2] for x in found] == counted
+    assert all("cores run at 100,000,000, 200,000,000 Hz" in x[2] for x in found)
+    per_second = CHIP.replace("2 words/cycle", "800 MB/s").replace("1 words/cycle", "400 MB/s")
+    path = file(per_second.replace("  latency: 30 cycles\n", ""))
+    big, small = load_chip(path).cores
+    assert big.architecture.memories[0].read_words_per_cycle == 2
+    assert small.architecture.memories[0].read_words_per_cycle == 4
+
+
+def test_a_clock_of_the_memory_and_words_of_the_cores_give_each_core_its_view(file, tmp_path):
+    path = file(CHIP.replace("name: duo", "name: duo\nclock: 400 MHz"))
+    slower(tmp_path, "8 bit")
+    chip = load_chip(path)
+    assert (chip.clock_hz, chip.offchip.read_words_per_cycle) == (400_000_000, 2)
+    big, small = (core.architecture.memories[0] for core in chip.cores)
+    assert (big.word_bits, big.read_words_per_cycle, big.latency_cycles) == (16, 4, 15)
+    assert (small.word_bits, small.read_words_per_cycle, small.latency_cycles) == (8, 16, 8)
+    assert (big.write_words_per_cycle, small.write_words_per_cycle) == (2, 8)
+
+
+def test_cores_may_be_systolic_and_share_a_dram(file, tmp_path):
+    text = CHIP.replace("architecture: small.yaml", "architecture: tpu-v1")
+    text = text.replace("conv5\n    dataflow: row_stationary", "conv5\n    dataflow: ws")
+    for line in ("  read: 2 words/cycle\n", "  write: 1 words/cycle\n"):
+        text = text.replace(line, "")
+    chip = load_chip(file(text.replace("latency: 30 cycles", "dram: ddr4_2400")))
+    clocks = [core.architecture.clock_hz for core in chip.cores]
+    assert len(set(clocks)) == 2
+    for core in chip.cores:
+        memory, hz = core.architecture.memories[0], core.architecture.clock_hz
+        assert memory.dram.ref == "ddr4_2400"
+        assert memory.read_words_per_cycle == memory.dram.words_per_cycle(memory.word_bits, hz)
 
 
 def test_the_kind_is_known_to_check_and_schema(file, capsys):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from cases import case
 from chip_trees import tree_case
-from systolic_designs import systolic
 
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.sim.cycle.cores import Core, core_regions, simulate_cores
@@ -146,9 +145,9 @@ def test_tensors_of_cores_lie_apart():
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        (lambda x: replace(x, clock_hz=5), "cores need one clock"),
+        (lambda x: replace(x, clock_hz=5 * 10**8), "cores share one"),  # half the bytes per second
         (lambda x: with_memory(x, latency_cycles=99), "cores share one"),
-        (lambda _: systolic(2, 2), "is a systolic array"),
+        (lambda x: with_memory(x, requests_in_flight=7), "cores share one"),
     ],
 )
 def test_cores_that_cannot_share_are_refused_with_the_reason(change, rule, monkeypatch):

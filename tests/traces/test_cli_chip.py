@@ -1,6 +1,7 @@
 """The command ``chip``: its table, its document and its traces."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from trace_samples import DESIGN, LAYER, MAPPING
@@ -20,12 +21,14 @@ def chip_of(tmp_path):
     (tmp_path / "mapping.yaml").write_text(dump_mapping(MAPPING, DESIGN.name))
     (tmp_path / "net.yaml").write_text(dump_network(Network("net", (Layer(LAYER),))))
 
-    def write(names: str, rate: str = "1 words/cycle") -> str:
+    fixed = "latency: 10 cycles, read: 1 words/cycle, write: 1 words/cycle"
+
+    def write(names: str, memory: str = fixed) -> str:
         cores = "".join(f"  - {CORE.format(name)}\n" for name in names)
         (tmp_path / "chip.yaml").write_text(
             "kind: chip\nname: duo\noffchip: {memory: dram, device: lpddr4, "
-            "holds: [ifmap, weight, ofmap], width: 64 bit, word: 8 bit, latency: 10 cycles, "
-            f"read: {rate}, write: {rate}}}\ncores:\n{cores}"
+            f"holds: [ifmap, weight, ofmap], width: 64 bit, word: 8 bit, {memory}}}\n"
+            f"cores:\n{cores}"
         )
         return str(tmp_path / "chip.yaml")
 
@@ -85,3 +88,38 @@ def test_traces_hold_every_core_as_a_layer_and_prove_its_causes(chip_of, tmp_pat
 def test_a_file_with_faults_exits_with_2(chip_of, capsys):
     assert run(["chip", chip_of("aa")]) == 2
     assert "another core has this name" in capsys.readouterr().err
+
+
+def test_cores_on_a_dram_are_told_with_what_it_did(chip_of, tmp_path, capsys):
+    path = tmp_path / "t.h5"
+    command = ["chip", chip_of("ab", "dram: ddr4_2400"), "--traces", str(path)]
+    found = document_of(command, capsys)
+    dram = found["dram"]
+    assert dram["device"] == "ddr4_2400"
+    assert found["energy_pj"] == pytest.approx(
+        sum(x["energy_pj"] for x in found["cores"]) + sum(dram["energy_pj"].values())
+    )
+    assert found["offchip_bytes"] == sum(x["offchip_bytes"] for x in found["cores"])
+    with TraceFile(path) as traces:
+        for layer, core in zip(traces.layers, found["cores"], strict=True):
+            offchip = [x for x in layer.streams if x.name.startswith("dram/")]
+            assert sum(x.summary().total_bytes for x in offchip) == core["offchip_bytes"]
+    assert run(["chip", chip_of("ab", "dram: ddr4_2400"), "--explain"]) == 0
+    out = capsys.readouterr().out
+    assert any(line.startswith("duo  ") and "100" in line for line in out.splitlines())
+
+
+def test_a_core_with_a_clock_of_its_own_counts_its_own_cycles(chip_of, tmp_path, capsys):
+    chip = tmp_path / "chip.yaml"
+    chip_of("ab", "read: 100 MB/s, write: 100 MB/s")
+    (tmp_path / "fast.yaml").write_text(dump_architecture(replace(DESIGN, clock_hz=3 * 10**8)))
+    text = chip.read_text().replace("./arch.yaml", "./fast.yaml", 1)
+    chip.write_text(text)
+    found = document_of(["chip", str(chip)], capsys)
+    clocks = [x["clock_hz"] for x in found["cores"]]
+    assert clocks == [3 * 10**8, DESIGN.clock_hz]
+    seconds = max(x["cycles"] / x["clock_hz"] for x in found["cores"])
+    assert found["clock_hz"] == max(clocks)
+    assert found["cycles"] == pytest.approx(seconds * found["clock_hz"], abs=1)
+    assert run(["chip", str(chip)]) == 0
+    assert "cycles of a core are its own" in capsys.readouterr().out
