@@ -91,7 +91,8 @@ class Run:
         settings: of the optimiser, its ``settings_type``.
         seed: of everything random, not negative.
         top: how many of the best designs are simulated, at least 1.
-        traces: memories whose requests are stored for the winner: ``all``, ``offchip``, ``none``.
+        traces: memories whose requests are stored for the winner: ``all`` (that there are
+            once), ``offchip``, ``every``, ``none``.
         values_macs: layers of at most so many MACs are run with values, 0 for none.
         baseline: how the template is mapped.
         rivals: further designs.

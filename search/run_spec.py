@@ -248,8 +248,10 @@ class RunSpec(Spec):
     )
     cluster: ClusterSpec | None = None
     rescore: RescoreSpec = RescoreSpec()
-    traces: Literal["all", "offchip", "none"] = Field(
-        default="all", description="memories whose requests are stored for the best design"
+    traces: Literal["all", "offchip", "every", "none"] = Field(
+        default="all",
+        description="memories whose requests are stored for the best design: all that there are "
+        "once, the off-chip one, or every one, those inside PEs too",
     )
     baseline: BaselineSpec = BaselineSpec()
     compare: tuple[RivalSpec, ...] = ()

@@ -50,6 +50,7 @@ from arraysmith.search.sensitivity import sensitivities
 from arraysmith.search.space import Genome
 from arraysmith.search.verify import TRACES, Verification, record_traces, submit_checks
 from arraysmith.sim.analytical.model import AnalyticalModel
+from arraysmith.traces.levels import SHARED, traced_levels
 
 RIVAL_SAMPLES = 50_000
 """Mappings looked at for a design to compare with, when the run's mapper has no table."""
@@ -211,13 +212,13 @@ def _verify(
     stored = run.traces != "none"
     if stored:
         progress.stage("traces", len(run.layers), "layer")
-        offchip = frozenset({run.template.memories[0].name})
+        levels = SHARED if run.traces == "all" else run.traces
         record_traces(
             out / TRACES,
             result.winner.cycle,
             run.layers,
             provenance_of(result),
-            offchip if run.traces == "offchip" else None,
+            traced_levels(run.template, (levels,)),
             progress.step,
         )
     progress.stage("values", len(checks), "layer")

@@ -108,7 +108,7 @@ def record_traces(
     scored: Scored,
     layers: Sequence[Layer],
     provenance: dict[str, Any],
-    memories: frozenset[str] | None,
+    memories: frozenset[str],
     done: Callable[[], None],
 ) -> None:
     """Simulate a design once more and write its requests to ``path``.
@@ -118,7 +118,7 @@ def record_traces(
         scored: the design, simulated before without a probe.
         layers: that it has mappings for.
         provenance: plain data.
-        memories: whose requests to store; None for all.
+        memories: whose requests to store.
         done: called after each layer.
 
     Raises:

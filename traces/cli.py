@@ -15,6 +15,7 @@ from arraysmith.sim.cli import Mappings, assumed, mapped_workload, print_json, p
 from arraysmith.sim.layers import distinct_layers, result_document
 from arraysmith.sim.provenance import provenance
 from arraysmith.sim.tables import result_text
+from arraysmith.traces.levels import SHARED, traced_levels
 from arraysmith.traces.page import ReportPage
 from arraysmith.traces.scalesim_cli import SETTINGS, ScaleSimInputs, scalesim_files
 from arraysmith.traces.trace_cli import trace
@@ -34,6 +35,12 @@ VALUES_SEED = 0
 @click.command()
 @mapped_workload
 @click.option("--traces", "traces_path", metavar="FILE.h5", help="Write every request here.")
+@click.option(
+    "--levels",
+    metavar="LIST",
+    help="What --traces holds, comma-separated: offchip, shared (memories that there are once; "
+    "default), every, or names of memories.",
+)
 @click.option("--values", "check_values", is_flag=True, help="Carry values; check the results.")
 @click.option(
     "--setting",
@@ -68,6 +75,7 @@ def simulate(
     dataflow_ref: str | None,
     samples: int,
     traces_path: str | None,
+    levels: str | None,
     check_values: bool,
     setting: str,
     edges: str,
@@ -94,6 +102,8 @@ def simulate(
     inputs = ScaleSimInputs(architecture_ref, workload_ref, setting, **scalesim)
     if setting != "default" and edges != "included":
         raise click.UsageError(f"--setting {setting} counts as its tool does; leave out --edges")
+    if levels is not None and (traces_path is None or setting != "default"):
+        raise click.UsageError("--levels says what --traces holds; give --traces, no --setting")
     if setting != "default" and explained:
         raise click.UsageError(f"--setting {setting} tells no waits; leave out --explain")
     if setting != "default":
@@ -103,6 +113,8 @@ def simulate(
         return
     architecture = inputs.architecture()
     network = inputs.network()
+    chosen = tuple((levels or SHARED).split(","))
+    traced_levels(architecture, chosen)  # a name that is wrong shall not cost an hour
     dataflow_ref = inputs.dataflow(mapping_path, dataflow_ref)
     mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples)
     # All layers before the first: a mapping that is wrong for the last shall not cost an hour.
@@ -128,6 +140,7 @@ def simulate(
             VALUES_SEED if check_values else None,
             layer_folder(Path(traces_path)) if traces_path else None,
             explained,
+            chosen,
         )
         many = min(workers, len(distinct))
         layers, waits = simulate_network(network, run, writer, many, bar.update)

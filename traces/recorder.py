@@ -34,6 +34,7 @@ from arraysmith.sim.provenance import problem_document, tool_version
 from arraysmith.traces.columns import ColumnTable
 from arraysmith.traces.heap import give_back_heap
 from arraysmith.traces.journal import CommittedFile
+from arraysmith.traces.levels import traced_levels
 from arraysmith.traces.packing import pack
 from arraysmith.traces.schema import (
     CHAIN_COLUMNS,
@@ -119,7 +120,7 @@ class TraceWriter:
             mapping: how.
             address_map: plain data: where each tensor starts in each memory.
             repeat: how many equal runs the one recorded stands for.
-            memories: whose requests to record; None for all.
+            memories: whose requests to record; None for those that there are once.
 
         Raises:
             ArraysmithError: a layer of this name was recorded already.
@@ -137,7 +138,8 @@ class TraceWriter:
         _put_json(group, "mapping", mapping_document(mapping, architecture.name))
         _put_json(group, "address_map", address_map)
         self._names.add(name)
-        self._current = Recorder(self, group, memories)
+        told = traced_levels(architecture) if memories is None else memories
+        self._current = Recorder(self, group, told)
         return self._current
 
     def adopt(self, path: str | Path) -> None:
@@ -227,9 +229,7 @@ class TraceWriter:
 class Recorder:
     """Writes the requests of one layer: a ``sim.probe.Probe``; ``TraceWriter.layer`` makes it."""
 
-    def __init__(
-        self, writer: TraceWriter, group: h5py.Group, memories: frozenset[str] | None
-    ) -> None:
+    def __init__(self, writer: TraceWriter, group: h5py.Group, memories: frozenset[str]) -> None:
         self._writer = writer
         self._group = group
         self._memories = memories
@@ -239,7 +239,7 @@ class Recorder:
 
     def wants(self, memory: str) -> bool:
         """Return whether requests at ``memory`` are recorded."""
-        return self._memories is None or memory in self._memories
+        return memory in self._memories
 
     def requests(
         self,

@@ -21,6 +21,7 @@ from arraysmith.sim.pool import process_pool
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import Report
 from arraysmith.sim.waits import WaitTotals, WithTotals
+from arraysmith.traces.levels import SHARED, traced_levels
 from arraysmith.traces.recorder import TraceWriter
 
 
@@ -40,7 +41,7 @@ def simulate_layer(
         layer: to run; its ``repeat`` is noted in the traces.
         mapping: a legal one.
         writer: takes the requests; None to record nothing.
-        memories: whose requests to record; None for all.
+        memories: whose requests to record; None for those that there are once.
         values_seed: carry values drawn with this seed, compare the results with the reference, and
             record operands and results; None carries none.
         waits: adds up what the array waits for; None: nobody asks.
@@ -114,6 +115,7 @@ class LayerRun:
         values_seed: see ``simulate_layer``.
         folder: where each layer's requests go, into a file of its own; None to record nothing.
         explained: whether to add up what the array waits for.
+        levels: whose requests to record, see ``levels.traced_levels``.
     """
 
     architecture: Architecture
@@ -121,6 +123,7 @@ class LayerRun:
     values_seed: int | None
     folder: Path | None
     explained: bool = False
+    levels: tuple[str, ...] = (SHARED,)
 
     def __call__(self, layer: Layer, writer: TraceWriter | None = None) -> Simulated:
         """Simulate one run; ``writer`` takes the requests in place of ``folder``."""
@@ -132,6 +135,7 @@ class LayerRun:
                 layer,
                 mapping,
                 writer,
+                traced_levels(self.architecture, self.levels),
                 values_seed=self.values_seed,
                 waits=waits,
             )

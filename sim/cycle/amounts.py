@@ -257,7 +257,7 @@ def _views(tree: Tree, edge: Edge, fanouts: int) -> dict[int, View]:
 
 def _above(tree: Tree, edge: Edge) -> list[int]:
     """Return the levels that keep the results above the edge's child, innermost first."""
-    return [level for level in reversed(tree.keepers[O]) if level <= edge.parent]
+    return tree.keepers_above(edge)
 
 
 def _kept_views(tree: Tree, columns: int) -> tuple[Int, list[dict[int, View]]]:

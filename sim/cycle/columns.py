@@ -59,8 +59,8 @@ E_WHY = 8  # why its results have not left earlier: a chain, see ``sim.probe``
 E_TURNS = 9  # turns in banks at the parent, of what it reads again, at the child
 E_THROUGH = 12  # words at ports and buses when it drains; then the turns of all loops
 
-# Places in the state.
-COMPUTED, STARTED, OPENING, TURNED, OVER, STEP, WAITS, STATE = range(8)
+# Places in the state; ``NOTING``: whether a record is kept of every step, too.
+COMPUTED, STARTED, OPENING, TURNED, OVER, STEP, WAITS, NOTING, STATE = range(9)
 
 # Words counted, per edge of the tree.
 DOWN_WORDS, FILL_WORDS, UP_WORDS, TILE_WORDS, DRAIN_WORDS, WORDS = range(6)
@@ -70,7 +70,8 @@ PHASE_LOOPS, STEP_LOOPS, PIPELINE, RAGGED, ROUNDS, FANOUTS, FILL_CAUSE, PORT_CAU
     range(9)
 )
 
-# Columns of a record; the turns of all loops follow.
+# Columns of a record; the turns of all loops follow. Of a step: as edge the number of edges, its
+# begin and end in cycles.
 R_EDGE, R_UP, R_BEGIN, R_LEFT, R_DONE, R_TILE, R_TURNED, R_AGAIN, RECORD = range(9)
 
 Plan = tuple[Int, Int, Int, Int, Int, Int, Int, Tables, Int]

@@ -79,6 +79,7 @@ class SpatialRun:
         self._streams = streams
         self._waits = waits
         self._plan, self._clocks = machine.plan(), machine.clocks()
+        self._clocks[0][columns.NOTING] = streams is not None and streams.steps
         self._stalls = np.zeros(len(machine.causes), np.int64)
         self._words = np.zeros((len(machine.tree.edges), columns.WORDS), np.int64)
         self._below = [machine.below(t) for t in range(3)]
@@ -142,6 +143,8 @@ class SpatialRun:
         add_wait(self._stalls, waits, state, computed, self._finished - computed, drain)
         if self._waits:
             self._waits.tell(state)
+        if self._streams:
+            self._streams.finish()
         patterns = self._clocks[7][USES]
         assert isinstance(patterns, np.ndarray)
         return Outcome(self._finished, self._stalls, self._words, patterns)
@@ -198,7 +201,7 @@ class SpatialRun:
             if self._waits:
                 self._waits.tell_full(state)
             if streams:
-                streams.tell_inner(records[:many])
+                streams.tell_inner(records[:many], self._clocks)
             if state[columns.OVER]:
                 return bool(state[columns.TURNED] < 0)
 

@@ -37,7 +37,9 @@ ROWS = 1 << 62, 1
 """Limit of runs that only rows end: see ``list_runs``."""
 
 
-def view_of(tree: Tree, edge: Edge, *, up: bool = False, tiles: bool = False) -> View:
+def view_of(
+    tree: Tree, edge: Edge, *, up: bool = False, tiles: bool = False, split: int | None = None
+) -> View:
     """Return what lists the transfers of an edge between its parent and its first fan-out.
 
     Args:
@@ -45,8 +47,11 @@ def view_of(tree: Tree, edge: Edge, *, up: bool = False, tiles: bool = False) ->
         edge: one of its edges.
         up: results on their way up.
         tiles: each different result tile once.
+        split: level of another fan-out, whose transfers are listed; the child's: what every
+            instance of it takes or gives by itself.
     """
-    split = edge.fanouts[0] if edge.fanouts else edge.child
+    if split is None:
+        split = edge.fanouts[0] if edge.fanouts else edge.child
     modes = modes_of(tree, edge, split, up=up, tiles=tiles)
     axes = np.full((AXES, 5), -1, np.int64)
     axes[:, 2:] = 0

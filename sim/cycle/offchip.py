@@ -255,14 +255,14 @@ class FixedRate:
         timing = self._timing(Timing(start, busy, latency), bursts, outward=out)
         parts.append(("write" if out else "read", timing, bursts))
         for direction, told, part in parts if watched else ():
-            if part is not None:
+            if part is not None and len(part.words):  # nothing leaves where a tile is kept
                 self._tell(transfer, direction, told, part)
         return timing
 
     def _timing(self, even: Timing, bursts: Bursts | None, *, outward: bool) -> Timing:
         """Return the timing of requests that would be spread evenly if none had to wait."""
         under_way = self.under_way[int(outward)]
-        if under_way is None:
+        if under_way is None or (bursts is not None and not len(bursts.words)):
             return even
         assert bursts is not None, "requests have to be known to count them"
         issue, back = np.empty((2, len(bursts.words)), np.int64)

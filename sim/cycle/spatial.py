@@ -65,6 +65,7 @@ from arraysmith.sim.cycle.columns import (
     FILL_WORDS,
     FIRST_BUS,
     LATENCY,
+    NOTING,
     NUMBER,
     OPENING,
     OVER,
@@ -141,7 +142,7 @@ def run_phase(
     count, recorded = len(edges), 0
     recording = len(records) > 0
     while True:
-        full = recording and recorded + count * (RING + 2) > len(records)
+        full = recording and recorded + (count + 1) * (RING + 2) > len(records)
         if full or (len(waits) > 0 and state[WAITS] + 3 > len(waits)):
             state[OVER] = 0
             return recorded
@@ -191,6 +192,9 @@ def run_phase(
         if slow >= 0:
             why = numbers[PORT_CAUSES] + slow
             add_wait(stalls, waits, state, begin + macs, end - begin - macs, why)
+        if recording and state[NOTING]:
+            note(records[recorded], count, (begin, end, end), 0, turned, index)
+            recorded += 1
         state[COMPUTED], state[OPENING] = end, 0
         state[STEP] += 1
         turned = next_turn(

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
-from numba import njit
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.legality import tile_sizes
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.boxes import Int, padded
-from arraysmith.sim.cycle.columns import (
-    PARENT,
-    R_AGAIN,
-    R_BEGIN,
-    R_DONE,
-    R_EDGE,
-    R_LEFT,
-    R_TILE,
-    R_TURNED,
-    R_UP,
-    RECORD,
-    RING,
+from arraysmith.sim.cycle.columns import RECORD, RING, Clocks
+from arraysmith.sim.cycle.coming_back import Back
+from arraysmith.sim.cycle.instance_runs import (
+    Q_ADDRESS,
+    Q_PORT,
+    Q_REQUEST,
+    Q_RESPONSE,
+    Q_SIZE,
+    Q_TILE,
+    REQUEST,
+    list_instance_runs,
 )
-from arraysmith.sim.cycle.listing import ROWS, Scratch, View, list_runs, scratch_of, view_of
+from arraysmith.sim.cycle.mac_words import OPERAND, SUM_READ, SUM_WRITE, MacWords
 from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.merging import LAST, Merger
 from arraysmith.sim.cycle.offchip import Timing
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.schedule import Epoch
-from arraysmith.sim.cycle.transfers import READ, UPDATE
-from arraysmith.sim.cycle.tree import O
+from arraysmith.sim.cycle.sides import (
+    EdgeSide,
+    MacSide,
+    Moves,
+    Side,
+    sums_that_come_back,
+)
+from arraysmith.sim.cycle.tree import Edge, O
 from arraysmith.sim.probe import Probe
 
 
@@ -63,44 +69,15 @@ def address_map(
     return regions
 
 
-@dataclass(frozen=True)
-class _Side:
-    """What a probe is told of one memory when an edge's transfers pass it.
-
-    Attributes:
-        stream: name of the stream.
-        up: whether results on their way up are told, else what goes down.
-        parent: whether the memory is the edge's parent.
-        again: whether it is what the parent reads to add to it.
-        view: what moves.
-        less: what of it does not (the first arrivals of what is read again).
-        scratch: room to list it in.
-        base: byte address of the tensor's frame in the memory.
-        frame: int64 [AXES], the frame.
-        per_word: ticks that a word takes at the port; 0: as fast as it comes.
-    """
-
-    stream: str
-    up: bool
-    parent: bool
-    again: bool
-    view: View
-    less: View | None
-    scratch: Scratch
-    base: int
-    frame: Int
-    per_word: int
-
-
 class Streams:
     """Tells a probe what crosses the off-chip border and what moves at the memories on the chip.
 
-    Off-chip streams: ``<offchip>/<tensor>/read`` and ``write``. Memories on the chip that there are
-    once: ``write`` of an operand is a fill, of results an update or partial sums that come back;
-    ``read`` feeds children or takes results out. Addresses are those of the frame in which a tile
-    is kept in place (see ``boxes.frame_address``), one frame per tensor after the other; which half
-    of a ping-pong memory a tile is in follows from the parity of its number and is not part of the
-    address.
+    Off-chip streams: ``<offchip>/<tensor>/read`` and ``write``. Memories on the chip: ``write`` of
+    an operand is a fill, of results an update or partial sums that come back; ``read`` feeds
+    children or MACs or takes results out. The port is the number of the instance (see
+    ``instances``). Addresses are those of the frame in which a tile is kept in place (see
+    ``boxes.frame_address``), one frame per tensor after the other; which half of a ping-pong memory
+    a tile is in follows from the parity of its number and is not part of the address.
     """
 
     def __init__(
@@ -114,7 +91,7 @@ class Streams:
         self._machine = machine
         self._border = border
         self._probe = probe
-        self._parameters = parameters
+        self._most = parameters.chunk_records
         tree = machine.tree
         levels = tree.architecture.levels
         self._frames: dict[tuple[int, int], Int] = {}
@@ -122,8 +99,7 @@ class Streams:
         self._told: set[int] = set()
         for level in range(1, len(levels)):
             kept = [t for t in range(3) if level in tree.keepers[t]]
-            name = levels[level].name
-            if not kept or tree.architecture.instances(name) > 1 or not probe.wants(name):
+            if not kept or not probe.wants(levels[level].name):
                 continue
             self._told.add(level)
             sizes = tile_sizes(tree.architecture, problem, tree.mapping, level)
@@ -133,161 +109,186 @@ class Streams:
                 reach = [axis.reach(sizes) for axis in tensor.axes]
                 self._frames[level, t], self._bases[level, t] = padded(reach, 1), base
                 base += -(-prod(reach) * tensor.word_bits // 8)
-        self._sides = [self._sides_of(k) for k in range(len(machine.inner))]
+        self._streams: dict[str, _Stream] = {}
+        for k in range(len(machine.inner)):
+            self._find_edge_sides(k)
+        for edge in {edge.tensor: edge for edge in tree.edges}.values():
+            if not edge.at_macs and edge.child in self._told:
+                self._find_mac_sides(edge)
+        self._near = self._near_sides()
+        # The kernel notes steps only where somebody is told of them.
+        self.steps = any(isinstance(y, MacSide) for x in self._streams.values() for y in x.sides)
         width = RECORD + len(tree.time)
         rows = 4 * max(1, len(machine.inner)) * (RING + 2) + parameters.chunk_records
         self.room = np.empty((rows, width), np.int64)
 
-    def _sides_of(self, k: int) -> list[_Side]:
-        """Return what to tell of an edge on the chip."""
+    def _add(self, level: int, tensor: int, way: str, side: Side) -> None:
+        name = f"{self._machine.tree.architecture.levels[level].name}/{TENSORS[tensor]}/{way}"
+        if name not in self._streams:
+            tell = partial(self._tell, name, self._bases[level, tensor], tensor)
+            self._streams[name] = _Stream([], Merger(tell, self._most))
+        self._streams[name].sides.append(side)
+
+    def _find_edge_sides(self, k: int) -> None:
+        """Add what to tell of an edge on the chip."""
         machine, tree = self._machine, self._machine.tree
         edge = tree.edges[machine.inner[k]]
         t = edge.tensor
-        found: list[_Side] = []
-        per_word = machine.clocks()[7][2][machine.edges[k, PARENT]]
 
-        def tell(level: int, way: str, view: View, port: int, less: View | None = None,
-                 *, up: bool) -> None:  # fmt: skip
-            parent = level == edge.parent
-            name = f"{tree.architecture.levels[level].name}/{TENSORS[t]}/{way}"
-            place = level, t
-            found.append(
-                _Side(
-                    name,
-                    up,
-                    parent,
-                    less is not None,
-                    view,
-                    less,
-                    scratch_of(view),
-                    self._bases[place],
-                    self._frames[place],
-                    int(per_word[port]) if parent else 0,
-                )
-            )
+        def add(level: int, way: str, moves: Moves, *, up: bool, again: bool = False,
+                back: Back | None = None) -> None:  # fmt: skip
+            side = EdgeSide(machine, k, level, moves, self._frames[level, t],
+                            up=up, again=again, back=back)  # fmt: skip
+            self._add(level, t, way, side)
 
-        if edge.parent in self._told:
-            tell(edge.parent, "read", view_of(tree, edge, tiles=t == O), READ, up=False)
-            if t == O:
-                arriving = view_of(tree, edge, up=True)
-                tiles = view_of(tree, edge, tiles=True)
-                tell(edge.parent, "read", arriving, READ, tiles, up=True)
-                tell(edge.parent, "write", arriving, UPDATE, up=True)
-        if edge.child in self._told:
-            tell(edge.child, "write", view_of(tree, edge, tiles=t == O), READ, up=False)
-            if t == O:
-                tell(edge.child, "read", view_of(tree, edge, tiles=True), READ, up=True)
+        for level, way in ((edge.parent, "read"), (edge.child, "write")):
+            if level in self._told and t != O:
+                each = edge.child if level == edge.child else None
+                add(level, way, Moves.of(tree, edge, level, up=False, tiles=False, split=each),
+                    up=False)  # fmt: skip
+            elif level in self._told:
+                for moves, back in sums_that_come_back(tree, edge, level):
+                    add(level, way, moves, up=False, back=back)
+        if t == O and edge.parent in self._told:
+            arriving = Moves.of(tree, edge, edge.parent, up=True, tiles=False)
+            add(edge.parent, "read", arriving, up=True, again=True)
+            add(edge.parent, "write", arriving, up=True)
+        if t == O and edge.child in self._told:
+            each = edge.child
+            add(each, "read", Moves.of(tree, edge, each, up=False, tiles=False, split=each),
+                up=True)  # fmt: skip
+
+    def _find_mac_sides(self, edge: Edge) -> None:
+        """Add what to tell of a memory right above the MACs; ``edge`` is its tensor's last one."""
+        ways = [("read", OPERAND)]
+        if edge.tensor == O:
+            ways = [("read", SUM_READ), ("write", SUM_WRITE)]
+        for way, kind in ways:
+            frame = self._frames[edge.child, edge.tensor]
+            words = MacWords.of(self._machine.tree, edge, kind, frame)
+            self._add(edge.child, edge.tensor, way, MacSide(self._machine, edge, words))
+
+    def _near_sides(self) -> dict[tuple[int, bool], Moves]:
+        """Return what moves at memories below the border, by tensor and whether it goes out."""
+        tree = self._machine.tree
+        found = {}
+        for t, e in enumerate(self._machine.borders):
+            edge = tree.edges[e]
+            if edge.child in self._told:
+                each = Moves.of(tree, edge, edge.child, up=False, tiles=False, split=edge.child)
+                found[t, t == O] = each
+                if t == O:
+                    found[t, False] = Moves.of(tree, edge, edge.child, up=False, tiles=True)
         return found
 
     def tell_border(self, tensor: int, epoch: Epoch, timing: Timing, *, outward: bool) -> None:
         """Tell the near side of a border transfer."""
+        if (tensor, outward) not in self._near:
+            return
         tree = self._machine.tree
         level = tree.edges[self._machine.borders[tensor]].child
-        if level not in self._told:
-            return
-        place = level, tensor
-        table = self._border.runs(tensor, epoch, self._frames[place], ROWS, outward=outward)
-        bursts = self._border.in_bytes(tensor, self._bases[place], table, np.cumsum(table[:, 1]))
-        request, response = timing.spread(bursts.words, delayed=False)
-        if not outward:
-            request, response = request + timing.latency, response + timing.latency
+        rows = near_requests(
+            self._near[tensor, outward],
+            self._frames[level, tensor],
+            epoch,
+            timing,
+            outward=outward,
+        )
+        name = f"{tree.architecture.levels[level].name}/{TENSORS[tensor]}"
+        way = "read" if outward else "write"
+        self._tell(f"{name}/{way}", self._bases[level, tensor], tensor, rows)
+
+    def tell_inner(self, records: Int, clocks: Clocks) -> None:
+        """Tell what the kernel did: the records that ``spatial.run_phase`` wrote.
+
+        Args:
+            records: int64 [n, RECORD + loops in time].
+            clocks: see ``columns.Clocks``, as the kernel left them.
+        """
+        for stream in self._streams.values():
+            stream.tell(records, clocks, self._most)
+
+    def finish(self) -> None:
+        """Tell what is left, at the end of the run."""
+        for stream in self._streams.values():
+            stream.merger.finish()
+
+    def _tell(self, name: str, base: int, tensor: int, rows: Int) -> None:
+        """Tell requests in words, int64 [n, REQUEST], in bytes."""
+        bursts = self._border.in_bytes(
+            tensor, base, rows[:, Q_ADDRESS : Q_SIZE + 1], np.empty(0, np.int64)
+        )
         self._probe.requests(
-            f"{tree.architecture.levels[level].name}/{TENSORS[tensor]}/"
-            f"{'read' if outward else 'write'}",
-            request,
-            response,
+            name,
+            rows[:, Q_REQUEST].copy(),
+            rows[:, Q_RESPONSE].copy(),
             bursts.address,
             bursts.size,
-            np.full(len(request), epoch.number, np.uint32),
-            np.zeros(len(request), np.uint16),
+            rows[:, Q_TILE].astype(np.uint32),
+            rows[:, Q_PORT].astype(np.uint16),
         )
 
-    def tell_inner(self, records: Int) -> None:
-        """Tell what the kernel did: the records that ``spatial.run_phase`` wrote."""
-        for k, sides in enumerate(self._sides):
-            for side in sides:
-                chosen = records[(records[:, R_EDGE] == k) & (records[:, R_UP] == side.up)]
-                tensor = self._machine.tree.edges[self._machine.inner[k]].tensor
-                self._tell_side(side, tensor, chosen)
 
-    def _tell_side(self, side: _Side, tensor: int, records: Int) -> None:
-        """Tell one memory's part of the transfers of an edge."""
-        start, room = 0, self._parameters.chunk_records
-        while start < len(records):
-            table, stamps = np.empty((room, 2), np.int64), np.empty((room, 3), np.int64)
-            less = side.less if side.less is not None else side.view
-            following, count = _requests(
-                start, records, side.view, less, side.again, side.parent, side.frame,
-                side.scratch, side.per_word, self._machine.ticks, table, stamps,
-            )  # fmt: skip
-            if following == start:
-                room *= 2  # one transfer alone asks for more
-                continue
-            start = following
-            if count == 0:
-                continue
-            bursts = self._border.in_bytes(tensor, side.base, table[:count], np.empty(0, np.int64))
-            self._probe.requests(
-                side.stream,
-                stamps[:count, 0].copy(),
-                stamps[:count, 1].copy(),
-                bursts.address,
-                bursts.size,
-                stamps[:count, 2].astype(np.uint32),
-                np.zeros(count, np.uint16),
-            )
+@dataclass(frozen=True, eq=False)
+class _Stream:
+    """One stream: where its requests come from, and what puts them in order."""
 
+    sides: list[Side]
+    merger: Merger
 
-@njit(cache=True, nogil=True)
-def _requests(
-    start: int,
-    records: Int,
-    view: View,
-    less: View,
-    again: bool,
-    parent: bool,
-    frame: Int,
-    scratch: Scratch,
-    per_word: int,
-    ticks: int,
-    table: Int,
-    stamps: Int,
-) -> tuple[int, int]:
-    """List the requests of the records from ``start`` on, as far as there is room.
-
-    Writes ``table`` (first address, words) and ``stamps`` (request, response, tile). At the parent,
-    words are asked for as fast as its port goes; they move on at the pace of the whole transfer.
-
-    Returns:
-        (first record that is not listed, requests listed).
-    """
-    count = 0
-    while start < len(records):
-        record = records[start]
-        index, turned = record[RECORD:], record[R_TURNED]
-        more = list_runs(
-            view, index, turned, frame, ROWS, scratch, table[count:], len(table) - count
-        )
-        if count + more > len(table):
-            return start, count
-        begin = record[R_AGAIN] if again else record[R_BEGIN]
-        if again:
-            # Of words that arrive more than once, all but the first are read; firsts come first.
-            first = list_runs(less, index, turned, frame, ROWS, scratch, table[count:], 0)
-            for i in range(first, more):
-                table[count + i - first] = table[count + i]
-            more -= first
-        total = table[count : count + more, 1].sum()
-        from_cycle = begin // ticks
-        busy, delay, moved = record[R_LEFT] - from_cycle, record[R_DONE] - record[R_LEFT], 0
-        for _ in range(more):
-            if parent:
-                stamps[count, 0] = (begin + moved * per_word) // ticks
+    def tell(self, records: Int, clocks: Clocks, most: int) -> None:
+        """Take the requests of records from all sides, earliest first, so that few are held."""
+        later = [side.frontier(clocks) for side in self.sides]
+        bounds, sources = list(later), []
+        for i, side in enumerate(self.sides):
+            chosen = side.chosen(records)
+            sources.append(side.listed(chosen, most))
+            if len(chosen):
+                bounds[i] = min(bounds[i], int(side.first(chosen).min()))
+        left = set(range(len(self.sides)))
+        while left:
+            i = min(left, key=lambda x: bounds[x])
+            rows, following = next(sources[i], (None, LAST))
+            if rows is None:
+                left.remove(i)
+                following = LAST
             else:
-                stamps[count, 0] = from_cycle + moved * busy // total + delay
-            moved += table[count, 1]
-            stamps[count, 1] = from_cycle - (-(moved * busy) // total) + delay
-            stamps[count, 2] = record[R_TILE]
-            count += 1
-        start += 1
-    return start, count
+                self.merger.push(i, rows)
+            bounds[i] = min(later[i], following)
+            self.merger.release(min(bounds))
+
+
+def near_requests(moves: Moves, frame: Int, epoch: Epoch, timing: Timing, *, outward: bool) -> Int:
+    """Return the requests below the border of one transfer over it, int64 [n, REQUEST] in words.
+
+    The words of every instance are spread over those of the transfer.
+    """
+    room = 1024
+    while True:
+        table = np.empty((room, 3), np.int64)
+        count = list_instance_runs(
+            moves.view, moves.tiles, moves.between, False, epoch.index, epoch.turned, frame,
+            moves.numbers, moves.scratch, moves.room[0], table,
+        )  # fmt: skip
+        if count <= room:
+            break
+        room = count
+    table = table[np.argsort(table[:count, 2], kind="stable")]
+    rows = np.empty((count, REQUEST), np.int64)
+    if not count:
+        return rows
+    ends = np.cumsum(table[:, 1])
+    _, first, which = np.unique(table[:, 2], return_index=True, return_inverse=True)
+    before = (ends - table[:, 1])[first]
+    each = np.append(before[1:], ends[-1]) - before  # words of every instance
+    words = epoch.up if outward else epoch.words
+    done = ends - before[which]
+    start, end = (done - table[:, 1]) * words // each[which], -(-done * words // each[which])
+    points = np.unique(np.concatenate((start, end)))[1:]  # without 0
+    request, response = timing.spread(points, delayed=False)
+    delay = 0 if outward else timing.latency
+    rows[:, Q_REQUEST] = request[np.searchsorted(points, start, side="right")] + delay
+    rows[:, Q_RESPONSE] = response[np.searchsorted(points, end)] + delay
+    rows[:, Q_ADDRESS : Q_SIZE + 1] = table[:, :2]
+    rows[:, Q_TILE], rows[:, Q_PORT] = epoch.number, table[:, 2]
+    return rows[np.lexsort((rows[:, Q_PORT], rows[:, Q_REQUEST]))]

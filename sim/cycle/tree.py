@@ -196,6 +196,10 @@ class Tree:
         """MACs at work."""
         return prod(x.count for x in self.space)
 
+    def keepers_above(self, edge: Edge) -> list[int]:
+        """Return the levels that keep an edge's tensor above its child, innermost first."""
+        return [level for level in reversed(self.keepers[edge.tensor]) if level <= edge.parent]
+
     def copies(self, level: int) -> int:
         """Return the instances of the level that take part."""
         return prod(x.count for x in self.space if x.level < level)

@@ -101,9 +101,8 @@ def test_requests_carry_exactly_the_words_counted(block: int) -> None:
         moved = {name: int(listener.stream(name)["size"].sum()) for name in listener.parts}
         want: dict[str, int] = defaultdict(int)
         for x in report.accesses:
-            if x.level in ("dram", "glb"):
-                way = "read" if x.direction in ("read", "drain") else "write"
-                want[f"{x.level}/{x.tensor}/{way}"] += x.words
+            way = "read" if x.direction in ("read", "drain") else "write"
+            want[f"{x.level}/{x.tensor}/{way}"] += x.words
         assert moved == want, f"seed {seed}"
 
 
