@@ -97,8 +97,8 @@ class Probe(Protocol):
             tile: [n] number of the tile that asked for it, counted from 0 per stream.
             port: [n] lane of a systolic array (row for operands that enter on the left, column for
                 those that enter at the top and for results), channel of an off-chip memory, number
-                of the bus elsewhere. Arrays that share their SRAMs have one numbering: see
-                ``Folding.shares``.
+                of the instance of other memories. Arrays that share their SRAMs have one numbering:
+                see ``Folding.shares``.
         """
         ...
 

@@ -113,7 +113,7 @@ def simulate(
         return
     architecture = inputs.architecture()
     network = inputs.network()
-    chosen = tuple((levels or SHARED).split(","))
+    chosen = tuple((SHARED if levels is None else levels).split(","))
     traced_levels(architecture, chosen)  # a name that is wrong shall not cost an hour
     dataflow_ref = inputs.dataflow(mapping_path, dataflow_ref)
     mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples)

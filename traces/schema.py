@@ -57,7 +57,12 @@ COLUMNS = (
     Column("address", np.dtype("<u8"), "byte", "byte address of the first word"),
     Column("size", np.dtype("<u4"), "byte", "bytes of the request, at consecutive addresses"),
     Column("tile", np.dtype("<u4"), "1", "number of the tile that asked, from 0 in each stream"),
-    Column("port", np.dtype("<u2"), "1", "lane of the array, channel or bus; 0 where there is one"),
+    Column(
+        "port",
+        np.dtype("<u2"),
+        "1",
+        "lane of the array, channel or instance of the memory; 0 where there is one",
+    ),
 )
 """The columns of every stream, in the order in which tables and CSV show them."""
 

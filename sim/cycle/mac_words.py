@@ -47,9 +47,10 @@ Nest = tuple[Int, Int, Int, int, bool]
 """Loops, how many per dim, sizes (see ``Tree``); loops in time that make the steps; whether tiles
 are ragged."""
 
-Who = tuple[Int, Int, Int]
+Who = tuple[Int, Int, Int, Int]
 """Int64 [MACs, dims], place of every MAC in every dim; int64 [MACs], instance of the memory that it
-belongs to, ascending; int64 [dims, most places, keys], room for what places have."""
+belongs to, ascending; int64 [dims, most places, keys], room for what places have; the dims in which
+there is more than one place."""
 
 What = tuple[int, Int, Int, Int]
 """``OPERAND`` ...; int64 [AXES, 5], see ``listing.View``; int64 [AXES], words stored; int64 [AXES],
@@ -125,6 +126,7 @@ class MacWords:
                 place[order].copy(),
                 owner[order].copy(),
                 np.zeros((len(DIMS), max(many), keys), np.int64),
+                np.flatnonzero(np.array(many) > 1),
             ),
             (kind, axes, padded([x.extent for x in tensor.axes], 1), frame),
             sums,
@@ -197,7 +199,7 @@ def _find_held(index: Int, nest: Nest, who: Who, axes: Int, sums: Sums, held: In
         held: int64 [2, MACs], written.
     """
     loops, many, size, _, ragged = nest
-    where, _, places = who
+    where, _, places, _ = who
     level, depth, _, again, modes, between, which = sums
     dims, macs = len(size), where.shape[0]
     own = np.zeros(dims, np.int64)
@@ -283,31 +285,40 @@ def _round(
 ) -> int:
     """List the words of all MACs in one cycle; return how many."""
     loops, many, size = nest[0], nest[1], nest[2]
-    where, owner, places = who
+    where, owner, places, spread = who
     kind, axes, extent, frame = what
-    dims, modes = len(size), sums[4][0]
+    modes = sums[4][0]
     added = -1
     for j in range(len(index)):
         if sums[2][j] and index[j] > 0:
             added = j
-    for d in range(dims):
+    for d in range(len(size)):
         find_places(loops[d, : many[d]], size[d], len(modes), index, 0, modes, 1, places[d])
-    word = np.zeros(AXES, np.int64)
+        if places[d, 0, EXTENT] <= 0:
+            return 0  # the first of all places has most work
+    word, varies = np.zeros(AXES, np.int64), np.zeros(AXES, np.int64)
+    for a in range(AXES):
+        word[a] = axes[a, 4]
+        for k in range(2):
+            if axes[a, k] >= 0:
+                word[a] += axes[a, 2 + k] * places[axes[a, k], 0, BASE]
+                for d in spread:
+                    varies[a] = max(varies[a], 1 if d == axes[a, k] else 0)
+        if not varies[a] and not 0 <= word[a] < extent[a]:
+            return 0
     count = 0
     for i in range(len(owner)):
-        works = True
-        for d in range(dims):
+        works = kind != SUM_READ or added > held[0, i] or held[1, i] > 0
+        for d in spread:
             works = works and places[d, where[i, d], EXTENT] > 0
-        if not works or (kind == SUM_READ and added <= held[0, i] and not held[1, i]):
-            continue
-        inside = True
         for a in range(AXES):
-            word[a] = axes[a, 4]
-            for k in range(2):
-                if axes[a, k] >= 0:
-                    word[a] += axes[a, 2 + k] * places[axes[a, k], where[i, axes[a, k]], BASE]
-            inside = inside and 0 <= word[a] < extent[a]
-        if not inside:
+            if works and varies[a]:
+                at = axes[a, 4] + axes[a, 2] * places[axes[a, 0], where[i, axes[a, 0]], BASE]
+                if axes[a, 1] >= 0:
+                    at += axes[a, 3] * places[axes[a, 1], where[i, axes[a, 1]], BASE]
+                word[a] = at
+                works = 0 <= at < extent[a]
+        if not works:
             continue
         row = out[count]
         row[Q_REQUEST], row[Q_RESPONSE] = cycle, cycle + 1
