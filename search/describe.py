@@ -9,6 +9,7 @@ from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.problem import Layer
 from arraysmith.search.evaluate import Scored
 from arraysmith.search.found import SearchResult
+from arraysmith.search.round_results import foretold
 from arraysmith.sim.loop_nest import loop_nest
 from arraysmith.sim.report import Report
 from arraysmith.traces.describe import hardware_table, pe_use
@@ -189,6 +190,7 @@ def page_of(
         convergence=_convergence(result),
         front=_front(result) if result.front else None,
         sensitivity=result.sensitivity,
+        foretold=foretold(result),
         designs=tuple(Design(name, scored.total) for name, scored in designs),
         pe_use=tuple(
             network_pe_use(name, scored, run.layers) for name, scored in (designs[0], designs[-1])

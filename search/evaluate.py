@@ -18,6 +18,7 @@ from arraysmith.arch.problem import Layer
 from arraysmith.search.ledger import Evaluation
 from arraysmith.search.mapper import Candidate, MappingTable, build_table
 from arraysmith.search.objective import Cost, Figures
+from arraysmith.search.rehearsed import Rehearsed
 from arraysmith.search.run import Rival, Run
 from arraysmith.search.space import DATAFLOW, MAPPED_BY, Genome, MappingChoice, Space
 from arraysmith.sim.ports import Model
@@ -164,7 +165,20 @@ class Evaluator:
         losses = tuple(objective.loss(figures, self.baseline) for objective in run.front)
         scored = sum(candidate.scored for candidate in found)
         compared = sum(candidate.compared for candidate in found)
-        return Evaluation(genome, loss, figures.cycles, figures.energy_pj, losses, scored, compared)
+        objective = mapped_by(run, genome)
+        options, more, others = rehearsed_layers(
+            run, self.finders(genome), architecture, objective, found
+        )
+        return Evaluation(
+            genome,
+            loss,
+            figures.cycles,
+            figures.energy_pj,
+            losses,
+            scored + more,
+            compared + others,
+            options,
+        )
 
     def found(self, genome: Genome, architecture: Architecture) -> tuple[Candidate, ...] | None:
         """Return the mapping of every layer of a genome's design; None when one has none."""
@@ -175,6 +189,11 @@ class Evaluator:
         """Return what finds the mapping of each layer for a genome."""
         chosen = self.run.space.mapping(genome)
         return self.choices[chosen[DATAFLOW]] if DATAFLOW in chosen else self.tables
+
+
+def mapped_by(run: Run, genome: Genome) -> str:
+    """Return what the mappings of a genome's design minimise."""
+    return str(run.space.mapping(genome).get(MAPPED_BY, run.mapper.objective))
 
 
 def best_candidates(
@@ -196,7 +215,57 @@ def best_candidates(
     return tuple(found)
 
 
-def figures_of(run: Run, architecture: Architecture, found: Sequence[Candidate]) -> Figures:
+def rehearsed_layers(
+    run: Run,
+    tables: Sequence[Finder],
+    architecture: Architecture,
+    objective: str,
+    found: Sequence[Candidate],
+) -> tuple[tuple[tuple[Rehearsed, ...], ...], int, int]:
+    """Return (mappings of every layer, rehearsed; mappings scored and compared for them).
+
+    Args:
+        run: the search; nothing is rehearsed without a calibration.
+        tables: find the mappings of each layer.
+        architecture: the design.
+        objective: what mappings are compared by.
+        found: the best of each layer by the closed forms.
+    """
+    if run.calibration is None:
+        return (), 0, 0
+    # Here, not above: a search without calibration does without rehearsals.
+    from arraysmith.search.alternatives import rehearsed_mappings
+
+    rows = [
+        rehearsed_mappings(
+            table.best,
+            layer.problem,
+            architecture,
+            objective,
+            candidate,
+            setting=run.setting,
+            most=run.calibration.mappings,
+        )
+        for layer, table, candidate in zip(run.layers, tables, found, strict=True)
+    ]
+    return tuple(x for x, _, _ in rows), sum(n for _, n, _ in rows), sum(n for _, _, n in rows)
+
+
+class Mapped(Protocol):
+    """Cost of a mapping: what is summed over layers."""
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of the run."""
+        ...
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of the run."""
+        ...
+
+
+def figures_of(run: Run, architecture: Architecture, found: Sequence[Mapped]) -> Figures:
     """Return the cost of one inference with the mappings ``found``, one per layer."""
     pairs = list(zip(run.layers, found, strict=True))
     asks_area = any(objective.needs_area for objective in (run.objective, *run.front))

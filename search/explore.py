@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any, Protocol
@@ -56,6 +56,31 @@ class Silence:
         """Ignore it."""
 
 
+class Correcting(Protocol):
+    """Makes losses better while a search goes on; see ``rounds``."""
+
+    def after(
+        self, evaluations: Sequence[Evaluation], generation: int, tell: Callable[[str], None]
+    ) -> bool:
+        """Take in what a generation met; return whether losses are others from now on.
+
+        Args:
+            evaluations: of the genomes asked, as the ledger has them.
+            generation: number of it, from 1, in its search.
+            tell: hears how far a round of simulations is.
+        """
+        ...
+
+    def revised(self, evaluation: Evaluation) -> Evaluation:
+        """Return an evaluation with the losses that hold now."""
+        ...
+
+    @property
+    def told(self) -> str:
+        """How much was simulated, for people."""
+        ...
+
+
 def explore(
     optimiser: Optimiser[Any],
     score: Score,
@@ -63,45 +88,85 @@ def explore(
     progress: Progress,
     *,
     vectors: bool,
-) -> tuple[list[Generation], list[Values]]:
+    correcting: Correcting | None = None,
+) -> list[list[Genome]]:
     """Run an optimiser to its end; what the ledger knows is not evaluated again.
 
     Args:
-        optimiser: asks.
+        optimiser: asks; with ``correcting`` one that is ``revisable``.
         score: evaluates what the ledger does not know.
         ledger: gets everything that was evaluated, a generation at a time.
         progress: hears of every generation.
         vectors: whether the optimiser is told vectors of losses.
+        correcting: makes losses better on the way; None tells them as they were evaluated.
 
     Returns:
-        the generations, and the vectors of each, where evaluations have them.
+        the genomes of every generation.
     """
     progress.stage("search", optimiser.expected, "design")
-    generations: list[Generation] = []
-    told: list[Values] = []
-    best = math.inf
+    batches: list[list[Genome]] = []
     asked = legal = 0
+
+    def final(genome: Genome) -> Evaluation:
+        found = ledger.evaluations[genome]
+        return found if correcting is None else correcting.revised(found)
+
+    def loss_of(genome: Genome) -> Any:
+        found = final(genome)
+        return (found.losses or (found.loss,)) if vectors else found.loss
+
+    best = math.inf
     while genomes := optimiser.ask():
         fresh = [x for x in dict.fromkeys(genomes) if x not in ledger.evaluations]
         evaluations = score(fresh)
         ledger.append(evaluations)
         progress.scored(sum(x.scored for x in evaluations), sum(x.compared for x in evaluations))
-        found = [ledger.evaluations[genome] for genome in genomes]
-        losses = [x.loss for x in found]
-        optimiser.tell(genomes, [x.losses or (x.loss,) for x in found] if vectors else losses)
-        finite = [loss for loss in losses if not math.isinf(loss)]
+        batches.append(genomes)
+        if correcting is not None:
+            facts = {"generation": len(batches)}
+
+            def tell(text: str, facts: dict[str, Any] = facts) -> None:
+                progress.step(0, **facts, simulated=text)
+
+            found = [ledger.evaluations[x] for x in genomes]
+            if correcting.after(found, len(batches), tell):
+                optimiser.revise(loss_of)
+                best = min(final(x).loss for batch in batches for x in batch)
+        best = min([best, *(final(x).loss for x in genomes)])
+        optimiser.tell(genomes, [loss_of(genome) for genome in genomes])
+        asked += len(genomes)
+        legal += sum(not math.isinf(ledger.evaluations[x].loss) for x in genomes)
+        more = {} if correcting is None else {"simulated": correcting.told}
+        progress.step(
+            len(genomes),
+            generation=len(batches),
+            best=best,
+            feasible=f"{100 * legal / asked:.0f}%",
+            **more,
+        )
+    return batches
+
+
+def generations_of(
+    batches: Sequence[Sequence[Genome]], evaluations: Mapping[Genome, Evaluation]
+) -> tuple[list[Generation], list[Values]]:
+    """Return the convergence of a search, and the vectors of each generation where there are any.
+
+    Args:
+        batches: genomes of every generation.
+        evaluations: of them, all by the same model.
+    """
+    generations: list[Generation] = []
+    told: list[Values] = []
+    best = math.inf
+    for genomes in batches:
+        found = [evaluations[genome] for genome in genomes]
+        finite = [x.loss for x in found if not math.isinf(x.loss)]
         best = min([best, *finite])
-        asked, legal = asked + len(losses), legal + len(finite)
         generations.append(
             Generation(best, min(finite, default=math.inf), median(finite) if finite else math.inf)
         )
         told.append(np.array([x.losses for x in found], np.float64))
-        progress.step(
-            len(genomes),
-            generation=len(generations),
-            best=best,
-            feasible=f"{100 * legal / asked:.0f}%",
-        )
     return generations, told
 
 

@@ -9,6 +9,7 @@ from arraysmith.search.evaluate import Scored
 from arraysmith.search.ledger import Evaluation
 from arraysmith.search.run import Run
 from arraysmith.search.space import Genome
+from arraysmith.sim.calibration import Correction
 from arraysmith.traces.page import Sensitivity
 
 
@@ -24,6 +25,59 @@ class Generation:
     batch_best: float
     batch_median: float
     hypervolume: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundDesign:
+    """A design that was simulated on the way, as it was foretold; cycles of ``layers``.
+
+    Attributes:
+        genome: of the search.
+        why: ``best`` by the scores of then, or ``informative`` for the fit.
+        layers: numbers of those simulated; the others have too many steps.
+        closed: cycles by the closed forms of the run's setting, with repeats.
+        rehearsed: as rehearsed, without correction.
+        corrected: by the correction that held then.
+        simulated: as simulated.
+    """
+
+    genome: Genome
+    why: str
+    layers: tuple[int, ...]
+    closed: int
+    rehearsed: int
+    corrected: int
+    simulated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of simulations.
+
+    Attributes:
+        search: number of the search of the run, from 1.
+        generation: after which it was made, from 1.
+        points: layers simulated before it, which the correction then was fitted to.
+        designs: simulated in it.
+        too_long: designs with layers that were left out for their steps.
+    """
+
+    search: int
+    generation: int
+    points: int
+    designs: tuple[RoundDesign, ...]
+    too_long: int
+
+    def errors(self) -> dict[str, float | None]:
+        """Return the mean absolute error of cycles by model, a share; None without designs.
+
+        None of the models had seen the designs.
+        """
+        found: dict[str, float | None] = {}
+        for model in ("closed", "rehearsed", "corrected"):
+            shares = [abs(getattr(x, model) / x.simulated - 1) for x in self.designs]
+            found[model] = sum(shares) / len(shares) if shares else None
+        return found
 
 
 @dataclass(frozen=True)
@@ -67,6 +121,9 @@ class SearchResult:
         drawn: genomes drawn by the optimiser.
         repaired: how many of them had to be repaired to keep the budget.
         mappings: mappings in the tables, over all layers.
+        rounds: of simulations on the way.
+        correction: of cycles by cause that they led to; None without calibration.
+        energy: what energies are multiplied with beside it.
         gaps: of the winner's mapping of each layer of ``run.layers``, see ``Candidate.gap``.
     """
 
@@ -88,6 +145,9 @@ class SearchResult:
     estimated: tuple[tuple[str, Scored], ...] = ()
     sensitivity: tuple[Sensitivity, ...] = ()
     gaps: tuple[float | None, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    correction: Correction | None = None
+    energy: float = 1.0
 
     @property
     def winner(self) -> Ranked:

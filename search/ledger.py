@@ -1,9 +1,10 @@
 """The ledger of evaluations: cache, checkpoint and record of a search in one file.
 
 JSON lines, only ever appended. The first line names the run by its digest, every other line is one
-evaluated design with its numbers; each line ends with a checksum of what stands before it. A
-process killed while writing leaves a last line without its end: that line is cut off when the
-search resumes. Anything else that does not check is damage, and an error.
+evaluated design with its numbers (or, of a calibrated search, a simulated one); each line ends with
+a checksum of what stands before it. A process killed while writing leaves a last line without its
+end: that line is cut off when the search resumes. Anything else that does not check is damage, and
+an error.
 
 A resumed search starts its optimiser anew and replays: designs found in the ledger are not
 evaluated again. So nothing else has to be saved, and the result is that of an uninterrupted run.
@@ -15,13 +16,14 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any, Self
 
 from arraysmith.arch.errors import Fault, InputError
+from arraysmith.search.rehearsed import Rehearsed, Simulated
 from arraysmith.search.space import Genome
 
 LEDGER = "ledger.jsonl"
@@ -54,6 +56,7 @@ class Evaluation:
         losses: of every objective, where the run looks for a front; empty otherwise.
         scored: mappings that were scored in full to find those of the design.
         compared: legal mappings that they were compared with.
+        options: of a calibrated search: per layer of the run, mappings as rehearsed.
     """
 
     genome: Genome
@@ -63,6 +66,7 @@ class Evaluation:
     losses: tuple[float, ...] = ()
     scored: int = 0
     compared: int = 0
+    options: tuple[tuple[Rehearsed, ...], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; an infinite loss is None."""
@@ -77,6 +81,8 @@ class Evaluation:
         }
         if self.losses:
             plain["losses"] = [None if math.isinf(x) else x for x in self.losses]
+        if self.options:
+            plain["options"] = [[x.to_list() for x in layer] for layer in self.options]
         return plain
 
     @classmethod
@@ -87,7 +93,10 @@ class Evaluation:
         losses = tuple(math.inf if x is None else float(x) for x in plain.get("losses", ()))
         cycles, energy_pj = int(plain["cycles"]), float(plain["energy_pj"])
         scored, compared = int(plain["scored"]), int(plain["compared"])
-        return cls(genome, loss, cycles, energy_pj, losses, scored, compared)
+        options = tuple(
+            tuple(Rehearsed.from_list(x) for x in layer) for layer in plain.get("options", ())
+        )
+        return cls(genome, loss, cycles, energy_pj, losses, scored, compared, options)
 
 
 class Ledger:
@@ -95,15 +104,17 @@ class Ledger:
 
     Attributes:
         evaluations: by genome, in the order of the file.
+        simulated: by genome, then by layer and variant of its mapping.
         dropped: bytes of a torn last line that were cut off when it was opened.
     """
 
-    def __init__(
-        self, file: BufferedRandom, values: Values, evaluations: list[Evaluation], dropped: int
-    ) -> None:
+    def __init__(self, file: BufferedRandom, values: Values, rows: _Rows, dropped: int) -> None:
         self._file = file
         self._values = values
-        self.evaluations = {evaluation.genome: evaluation for evaluation in evaluations}
+        self.evaluations = {evaluation.genome: evaluation for evaluation in rows.evaluations}
+        self.simulated: dict[Genome, dict[tuple[int, int], Simulated]] = {}
+        for genome, layers in rows.simulated:
+            self._note(genome, layers)
         self.dropped = dropped
 
     @classmethod
@@ -116,7 +127,7 @@ class Ledger:
             values: the numbers that a genome stands for, by path; written for readers.
         """
         file = path.open("x+b")
-        ledger = cls(file, values, [], 0)
+        ledger = cls(file, values, _Rows([], []), 0)
         ledger._write([{"ledger": SCHEMA, "run": digest}])
         return ledger
 
@@ -133,13 +144,13 @@ class Ledger:
         try:
             content = file.read()
             whole = content.rfind(b"\n") + 1
-            evaluations = _parsed(content[:whole].splitlines(), digest, path)
+            rows = _parsed(content[:whole].splitlines(), digest, path)
             file.truncate(whole)
             file.seek(whole)
         except BaseException:
             file.close()
             raise
-        ledger = cls(file, values, evaluations, len(content) - whole)
+        ledger = cls(file, values, rows, len(content) - whole)
         if not whole:
             ledger._write([{"ledger": SCHEMA, "run": digest}])
         return ledger
@@ -149,6 +160,14 @@ class Ledger:
         fresh = list(evaluations)
         self._write([{**x.to_dict(), "values": self._values(x.genome)} for x in fresh])
         self.evaluations.update((evaluation.genome, evaluation) for evaluation in fresh)
+
+    def append_simulated(self, genome: Genome, layers: Sequence[Simulated]) -> None:
+        """Record what a simulation says of layers of a design; on return it is on the disk."""
+        self._write([{"simulated": list(genome), "layers": [x.to_list() for x in layers]}])
+        self._note(genome, layers)
+
+    def _note(self, genome: Genome, layers: Sequence[Simulated]) -> None:
+        self.simulated.setdefault(genome, {}).update((x.key, x) for x in layers)
 
     def close(self) -> None:
         """Close the file."""
@@ -197,18 +216,30 @@ def _check_header(row: dict[str, Any], digest: str, path: Path) -> None:
         raise LedgerError(path, 1, rule, f"resume with what it was started with, or {_REMEDY}")
 
 
-def _parsed(lines: list[bytes], digest: str, path: Path) -> list[Evaluation]:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the lines after the first say."""
+
+    evaluations: list[Evaluation]
+    simulated: list[tuple[Genome, list[Simulated]]]
+
+
+def _parsed(lines: list[bytes], digest: str, path: Path) -> _Rows:
     rows = [_checked(line, path, number) for number, line in enumerate(lines, start=1)]
     if rows:
         _check_header(rows[0], digest, path)
-    evaluations = [_evaluation(row, path, number) for number, row in enumerate(rows[1:], start=2)]
-    if len({evaluation.genome for evaluation in evaluations}) != len(evaluations):
+    found = _Rows([], [])
+    for number, row in enumerate(rows[1:], start=2):
+        try:
+            if "simulated" in row:
+                genome = tuple(int(gene) for gene in row["simulated"])
+                layers = [Simulated.from_list(x) for x in row["layers"]]
+                found.simulated.append((genome, layers))
+            else:
+                found.evaluations.append(Evaluation.from_dict(row))
+        except (KeyError, TypeError, ValueError) as error:
+            rule = f"not an evaluation ({error})"
+            raise LedgerError(path, number, rule, _REMEDY) from None
+    if len({x.genome for x in found.evaluations}) != len(found.evaluations):
         raise LedgerError(path, 0, "a design is recorded twice", _REMEDY)
-    return evaluations
-
-
-def _evaluation(row: dict[str, Any], path: Path, number: int) -> Evaluation:
-    try:
-        return Evaluation.from_dict(row)
-    except (KeyError, TypeError, ValueError) as error:
-        raise LedgerError(path, number, f"not an evaluation ({error})", _REMEDY) from None
+    return found

@@ -289,16 +289,16 @@ def _joined(parts: list[MappingTable]) -> MappingTable:
     )
 
 
+def rank_of(objective: str, cycles: int, energy_pj: float) -> tuple[float, float]:
+    """Return what mappings are compared by, less is better: one of ``OBJECTIVES``, then ties."""
+    if objective == "latency":
+        return (float(cycles), energy_pj)
+    return (energy_pj, float(cycles)) if objective == "energy" else (cycles * energy_pj, energy_pj)
+
+
 def _better(objective: str, one: tuple[int, float], other: tuple[int, float]) -> bool:
     """Return whether (cycles, energy) ``one`` beats ``other``."""
-
-    def key(score: tuple[int, float]) -> tuple[float, float]:
-        cycles, energy = score
-        if objective == "latency":
-            return (float(cycles), energy)
-        return (energy, float(cycles)) if objective == "energy" else (cycles * energy, energy)
-
-    return key(one) < key(other)
+    return rank_of(objective, *one) < rank_of(objective, *other)
 
 
 def _best(

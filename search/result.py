@@ -32,6 +32,7 @@ from arraysmith.search.evaluate import Scored
 from arraysmith.search.found import Generation, Ranked, SearchResult
 from arraysmith.search.ledger import LEDGER
 from arraysmith.search.rescore import Difference
+from arraysmith.search.round_results import calibration_rows
 from arraysmith.search.verify import Verification
 from arraysmith.sim.loop_nest import loop_nest
 from arraysmith.sim.provenance import provenance
@@ -159,6 +160,7 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
             {"number": number, "convergence": _curve(generations)}
             for number, generations in result.repeats
         ],
+        "calibration": calibration_rows(result),
         "effort": {
             "evaluations": result.evaluations,
             "genomes": run.space.genomes,

@@ -45,6 +45,25 @@ class Mapper:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a search simulates designs on its way, and corrects its scores by them.
+
+    Attributes:
+        every: generations from one round of simulations to the next, at least 1.
+        simulate: designs of a round, at least 1.
+        informative: how many of them are simulated for what the fit learns of them.
+        mappings: ways to ask for a mapping of a layer, see ``run_spec.VARIANTS``; at least 1.
+        most_steps: of a layer that is simulated; longer ones are left out.
+    """
+
+    every: int
+    simulate: int
+    informative: int
+    mappings: int
+    most_steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """How the template is mapped in the row that gains are measured from.
 
@@ -103,6 +122,7 @@ class Run:
             which point of the front is the best design.
         repeats: how many searches share the ledger, each with a seed of its own.
         cluster: where to evaluate, as the run file says it; it changes no result.
+        calibration: simulations on the way; None for none.
         document: the run file with every default filled in, as plain data.
         files: files that ``document`` refers to by path: (name in ``document``, path on this
             machine); names are unique.
@@ -133,6 +153,7 @@ class Run:
     front: tuple[Objective, ...] = ()
     repeats: int = 1
     cluster: dict[str, Any] | None = field(default=None, compare=False)
+    calibration: Calibration | None = None
 
     @property
     def template(self) -> Architecture:

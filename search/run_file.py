@@ -23,11 +23,12 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import load_mapping
 from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Network
+from arraysmith.arch.registry import registered
 from arraysmith.arch.spec_reader import is_path, sort_faults, spec_of
 from arraysmith.arch.yaml_positions import Positions, read_document
 from arraysmith.search.objective import Objective, Weights
 from arraysmith.search.optimisers.base import Domain, Optimiser
-from arraysmith.search.run import Baseline, Mapper, Rival, Run
+from arraysmith.search.run import Baseline, Calibration, Mapper, Rival, Run
 from arraysmith.search.run_document import resolved_document
 from arraysmith.search.run_space import SpaceReader
 from arraysmith.search.run_spec import (
@@ -152,6 +153,7 @@ class _Reader:
         choices = self.dataflow_choices(template, space)
         self.check_front()
         self.check_cluster()
+        self.check_calibration()
         if space is not None and not self.faults:
             self.attempt("optimiser", lambda: started_optimiser(spec.optimiser, space))
         baseline, rivals = self.mappings(template, network)
@@ -200,6 +202,9 @@ class _Reader:
             front=tuple(map(Objective, spec.objective)) if several else (),
             repeats=spec.repeats,
             cluster=data.get("cluster"),
+            calibration=None
+            if spec.calibration is None
+            else Calibration(**spec.calibration.model_dump()),
         )
 
     def mapper(self, objective: Objective) -> Mapper:
@@ -270,6 +275,21 @@ class _Reader:
         ):
             rule = "must have exactly one of address, slurm and lsf"
             self.fault("cluster", rule, "for example slurm: {cores: 8, memory: 16 GB}")
+
+    def check_calibration(self) -> None:
+        """Note an optimiser that old losses cannot be corrected for, or rounds never made."""
+        spec, settings = self.spec.calibration, self.spec.optimiser
+        if spec is None:
+            return
+        if not optimiser_class(settings.name).revisable:
+            rule = f"optimiser {settings.name} goes on from losses that a calibration corrects"
+            names = [x for x in sorted(registered("optimiser")) if optimiser_class(x).revisable]
+            hint = f"choose one of {', '.join(names)}, or remove calibration"
+            self.fault("calibration", rule, hint, at_key=True)
+        generations = getattr(settings, "generations", None)
+        if generations is not None and spec.every > generations:
+            rule = f"no round is made: the optimiser has {generations} generations"
+            self.fault("calibration.every", rule, "lower every")
 
     def architecture(self, at: str, ref: str) -> Architecture | None:
         return self.attempt(at, lambda: load_architecture(self.reference(ref)))

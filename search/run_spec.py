@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     Tag,
     WithJsonSchema,
     create_model,
+    model_validator,
 )
 
 from arraysmith.arch.errors import nearest
@@ -30,6 +31,15 @@ TABLE = "table"
 ANY = "any"
 KINDS = (ANY, "conv", "depthwise", "fc", "gemm", "matmul")
 """Kinds of layer that may have a dataflow of their own: operators, and all the others."""
+
+VARIANTS = (
+    "as found",
+    "half of every memory on the chip",
+    "half of the memories outside the PEs",
+    "by latency, or by EDP where that is the objective",
+    "half of the memories in the PEs",
+)
+"""How a calibrated search asks for the mapping of a layer, one after the other."""
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -182,6 +192,34 @@ class RescoreSpec(Spec):
     )
 
 
+class CalibrationSpec(Spec):
+    """Simulation of designs on the way; their cycles by cause correct all later scores."""
+
+    every: int = Field(
+        default=5, ge=1, le=10**6, description="generations from one round to the next"
+    )
+    simulate: int = Field(default=4, ge=1, le=1000, description="designs of a round")
+    informative: int = Field(
+        default=1, ge=0, le=1000, description="how many of them for what the fit learns of them"
+    )
+    mappings: int = Field(
+        default=4,
+        ge=1,
+        le=len(VARIANTS),
+        description="ways to ask for a mapping of a layer; the best as corrected is taken",
+    )
+    most_steps: int = Field(
+        default=100_000, ge=1, le=10**9, description="of a layer that is simulated, at most"
+    )
+
+    @model_validator(mode="after")
+    def _some_are_best(self) -> Self:
+        if self.informative > self.simulate:
+            rule = f"informative, {self.informative}, must be at most simulate, {self.simulate}"
+            raise SpecError(rule, "lower informative or raise simulate")
+        return self
+
+
 class BaselineSpec(Spec):
     """How the template is mapped in the row that gains are measured from."""
 
@@ -248,6 +286,9 @@ class RunSpec(Spec):
     )
     cluster: ClusterSpec | None = None
     rescore: RescoreSpec = RescoreSpec()
+    calibration: CalibrationSpec | None = Field(
+        default=None, description="simulate designs on the way; off when left out"
+    )
     traces: Literal["all", "offchip", "every", "none"] = Field(
         default="all",
         description="memories whose requests are stored for the best design: all that there are "

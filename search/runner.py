@@ -7,9 +7,10 @@ whether the search was interrupted on its way.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.mapping import Mapping
 from arraysmith.search.baseline import Baselines, score_baselines, why_unmappable
+from arraysmith.search.corrected import Judge
 from arraysmith.search.evaluate import (
     Evaluator,
     MappedDesign,
@@ -34,6 +36,7 @@ from arraysmith.search.explore import (
     bounds_of,
     explore,
     front_of,
+    generations_of,
     with_hypervolumes,
 )
 from arraysmith.search.folder import check_folder, locked
@@ -44,12 +47,14 @@ from arraysmith.search.optimisers.base import Domain, Optimiser
 from arraysmith.search.remote import Job, evaluate_apart, make_evaluator
 from arraysmith.search.rescore import simulate_designs
 from arraysmith.search.result import provenance_of, write_results
+from arraysmith.search.rounds import Rounds
 from arraysmith.search.run import Run
 from arraysmith.search.run_spec import TABLE, optimiser_class
 from arraysmith.search.sensitivity import sensitivities
 from arraysmith.search.space import Genome
 from arraysmith.search.verify import TRACES, Verification, record_traces, submit_checks
 from arraysmith.sim.analytical.model import AnalyticalModel
+from arraysmith.sim.calibration import CalibratedModel
 from arraysmith.traces.levels import SHARED, traced_levels
 
 RIVAL_SAMPLES = 50_000
@@ -129,20 +134,37 @@ def _search(
     estimated = _best_under_dataflows(run, model, rival_seed, threads)
     evaluator = replace(evaluator, baseline=baselines.original.total)
     search_seeds = [search_seed, *search_seed.spawn(run.repeats - 1)]
-    searches = []
+    batches = []
     drawn = repaired = 0
     with (
         TemporaryDirectory(prefix="arraysmith-") as scratch,
         _open_ledger(out / LEDGER, run, digest, progress) as ledger,
     ):
         score = _score_with(evaluator, table_seed, workers, Path(scratch))
+        rounds = _rounds(run, evaluator, baselines, ledger, workers.executor)
         for seed in search_seeds:
             optimiser = _optimiser(run, seed)
-            vectors = optimiser.takes_vectors(run.settings)
-            searches.append(explore(optimiser, score, ledger, progress, vectors=vectors))
+            if rounds is not None:
+                rounds.begin()
+            batches.append(
+                explore(
+                    optimiser,
+                    score,
+                    ledger,
+                    progress,
+                    vectors=optimiser.takes_vectors(run.settings),
+                    correcting=rounds,
+                )
+            )
             drawn, repaired = drawn + optimiser.drawn, repaired + optimiser.repaired
         evaluations = list(ledger.evaluations.values())
-    best = _best(run, evaluator, evaluations)
+    if rounds is not None:  # all by the last correction
+        evaluations = [rounds.revised(x) for x in evaluations]
+        baselines = rounds.remapped(baselines)
+    mapped = partial(_mapped, evaluator) if rounds is None else rounds.mapped
+    by_genome = {x.genome: x for x in evaluations}
+    searches = [generations_of(x, by_genome) for x in batches]
+    best = _best(run, evaluator, evaluations, mapped)
     corner, box = bounds_of(evaluations) if run.front else ((), 0.0)
     curves = [
         with_hypervolumes(generations, told, corner, box) if run.front else tuple(generations)
@@ -170,7 +192,8 @@ def _search(
 
     def loss_of(genome: Genome) -> float:
         progress.step()
-        return evaluator.evaluate(genome).loss
+        found = evaluator.evaluate(genome)
+        return (found if rounds is None else rounds.revised(found)).loss
 
     return SearchResult(
         run=run,
@@ -191,6 +214,9 @@ def _search(
         compared=sum(x.compared for x in evaluations),
         sensitivity=sensitivities(run.space, ranked[0].genome, loss_of),
         gaps=_gaps(evaluator, ranked[0]),
+        rounds=() if rounds is None else tuple(rounds.rounds),
+        correction=None if rounds is None else rounds.judge.correction,
+        energy=1.0 if rounds is None else rounds.judge.energy,
     )
 
 
@@ -229,6 +255,17 @@ def _verify(
     return Verification(tuple(values), TRACES if stored else None)
 
 
+def _rounds(
+    run: Run, evaluator: Evaluator, baselines: Baselines, ledger: Ledger, executor: Executor
+) -> Rounds | None:
+    """Return what simulates and corrects on the way; None where the run does without."""
+    if run.calibration is None:
+        return None
+    design = baselines.original.design
+    baseline = evaluate_design(CalibratedModel(), design, run.layers).total
+    return Rounds(Judge(run, baseline), evaluator, ledger, executor, run.calibration)
+
+
 def _open_ledger(path: Path, run: Run, digest: str, progress: Progress) -> Ledger:
     if not path.exists():
         return Ledger.create(path, digest, run.space.values)
@@ -260,7 +297,10 @@ def _optimiser(run: Run, seed: np.random.SeedSequence) -> Optimiser[Any]:
 
 
 def _best(
-    run: Run, evaluator: Evaluator, evaluations: Sequence[Evaluation]
+    run: Run,
+    evaluator: Evaluator,
+    evaluations: Sequence[Evaluation],
+    mapped: Callable[[Genome], MappedDesign],
 ) -> list[tuple[Evaluation, MappedDesign]]:
     """Return the best ``run.top`` designs, one per mapping.
 
@@ -281,7 +321,7 @@ def _best(
     chosen: dict[tuple[Mapping, ...], tuple[Evaluation, MappedDesign]] = {}
     alike = []
     for found in finite[: LOOKED_AT * run.top]:
-        design = _mapped(evaluator, found.genome)
+        design = mapped(found.genome)
         if design.mappings in chosen:
             alike.append((found, design))
             continue
@@ -302,7 +342,8 @@ def _why(evaluator: Evaluator, genome: Genome) -> str:
 
 def _gaps(evaluator: Evaluator, winner: Ranked) -> tuple[float | None, ...]:
     """Return how far the winner's mappings may be from the optimum, where its mapper knows."""
-    if evaluator.run.mapper.name == TABLE:
+    # What is proven of the closed forms says nothing of corrected ones.
+    if evaluator.run.mapper.name == TABLE or evaluator.run.calibration is not None:
         return (None,) * len(evaluator.run.layers)
     found = evaluator.found(winner.genome, winner.analytical.design.architecture)
     assert found is not None  # it was simulated

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from arraysmith.search.ledger import LEDGER
+from arraysmith.search.round_results import calibration_text
 from arraysmith.sim.tables import REPORT_HEADS, text_table
 
 TIMES = "x"
@@ -32,6 +33,7 @@ def result_text(document: dict[str, Any], folder: Path, speed: str = "") -> str:
         _gain(document),
         _both_models(document),
         _differences(document),
+        calibration_text(document),
         _layers(document),
         "\n".join(x for x in (_proof(document), speed) if x),
         _files(document, folder),

@@ -28,6 +28,7 @@ from arraysmith.traces.plots.cycles import (
     models_scatter,
 )
 from arraysmith.traces.plots.energy import energy_by_level, energy_by_tensor
+from arraysmith.traces.plots.foretold import foretold_figure
 from arraysmith.traces.plots.front import front_figure
 from arraysmith.traces.plots.pe_map import pe_map
 from arraysmith.traces.plots.roofline import roofline_figure
@@ -152,6 +153,19 @@ def _sensitivity(page: ReportPage, figures: _Figures) -> str:
     )
 
 
+def _foretold(page: ReportPage, figures: _Figures) -> str:
+    if not page.foretold:
+        return ""
+    return _section(
+        "Simulated on the way",
+        _note(
+            "How far each model was off before the design was simulated; then the correction was "
+            "fitted to it as well."
+        ),
+        figures.place(foretold_figure(page.foretold), "designs simulated on the way"),
+    )
+
+
 def _roofline(page: ReportPage, figures: _Figures) -> str:
     if not page.top or not page.top[0].analytical.roofline:
         return ""
@@ -253,6 +267,7 @@ SECTIONS: Sequence[Callable[[ReportPage, _Figures], str]] = (
     _convergence,
     _front,
     _sensitivity,
+    _foretold,
     _roofline,
     _energy,
     _time,

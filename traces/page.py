@@ -136,6 +136,25 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, slots=True)
+class Foretold:
+    """A design that was simulated during a search, and what was expected of it before.
+
+    Attributes:
+        when: after which generation.
+        why: it was chosen.
+        closed: cycles by the closed forms.
+        corrected: cycles as corrected by all that was simulated before it.
+        simulated: cycles.
+    """
+
+    when: str
+    why: str
+    closed: int
+    corrected: int
+    simulated: int
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """A Report under the name that the figures show (``original``, ``best``)."""
 
@@ -221,6 +240,7 @@ class ReportPage:
         convergence: of the search.
         front: of a search with several objectives.
         sensitivity: of the winner to each number of its hardware.
+        foretold: designs simulated during the search, in order.
         designs: Reports whose energy is broken down side by side, the original first.
         pe_use: PE heat maps, the original first.
         top: best designs, analytical and simulated.
@@ -238,6 +258,7 @@ class ReportPage:
     convergence: Convergence | None = None
     front: Front | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
+    foretold: tuple[Foretold, ...] = ()
     designs: tuple[Design, ...] = ()
     pe_use: tuple[PeUse, ...] = ()
     top: tuple[Pair, ...] = ()
@@ -263,6 +284,7 @@ class ReportPage:
             "convergence": self.convergence and asdict(self.convergence),
             "front": self.front and asdict(self.front),
             "sensitivity": [asdict(x) for x in self.sensitivity],
+            "foretold": [asdict(x) for x in self.foretold],
             "designs": [{"label": x.label, "report": x.report.to_dict()} for x in self.designs],
             "pe_use": [asdict(x) for x in self.pe_use],
             "top": [
@@ -326,6 +348,7 @@ def _page(plain: dict[str, Any]) -> ReportPage:
             Sensitivity(x["path"], x["chosen"], tuple(x["values"]), tuple(x["losses"]), x["loss"])
             for x in plain.get("sensitivity", ())
         ),
+        foretold=tuple(Foretold(**x) for x in plain.get("foretold", ())),
         designs=tuple(Design(x["label"], report(x["report"])) for x in plain["designs"]),
         pe_use=tuple(
             PeUse(x["label"], tuple(tuple(row) for row in x["busy"])) for x in plain["pe_use"]

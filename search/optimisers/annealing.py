@@ -12,7 +12,7 @@ any walker has met; without it, walkers that end in a poor valley are lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
@@ -59,6 +59,7 @@ class Annealing(Optimiser[float]):
 
     settings_type = AnnealingSettings
     settings: AnnealingSettings
+    revisable = True
 
     def __init__(
         self, domain: Domain, rng: np.random.Generator, settings: AnnealingSettings | None = None
@@ -67,7 +68,7 @@ class Annealing(Optimiser[float]):
         self._step = 0
         self._asked: list[Genome] = []
         self._at: list[tuple[Genome, float]] = []  # where each walker stands
-        self._own: list[float] = []  # best loss of each walker since it started
+        self._own: list[tuple[Genome, float]] = []  # best of each walker since it started
         self._idle: list[int] = []  # steps since then
         self._best: tuple[Genome, float] | None = None
         self._unit = 0.0
@@ -97,13 +98,23 @@ class Annealing(Optimiser[float]):
                 self._best = (genome, loss)
         if not self._at:
             self._at = scored
-            self._own = list(losses)
+            self._own = list(scored)
             self._idle = [0] * len(scored)
         else:
             for walker, found in enumerate(scored):
                 self._move(walker, found)
         self._asked = []
         self._step += 1
+
+    def revise(self, loss_of: Callable[[Genome], float]) -> None:
+        """Give places and bests other losses; the unit of the temperature stays."""
+
+        def again(scored: tuple[Genome, float]) -> tuple[Genome, float]:
+            return scored[0], loss_of(scored[0])
+
+        self._at = [again(x) for x in self._at]
+        self._own = [again(x) for x in self._own]
+        self._best = self._best and again(self._best)
 
     def _move(self, walker: int, found: tuple[Genome, float]) -> None:
         genome, loss = found
@@ -113,11 +124,11 @@ class Annealing(Optimiser[float]):
         if lost or worse <= 0 or draw < math.exp(-worse / (self._unit * self._temperature())):
             self._at[walker] = (genome, loss)
         self._idle[walker] += 1
-        if loss < self._own[walker]:
-            self._own[walker], self._idle[walker] = loss, 0
+        if loss < self._own[walker][1]:
+            self._own[walker], self._idle[walker] = found, 0
         elif self._idle[walker] >= self.settings.patience and self._best is not None:
             self._at[walker] = self._best
-            self._own[walker], self._idle[walker] = self._best[1], 0
+            self._own[walker], self._idle[walker] = self._best, 0
 
     def _temperature(self) -> float:
         start, end = self.settings.start, self.settings.end

@@ -68,6 +68,7 @@ class Optimiser(ABC, Generic[L]):
     Attributes:
         settings_type: model of the settings, every field with a default.
         requires: packages without which it cannot work, beyond those of this project.
+        revisable: whether ``revise`` makes up for losses that were wrong when they were told.
         settings: effort and shape of the search.
         domain: where to look.
         drawn: genomes drawn so far.
@@ -76,6 +77,7 @@ class Optimiser(ABC, Generic[L]):
 
     settings_type: ClassVar[type[Spec]]
     requires: ClassVar[tuple[str, ...]] = ()
+    revisable: ClassVar[bool] = False
 
     def __init__(self, domain: Domain, rng: np.random.Generator, settings: Any = None) -> None:
         """Start a search; ``settings`` is a ``settings_type``, None takes its defaults.
@@ -102,6 +104,18 @@ class Optimiser(ABC, Generic[L]):
     @abstractmethod
     def tell(self, genomes: Sequence[Genome], losses: Sequence[L]) -> None:
         """Take the losses of the genomes asked last, in the same order; infinite is allowed."""
+
+    def revise(self, loss_of: Callable[[Genome], L]) -> None:
+        """Take other losses of what was told: the model that they come from has become better.
+
+        Called where ``revisable``, between ``ask`` and ``tell``, which tells the losses of the
+        present batch by the new model. One that goes on from a batch to the next without losses
+        of the one before has nothing to do here.
+
+        Args:
+            loss_of: every genome told so far to its new loss.
+        """
+        del loss_of
 
     @classmethod
     def takes_vectors(cls, settings: Any) -> bool:

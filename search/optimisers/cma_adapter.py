@@ -36,6 +36,7 @@ class Cma(Optimiser[float]):
     settings_type = CmaSettings
     settings: CmaSettings
     requires = ("cma",)
+    revisable = True  # it compares within a batch
 
     def __init__(
         self, domain: Domain, rng: np.random.Generator, settings: CmaSettings | None = None

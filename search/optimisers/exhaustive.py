@@ -35,6 +35,7 @@ class Exhaustive(Optimiser[float]):
 
     settings_type = ExhaustiveSettings
     settings: ExhaustiveSettings
+    revisable = True
 
     def __init__(
         self, domain: Domain, rng: np.random.Generator, settings: ExhaustiveSettings | None = None

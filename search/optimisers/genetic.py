@@ -62,6 +62,7 @@ class Genetic(Optimiser[float]):
 
     settings_type = GeneticSettings
     settings: GeneticSettings
+    revisable = True  # the elite is asked, and so told, again
 
     def __init__(
         self, domain: Domain, rng: np.random.Generator, settings: GeneticSettings | None = None

@@ -11,7 +11,7 @@ Genomes without legal mapping have infinite losses: they form the last front.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ class Nsga2(Optimiser[Losses]):
 
     settings_type = Nsga2Settings
     settings: Nsga2Settings
+    revisable = True
 
     def __init__(
         self, domain: Domain, rng: np.random.Generator, settings: Nsga2Settings | None = None
@@ -92,6 +93,10 @@ class Nsga2(Optimiser[Losses]):
         self._rank, self._alone = ranks[order], alone[order]
         self._asked = []
         self._generation += 1
+
+    def revise(self, loss_of: Callable[[Genome], Losses]) -> None:
+        """Give the parents other losses: they compete with the next children."""
+        self._parents = [(genome, loss_of(genome)) for genome, _ in self._parents]
 
     def _fresh(self) -> Genome:
         """Return a child, or at first a random genome; one not seen if possible."""

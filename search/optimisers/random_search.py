@@ -42,6 +42,7 @@ class RandomSearch(Optimiser[float]):
 
     settings_type = RandomSettings
     settings: RandomSettings
+    revisable = True
 
     def __init__(
         self, domain: Domain, rng: np.random.Generator, settings: RandomSettings | None = None

@@ -121,6 +121,18 @@ class OptimiserConformance:
             assert resumed.drawn == uninterrupted.drawn
             assert resumed.repaired == uninterrupted.repaired
 
+    def test_losses_revised_to_what_they_were_change_nothing(self):
+        optimiser = self.make()
+        if not optimiser.revisable:
+            return
+        asked = []
+        while genomes := optimiser.ask():
+            asked.append(genomes)
+            optimiser.revise(self.told(distance))
+            assert optimiser.ask() == genomes
+            optimiser.tell(genomes, [self.told(distance)(genome) for genome in genomes])
+        assert asked == self.run(self.make())
+
     def test_infinite_losses_are_survived(self):
         for loss in (lambda _: math.inf, lambda g: math.inf if g[2] else 1.0):
             asked = self.run(self.make(), loss)

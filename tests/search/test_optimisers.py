@@ -224,3 +224,36 @@ def test_nsga2_finds_the_whole_front_of_two_distances():
     assert kept[:, 0].min() <= 6
     assert kept[:, 1].min() <= 6
     assert min(np.sqrt(kept).sum(axis=1)) <= 20 * np.sqrt(3) + 1
+
+
+@pytest.mark.parametrize(
+    ("plugin", "settings", "told"),
+    [
+        (Genetic, GeneticSettings(population=16, parents=4, generations=40), False),
+        (Annealing, AnnealingSettings(population=8, generations=80), False),
+        (Nsga2, Nsga2Settings(population=16, generations=40), True),
+    ],
+)
+def test_a_search_that_was_misled_finds_the_optimum_once_its_losses_are_revised(
+    plugin, settings, told
+):
+    """At first everything is told to be better the further it is from the optimum."""
+    optimiser = plugin(WIDE, np.random.default_rng(1), settings)
+
+    def true(genome):
+        loss = float(sum((gene - 7) ** 2 for gene in genome))
+        return (loss,) if told else loss
+
+    def wrong(genome):
+        return (-1e6 - true(genome)[0],) if told else -1e6 - true(genome)
+
+    batches, best = 0, {}
+    while genomes := optimiser.ask():
+        batches += 1
+        if batches == 11:
+            optimiser.revise(true)
+        loss_of = wrong if batches <= 10 else true
+        optimiser.tell(genomes, [loss_of(x) for x in genomes])
+        best[batches] = min(true(x) for x in genomes)
+    last = min(best[x] for x in range(12, batches + 1))
+    assert (last[0] if told else last) < 60

@@ -18,6 +18,7 @@ from arraysmith.traces.page import (
     Convergence,
     Design,
     DesignRow,
+    Foretold,
     Front,
     FrontPoint,
     LayerRow,
@@ -29,6 +30,7 @@ from arraysmith.traces.page import (
 )
 from arraysmith.traces.plots.convergence import convergence_figure
 from arraysmith.traces.plots.cycles import models_scatter
+from arraysmith.traces.plots.foretold import foretold_figure
 from arraysmith.traces.plots.front import front_figure
 from arraysmith.traces.plots.roofline import roofline_figure
 from arraysmith.traces.plots.sensitivity import sensitivity_figure
@@ -56,6 +58,10 @@ PAGE = ReportPage(
     sensitivity=(
         Sensitivity("glb.depth", "128", ("64", "128", "256"), (2.5, 2.0, 1.5), 2.0),
         Sensitivity("array.mesh_x", "8", ("4", "8"), (None, 2.0), 2.0),
+    ),
+    foretold=(
+        Foretold("2", "best", 900, 1010, 1000),
+        Foretold("4", "informative", 700, 2000, 2000),
     ),
     designs=(Design("original", BEFORE), Design("best", AFTER)),
     pe_use=(PeUse("best", ((1.0, 0.5), (0.0, 0.0))),),
@@ -256,3 +262,10 @@ def test_no_point_lies_above_the_roof_of_computing():
     reached = [y for trace in drawn.data if trace.mode == "markers" for y in trace.y]
     assert reached
     assert max(reached) <= roof
+
+
+def test_what_was_foretold_stands_beside_what_was_simulated_in_percent():
+    closed, corrected = foretold_figure(PAGE.foretold).data
+    assert list(closed.y) == pytest.approx([-10.0, -65.0])
+    assert list(corrected.y) == pytest.approx([1.0, 0.0])
+    assert "after generation 4, informative: 2,000 cycles" in closed.customdata[1]
