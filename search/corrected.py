@@ -64,6 +64,7 @@ class Judge:
     energy: float = 1.0
     points: dict[Genome, dict[tuple[int, int], Simulated]] = field(default_factory=dict)
     _known: dict[Genome, Evaluation] = field(default_factory=dict, repr=False)
+    _chosen: dict[Genome, tuple[Costed, ...]] = field(default_factory=dict, repr=False)
 
     def costed(self, row: Rehearsed) -> Costed:
         """Return what a mapping costs by the correction, simulated or not."""
@@ -99,8 +100,12 @@ class Judge:
     def choice(self, evaluation: Evaluation) -> tuple[Costed, ...]:
         """Return the best mapping of every layer of a design that has one."""
         genome = evaluation.genome
-        objective = mapped_by(self.run, genome)
-        return self.chosen(evaluation.options, objective, self.points.get(genome))
+        if genome not in self._chosen:
+            objective = mapped_by(self.run, genome)
+            self._chosen[genome] = self.chosen(
+                evaluation.options, objective, self.points.get(genome)
+            )
+        return self._chosen[genome]
 
     def revised(self, evaluation: Evaluation) -> Evaluation:
         """Return an evaluation with losses, cycles and energy under the correction."""
@@ -124,6 +129,8 @@ class Judge:
     def learn(self, genome: Genome, layers: Sequence[Simulated]) -> None:
         """Take in what was simulated of a design; ``fit`` then uses it."""
         self.points.setdefault(genome, {}).update((x.key, x) for x in layers)
+        self._known.pop(genome, None)
+        self._chosen.pop(genome, None)
 
     def fit(self, evaluations: dict[Genome, Evaluation]) -> None:
         """Fit the correction to all that was simulated; losses follow it from now on.
@@ -151,3 +158,4 @@ class Judge:
         self.correction = Correction(tuple(weights))
         self.energy = round(float(np.exp(np.mean(np.log(ratios)))), DIGITS)
         self._known.clear()
+        self._chosen.clear()

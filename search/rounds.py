@@ -44,7 +44,8 @@ from arraysmith.sim.analytical.rehearsal_state import CAUSES
 Float = NDArray[np.float64]
 
 GOOD_SHARE = 0.1
-"""Share of the designs met, the best, that may be simulated for what they tell ..."""
+"""Of the designs that no simulation stands for, the best that may be simulated for what they tell:
+this share of them ..."""
 
 GOOD_LEAST = 16
 """... and at least so many."""
@@ -155,7 +156,7 @@ class Rounds:
 
     def _round(self, generation: int, tell: Callable[[str], None]) -> None:
         settings = self.calibration
-        ranked = sorted(self._met.values(), key=lambda x: (self.judge.revised(x).loss, x.genome))
+        ranked = self._ranked()
         good = ranked[: max(GOOD_LEAST, math.ceil(GOOD_SHARE * len(ranked)))]
         too_long: set[Genome] = set()
         picked: list[_Picked] = []
@@ -176,6 +177,21 @@ class Rounds:
         if picked:
             self.judge.fit(self._met)
 
+    def _ranked(self) -> list[Evaluation]:
+        """Return what no simulation stands for, the best first.
+
+        What rehearses alike in every cause simulates alike: of such designs the best one is here,
+        or none when one was simulated.
+        """
+        found: dict[tuple[tuple[float, ...], ...], Evaluation] = {}
+        for x in sorted(self._met.values(), key=lambda x: (self.judge.revised(x).loss, x.genome)):
+            found.setdefault(self._rehearsal(x), x)
+        return [x for alike, x in found.items() if alike not in self._alike]
+
+    def _rehearsal(self, evaluation: Evaluation) -> tuple[tuple[float, ...], ...]:
+        """Return what was rehearsed of the mappings that a design has now."""
+        return tuple(x.row.said for x in self.judge.choice(evaluation))
+
     def _pick(
         self,
         why: str,
@@ -191,9 +207,8 @@ class Rounds:
             if len(picked) >= upto or len(too_long) >= limit:
                 return
             genome, costs = evaluation.genome, self.judge.choice(evaluation)
-            alike = tuple(x.row.said for x in costs)
-            if alike in self._alike or genome in too_long:
-                continue  # what rehearses alike in every cause simulates alike
+            if any(x.evaluation is evaluation for x in picked) or genome in too_long:
+                continue
             design = run.space.architecture(genome)
             tasks = []
             for layer, costed in enumerate(costs):
@@ -203,7 +218,7 @@ class Rounds:
             if len(tasks) < len(costs):
                 too_long.add(genome)
             if tasks:
-                self._alike.add(alike)
+                self._alike.add(self._rehearsal(evaluation))
                 picked.append(_Picked(evaluation, why, tuple(tasks)))
 
     def _telling(

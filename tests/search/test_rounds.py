@@ -36,7 +36,7 @@ FRONT = CALIBRATED.replace(
     "optimiser: {name: nsga2, population: 6, generations: 4}\n"
     "objective: [latency, energy]\n"
     "repeats: 2",
-).replace("mapper: {samples: 2000}", "mapper: {name: genetic, evaluations: 40}")
+).replace("mapper: {samples: 2000}", "mapper: {name: genetic, evaluations: 12}")
 
 
 def content(folder):
