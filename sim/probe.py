@@ -73,7 +73,10 @@ class Probe(Protocol):
     """Receives what a simulation does, in batches, in the order of the simulated program."""
 
     def wants(self, memory: str) -> bool:
-        """Return whether requests at ``memory`` are of interest; others are not worked out."""
+        """Return whether requests at ``memory`` (or a fan-out's network) are of interest.
+
+        Others are not worked out.
+        """
         ...
 
     def requests(
@@ -89,11 +92,12 @@ class Probe(Protocol):
         """Take requests of one stream, ordered by request cycle and, within a cycle, by port.
 
         Args:
-            stream: ``memory/tensor/direction``, direction ``read`` or ``write``.
+            stream: ``memory/tensor/direction``, direction ``read`` or ``write``; of the network of
+                a fan-out ``network/fan-out/tensor/direction``, ``down`` or ``up``.
             request_cycle: [n] cycle in which the request is issued.
             response_cycle: [n] cycle in which its last word has arrived; not before the request.
             address: [n] byte address of the first word.
-            size: [n] bytes; consecutive addresses.
+            size: [n] bytes; consecutive addresses, except on networks (a whole transfer).
             tile: [n] number of the tile that asked for it, counted from 0 per stream.
             port: [n] lane of a systolic array (row for operands that enter on the left, column for
                 those that enter at the top and for results), channel of an off-chip memory, number

@@ -39,7 +39,7 @@ VALUES_SEED = 0
     "--levels",
     metavar="LIST",
     help="What --traces holds, comma-separated: offchip, shared (memories that there are once; "
-    "default), every, or names of memories.",
+    "default), networks, every, or names of levels.",
 )
 @click.option("--values", "check_values", is_flag=True, help="Carry values; check the results.")
 @click.option(

@@ -8,10 +8,11 @@ from math import prod
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.errors import Fault, InputError, nearest
 
-OFFCHIP, SHARED, EVERY = "offchip", "shared", "every"
-WORDS = (OFFCHIP, SHARED, EVERY)
+OFFCHIP, SHARED, NETWORKS, EVERY = "offchip", "shared", "networks", "every"
+WORDS = (OFFCHIP, SHARED, NETWORKS, EVERY)
 """What may stand for several levels: the off-chip memory; that and all memories that there are
-once (of a systolic array: all); all memories, those inside PEs too."""
+once (of a systolic array: all); the networks of all fan-outs; all levels, memories inside PEs and
+networks too."""
 
 
 def traced_levels(architecture: Architecture, chosen: Sequence[str] = (SHARED,)) -> frozenset[str]:
@@ -19,12 +20,13 @@ def traced_levels(architecture: Architecture, chosen: Sequence[str] = (SHARED,))
 
     Args:
         architecture: the design.
-        chosen: words of ``WORDS`` and names of memories.
+        chosen: words of ``WORDS`` and names of memories and fan-outs.
 
     Raises:
         InputError: something else.
     """
-    names = [level.name for level in architecture.memories]
+    memories = [level.name for level in architecture.memories]
+    networks = [level.name for level in architecture.fanouts]
     once = [
         level.name
         for i, level in enumerate(architecture.levels)
@@ -34,14 +36,15 @@ def traced_levels(architecture: Architecture, chosen: Sequence[str] = (SHARED,))
             or prod(x.instances for x in architecture.levels[:i] if isinstance(x, Fanout)) == 1
         )
     ]
-    meant = {OFFCHIP: names[:1], SHARED: once, EVERY: names}
+    names = [*memories, *networks]
+    meant = {OFFCHIP: memories[:1], SHARED: once, NETWORKS: networks, EVERY: names}
     found: set[str] = set()
     faults = []
     for word in chosen:
         if word not in meant and word not in names:
             rule = f"{architecture.name} has no such level to trace"
             faults.append(Fault("levels", word, rule, nearest(word, [*WORDS, *names])))
-        # A memory may bear one of the words as its name: then it is meant.
+        # A level may bear one of the words as its name: then it is meant.
         found |= {word} if word in names else set(meant.get(word, ()))
     if faults:
         raise InputError(faults)

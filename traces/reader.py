@@ -29,12 +29,13 @@ from arraysmith.traces.schema import (
     FOLDS,
     FORMAT,
     LAYERS,
+    NETWORK,
     OWN_NAMES,
+    READABLE,
     STALL_COLUMNS,
     STALLS,
     STEP_CYCLE,
     VALUES,
-    VERSION,
     Column,
     Columns,
     part_path,
@@ -93,15 +94,22 @@ class LayerTrace:
         self.problem = _json(group, "problem")
         self.mapping = _json(group, "mapping")
         self.address_map = _json(group, "address_map")
+        own = OWN_NAMES if self._has_networks() else OWN_NAMES - {NETWORK}
+        places = [memory for name, memory in group.items() if name not in own]
+        if NETWORK in group and NETWORK in own:
+            places += group[NETWORK].values()
         found = [
             direction
-            for name, memory in group.items()
-            if name not in OWN_NAMES
-            for tensor in memory.values()
+            for place in places
+            for tensor in place.values()
             for direction in tensor.values()
         ]
         found.sort(key=lambda stream: int(stream.attrs["index"]))
         self.streams = tuple(StreamTrace(stream, file) for stream in found)
+
+    def _has_networks(self) -> bool:
+        """Return whether the file keeps networks apart; version 2 has memories only."""
+        return int(self._group.file.attrs["schema_version"]) > READABLE[0]
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -243,8 +251,9 @@ class TraceFile:
         if root.get("format") != FORMAT:
             raise broken_file(self.path, "is an HDF5 file, but holds no traces of arraysmith")
         self.schema_version = int(root["schema_version"])
-        if self.schema_version != VERSION:
-            rule = f"schema version is {self.schema_version}, this tool reads {VERSION}"
+        if self.schema_version not in READABLE:
+            known = " and ".join(map(str, READABLE))
+            rule = f"schema version is {self.schema_version}, this tool reads {known}"
             raise broken_file(
                 self.path, rule, "read it with the version of arraysmith that wrote it"
             )

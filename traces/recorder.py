@@ -39,16 +39,19 @@ from arraysmith.traces.packing import pack
 from arraysmith.traces.schema import (
     CHAIN_COLUMNS,
     CHUNK_RECORDS,
+    DIRECTIONS,
     FOLD_COLUMNS,
     FOLDS,
     FORMAT,
     LAYERS,
+    NETWORK,
     STALL_COLUMNS,
     STALLS,
     STEP_COLUMN,
     STEP_CYCLE,
     VALUES,
     VERSION,
+    WAYS,
     Column,
     Columns,
     link_name,
@@ -120,7 +123,8 @@ class TraceWriter:
             mapping: how.
             address_map: plain data: where each tensor starts in each memory.
             repeat: how many equal runs the one recorded stands for.
-            memories: whose requests to record; None for those that there are once.
+            memories: memories and fan-outs whose requests to record; None for the memories that
+                there are once.
 
         Raises:
             ArraysmithError: a layer of this name was recorded already.
@@ -360,9 +364,15 @@ class Recorder:
 
     def _open(self, stream: str) -> h5py.Group:
         parts = stream.split("/")
-        if len(parts) != 3 or not all(parts) or parts[2] not in {"read", "write"}:
-            raise ArraysmithError(f"{stream!r} is no stream: memory/tensor/read or .../write")
-        group = self._group.create_group("/".join(link_name(part) for part in parts))
+        network = parts[0] == NETWORK and len(parts) == 4
+        ways = WAYS if network else DIRECTIONS
+        if len(parts) != 3 + network or not all(parts) or parts[-1] not in ways:
+            raise ArraysmithError(
+                f"{stream!r} is no stream: memory/tensor/read or .../write, "
+                f"{NETWORK}/fan-out/tensor/down or .../up"
+            )
+        quoted = [link_name(part) for part in parts[network:]]
+        group = self._group.create_group("/".join([NETWORK] * network + quoted))
         group.attrs["stream"] = stream
         group.attrs["index"] = len(self._streams)
         return group

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 FORMAT = "arraysmith-traces"
 """Value of the root attribute ``format``."""
 
-VERSION = 2
+VERSION = 3
 """Value of the root attribute ``schema_version``; raised when an old reader would read wrongly."""
+
+READABLE = (2, 3)
+"""Versions that are read. 3 has streams of networks, which 2 has not."""
 
 CHUNK_RECORDS = 64 * 1024
 """Records of one chunk of a column."""
@@ -24,10 +27,20 @@ CHUNK_ROWS = 4096
 LAYERS = "layers"
 """Group that holds a group per layer, in it memory, tensor, direction."""
 
+DIRECTIONS = frozenset({"read", "write"})
+"""Of the streams of a memory."""
+
+WAYS = frozenset({"down", "up"})
+"""Of the streams of a network: towards the children, and from them."""
+
 STALLS, FOLDS, STEP_CYCLE, VALUES = "stalls", "folds", "step_cycle", "values"
 """What a layer holds beside its memories; memories of these names are quoted."""
 
-OWN_NAMES = frozenset({STALLS, FOLDS, STEP_CYCLE, VALUES})
+NETWORK = "network"
+"""Group of a layer that holds its networks: a group per fan-out, in it tensor, direction. A memory
+of this name is quoted."""
+
+OWN_NAMES = frozenset({STALLS, FOLDS, STEP_CYCLE, VALUES, NETWORK})
 """All of these."""
 
 Columns = dict[str, NDArray[Any]]
@@ -61,7 +74,7 @@ COLUMNS = (
         "port",
         np.dtype("<u2"),
         "1",
-        "lane of the array, channel or instance of the memory; 0 where there is one",
+        "lane of the array, channel or number of the instance; 0 where there is one",
     ),
 )
 """The columns of every stream, in the order in which tables and CSV show them."""

@@ -54,12 +54,12 @@ class StreamTrace:
     """One stream of one layer.
 
     Attributes:
-        name: ``memory/tensor/direction``.
+        name: ``memory/tensor/direction``; of a network ``network/fan-out/tensor/direction``.
     """
 
     def __init__(self, group: h5py.Group, file: str) -> None:
         self.name = str(group.attrs["stream"])
-        self.memory, self.tensor, self.direction = self.name.split("/")
+        self.memory, self.tensor, self.direction = self.name.rsplit("/", 2)
         self._file = file
         self._group = group
         self._blocks: NDArray[np.int64] = group[BLOCKS][:].reshape(-1, len(BLOCK_COLUMNS))

@@ -52,7 +52,7 @@ _Summaries = list[list[tuple[str, "StreamSummary"]]]
 
 def _words(layer: LayerTrace, stream: str, summary: StreamSummary) -> int | None:
     """Return the words of a stream; None if words are no whole bytes: a size tells no number."""
-    bits: int = layer.problem["tensors"][stream.split("/")[1]]["word_bits"]
+    bits: int = layer.problem["tensors"][stream.split("/")[-2]]["word_bits"]
     return None if bits % 8 else summary.total_bytes * 8 // bits
 
 

@@ -30,6 +30,10 @@ class BorderRequests:
         self._up = view_of(tree, edges[O], up=True)
         self._scratch = [scratch_of(view) for view in self._down]
 
+    def base(self, tensor: int) -> int:
+        """Return the byte address of a tensor's first word off-chip."""
+        return self._base[tensor]
+
     def in_bytes(self, tensor: int, base: int, table: Int, words: Int) -> Bursts:
         """Return runs of words, int64 [n, 2] of (first word, words), as requests from ``base``."""
         bits = self._bits[tensor]

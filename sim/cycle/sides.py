@@ -37,6 +37,7 @@ from arraysmith.sim.cycle.listing import Scratch, View, scratch_of, view_of
 from arraysmith.sim.cycle.mac_words import MacWords, find_mac_words
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.merging import LAST
+from arraysmith.sim.cycle.network_runs import find_transfers
 from arraysmith.sim.cycle.transfers import READ, UPDATE
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 
@@ -96,12 +97,12 @@ class Moves:
         split: int | None = None,
         between: tuple[int, int, int] = (-1, -1, -1),
     ) -> Moves:
-        """Return what passes the memory at ``level``, the parent or the child of an edge.
+        """Return what passes the instances of ``level``: parent, child or fan-out of an edge.
 
         Args:
             tree: the mapped problem.
             edge: over which it moves.
-            level: of the memory.
+            level: whose instances are told apart.
             up: results on their way up.
             tiles: each different result tile once.
             split: see ``listing.view_of``.
@@ -121,7 +122,7 @@ class Moves:
 
 
 def sums_that_come_back(tree: Tree, edge: Edge, level: int) -> list[tuple[Moves, Back]]:
-    """Return the partial sums that come down over an edge, as its parent or child sees them."""
+    """Return the partial sums that come down over an edge, by instances of a level."""
     return [
         (Moves.of(tree, edge, level, up=False, tiles=True, split=x.split, between=x.between), x)
         for x in ways_back(tree, edge)
@@ -199,6 +200,27 @@ class EdgeSide:
                 start, records, moves.view, moves.tiles, moves.between, self._parent, self._again,
                 self._up, self._frame, moves.numbers, moves.scratch, moves.room, self._per_word,
                 self._ticks, table, out,
+            )  # fmt: skip
+            if following == start:
+                room *= 2  # one transfer alone asks for more
+                continue
+            start = following
+            yield out[:count], int(after[start])
+
+
+class NetworkSide(EdgeSide):
+    """Transfers through one of the fan-outs of an edge."""
+
+    def listed(self, records: Int, room: int) -> Listed:
+        """Yield a request per transfer and instance of the network: see ``Side``."""
+        moves = self._moves
+        after = np.append(np.minimum.accumulate(self.first(records)[::-1])[::-1], LAST)
+        start, rows = 0, max(room, len(moves.room[1]))
+        while start < len(records):
+            table, out = np.empty((room, 3), np.int64), np.empty((rows, REQUEST), np.int64)
+            following, count = find_transfers(
+                start, records, moves.view, moves.tiles, moves.between, self._frame, moves.numbers,
+                moves.scratch, moves.room, self._ticks, table, out,
             )  # fmt: skip
             if following == start:
                 room *= 2  # one transfer alone asks for more

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.legality import tile_sizes
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.cycle.border import BorderRequests
@@ -22,12 +22,11 @@ from arraysmith.sim.cycle.instance_runs import (
     Q_RESPONSE,
     Q_SIZE,
     Q_TILE,
-    REQUEST,
-    list_instance_runs,
 )
 from arraysmith.sim.cycle.mac_words import OPERAND, SUM_READ, SUM_WRITE, MacWords
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.merging import LAST, Merger
+from arraysmith.sim.cycle.near_side import near_requests, near_transfers
 from arraysmith.sim.cycle.offchip import Timing
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.schedule import Epoch
@@ -35,11 +34,15 @@ from arraysmith.sim.cycle.sides import (
     EdgeSide,
     MacSide,
     Moves,
+    NetworkSide,
     Side,
     sums_that_come_back,
 )
 from arraysmith.sim.cycle.tree import Edge, O
 from arraysmith.sim.probe import Probe
+
+NETWORK = "network"
+"""First part of the name of a network's stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ class Streams:
     ``instances``). Addresses are those of the frame in which a tile is kept in place (see
     ``boxes.frame_address``), one frame per tensor after the other; which half of a ping-pong memory
     a tile is in follows from the parity of its number and is not part of the address.
+
+    Networks of fan-outs: ``network/<fan-out>/<tensor>/down`` and ``up``, a request per transfer
+    (see ``network_runs``) and instance of the network, whose number is the port; addresses are
+    those of the parent's memory.
     """
 
     def __init__(
@@ -99,9 +106,8 @@ class Streams:
         self._told: set[int] = set()
         for level in range(1, len(levels)):
             kept = [t for t in range(3) if level in tree.keepers[t]]
-            if not kept or not probe.wants(levels[level].name):
-                continue
-            self._told.add(level)
+            if probe.wants(levels[level].name):
+                self._told.add(level)
             sizes = tile_sizes(tree.architecture, problem, tree.mapping, level)
             base = 0
             for t in kept:
@@ -109,6 +115,9 @@ class Streams:
                 reach = [axis.reach(sizes) for axis in tensor.axes]
                 self._frames[level, t], self._bases[level, t] = padded(reach, 1), base
                 base += -(-prod(reach) * tensor.word_bits // 8)
+        for t, tensor in enumerate(problem.tensors):
+            self._frames[0, t] = padded([axis.extent for axis in tensor.axes], 1)
+            self._bases[0, t] = border.base(t)
         self._streams: dict[str, _Stream] = {}
         for k in range(len(machine.inner)):
             self._find_edge_sides(k)
@@ -122,41 +131,54 @@ class Streams:
         rows = 4 * max(1, len(machine.inner)) * (RING + 2) + parameters.chunk_records
         self.room = np.empty((rows, width), np.int64)
 
-    def _add(self, level: int, tensor: int, way: str, side: Side) -> None:
-        name = f"{self._machine.tree.architecture.levels[level].name}/{TENSORS[tensor]}/{way}"
+    def _add(self, name: str, level: int, tensor: int, side: Side) -> None:
+        """Add a source of the stream ``name``, with addresses in the memory at ``level``."""
         if name not in self._streams:
             tell = partial(self._tell, name, self._bases[level, tensor], tensor)
             self._streams[name] = _Stream([], Merger(tell, self._most))
         self._streams[name].sides.append(side)
 
+    def _name(self, level: int, tensor: int, way: str) -> str:
+        found = self._machine.tree.architecture.levels[level]
+        network = f"{NETWORK}/" if isinstance(found, Fanout) else ""
+        return f"{network}{found.name}/{TENSORS[tensor]}/{way}"
+
     def _find_edge_sides(self, k: int) -> None:
         """Add what to tell of an edge on the chip."""
         machine, tree = self._machine, self._machine.tree
         edge = tree.edges[machine.inner[k]]
-        t = edge.tensor
+        t, parent, child = edge.tensor, edge.parent, edge.child
 
         def add(level: int, way: str, moves: Moves, *, up: bool, again: bool = False,
                 back: Back | None = None) -> None:  # fmt: skip
-            side = EdgeSide(machine, k, level, moves, self._frames[level, t],
-                            up=up, again=again, back=back)  # fmt: skip
-            self._add(level, t, way, side)
+            through = level in edge.fanouts
+            frame = self._frames[parent if through else level, t]
+            kind = NetworkSide if through else EdgeSide
+            side = kind(machine, k, level, moves, frame, up=up, again=again, back=back)
+            self._add(self._name(level, t, way), parent if through else level, t, side)
 
-        for level, way in ((edge.parent, "read"), (edge.child, "write")):
+        down = ((parent, "read"), (child, "write"), *((x, "down") for x in edge.fanouts))
+        for level, way in down:
             if level in self._told and t != O:
-                each = edge.child if level == edge.child else None
-                add(level, way, Moves.of(tree, edge, level, up=False, tiles=False, split=each),
-                    up=False)  # fmt: skip
+                split = None if level == parent else level
+                moves = Moves.of(tree, edge, level, up=False, tiles=False, split=split)
+                add(level, way, moves, up=False)
             elif level in self._told:
                 for moves, back in sums_that_come_back(tree, edge, level):
                     add(level, way, moves, up=False, back=back)
-        if t == O and edge.parent in self._told:
-            arriving = Moves.of(tree, edge, edge.parent, up=True, tiles=False)
-            add(edge.parent, "read", arriving, up=True, again=True)
-            add(edge.parent, "write", arriving, up=True)
-        if t == O and edge.child in self._told:
-            each = edge.child
-            add(each, "read", Moves.of(tree, edge, each, up=False, tiles=False, split=each),
-                up=True)  # fmt: skip
+        if t != O:
+            return
+        if parent in self._told:
+            arriving = Moves.of(tree, edge, parent, up=True, tiles=False)
+            add(parent, "read", arriving, up=True, again=True)
+            add(parent, "write", arriving, up=True)
+        if child in self._told:
+            moves = Moves.of(tree, edge, child, up=False, tiles=False, split=child)
+            add(child, "read", moves, up=True)
+        for level in edge.fanouts:
+            if level in self._told:
+                moves = Moves.of(tree, edge, level, up=True, tiles=False, split=level)
+                add(level, "up", moves, up=True)
 
     def _find_mac_sides(self, edge: Edge) -> None:
         """Add what to tell of a memory right above the MACs; ``edge`` is its tensor's last one."""
@@ -166,37 +188,41 @@ class Streams:
         for way, kind in ways:
             frame = self._frames[edge.child, edge.tensor]
             words = MacWords.of(self._machine.tree, edge, kind, frame)
-            self._add(edge.child, edge.tensor, way, MacSide(self._machine, edge, words))
+            name = self._name(edge.child, edge.tensor, way)
+            self._add(name, edge.child, edge.tensor, MacSide(self._machine, edge, words))
 
-    def _near_sides(self) -> dict[tuple[int, bool], Moves]:
-        """Return what moves at memories below the border, by tensor and whether it goes out."""
+    def _near_sides(self) -> dict[tuple[int, bool], list[tuple[int, str, Moves]]]:
+        """Return what moves below the border, by tensor and whether it goes out.
+
+        Of each place its level, its way, and what moves there.
+        """
         tree = self._machine.tree
-        found = {}
+        found: dict[tuple[int, bool], list[tuple[int, str, Moves]]] = {}
         for t, e in enumerate(self._machine.borders):
             edge = tree.edges[e]
-            if edge.child in self._told:
-                each = Moves.of(tree, edge, edge.child, up=False, tiles=False, split=edge.child)
-                found[t, t == O] = each
-                if t == O:
-                    found[t, False] = Moves.of(tree, edge, edge.child, up=False, tiles=True)
+            for outward in (False, True) if t == O else (False,):
+                sums = t == O and not outward  # tiles that come back, each to one instance
+                places = [(edge.child, "read" if outward else "write")]
+                places += [(level, "up" if outward else "down") for level in edge.fanouts]
+                for level, way in places:
+                    if level not in self._told:
+                        continue
+                    moves = Moves.of(
+                        tree, edge, level, up=outward and level != edge.child, tiles=sums,
+                        split=None if sums else level,
+                    )  # fmt: skip
+                    found.setdefault((t, outward), []).append((level, way, moves))
         return found
 
     def tell_border(self, tensor: int, epoch: Epoch, timing: Timing, *, outward: bool) -> None:
         """Tell the near side of a border transfer."""
-        if (tensor, outward) not in self._near:
-            return
-        tree = self._machine.tree
-        level = tree.edges[self._machine.borders[tensor]].child
-        rows = near_requests(
-            self._near[tensor, outward],
-            self._frames[level, tensor],
-            epoch,
-            timing,
-            outward=outward,
-        )
-        name = f"{tree.architecture.levels[level].name}/{TENSORS[tensor]}"
-        way = "read" if outward else "write"
-        self._tell(f"{name}/{way}", self._bases[level, tensor], tensor, rows)
+        edge = self._machine.tree.edges[self._machine.borders[tensor]]
+        for level, way, moves in self._near.get((tensor, outward), ()):
+            through = level in edge.fanouts
+            place = 0 if through else level, tensor
+            listed = near_transfers if through else near_requests
+            rows = listed(moves, self._frames[place], epoch, timing, outward=outward)
+            self._tell(self._name(level, tensor, way), self._bases[place], tensor, rows)
 
     def tell_inner(self, records: Int, clocks: Clocks) -> None:
         """Tell what the kernel did: the records that ``spatial.run_phase`` wrote.
@@ -256,39 +282,3 @@ class _Stream:
                 self.merger.push(i, rows)
             bounds[i] = min(later[i], following)
             self.merger.release(min(bounds))
-
-
-def near_requests(moves: Moves, frame: Int, epoch: Epoch, timing: Timing, *, outward: bool) -> Int:
-    """Return the requests below the border of one transfer over it, int64 [n, REQUEST] in words.
-
-    The words of every instance are spread over those of the transfer.
-    """
-    room = 1024
-    while True:
-        table = np.empty((room, 3), np.int64)
-        count = list_instance_runs(
-            moves.view, moves.tiles, moves.between, False, epoch.index, epoch.turned, frame,
-            moves.numbers, moves.scratch, moves.room[0], table,
-        )  # fmt: skip
-        if count <= room:
-            break
-        room = count
-    table = table[np.argsort(table[:count, 2], kind="stable")]
-    rows = np.empty((count, REQUEST), np.int64)
-    if not count:
-        return rows
-    ends = np.cumsum(table[:, 1])
-    _, first, which = np.unique(table[:, 2], return_index=True, return_inverse=True)
-    before = (ends - table[:, 1])[first]
-    each = np.append(before[1:], ends[-1]) - before  # words of every instance
-    words = epoch.up if outward else epoch.words
-    done = ends - before[which]
-    start, end = (done - table[:, 1]) * words // each[which], -(-done * words // each[which])
-    points = np.unique(np.concatenate((start, end)))[1:]  # without 0
-    request, response = timing.spread(points, delayed=False)
-    delay = 0 if outward else timing.latency
-    rows[:, Q_REQUEST] = request[np.searchsorted(points, start, side="right")] + delay
-    rows[:, Q_RESPONSE] = response[np.searchsorted(points, end)] + delay
-    rows[:, Q_ADDRESS : Q_SIZE + 1] = table[:, :2]
-    rows[:, Q_TILE], rows[:, Q_PORT] = epoch.number, table[:, 2]
-    return rows[np.lexsort((rows[:, Q_PORT], rows[:, Q_REQUEST]))]

@@ -103,6 +103,9 @@ def test_requests_carry_exactly_the_words_counted(block: int) -> None:
         for x in report.accesses:
             way = "read" if x.direction in ("read", "drain") else "write"
             want[f"{x.level}/{x.tensor}/{way}"] += x.words
+        for x in report.traffic:
+            way = "up" if x.kind == "reduction" else "down"
+            want[f"network/{x.network}/{x.tensor}/{way}"] += x.words
         assert moved == want, f"seed {seed}"
 
 

@@ -49,7 +49,11 @@ def test_every_count_of_the_report_is_the_sum_of_a_stream(make, seed: int) -> No
     for x in report.accesses:
         way = "read" if x.direction in ("read", "drain") else "write"
         want[f"{x.level}/{x.tensor}/{way}"] += x.words
-    moved = {name: int(listener.stream(name)["size"].sum()) for name in listener.parts}
+    moved = {
+        name: int(listener.stream(name)["size"].sum())
+        for name in listener.parts
+        if not name.startswith("network/")
+    }
     assert moved == {name: words for name, words in want.items() if words}
 
 
@@ -60,13 +64,29 @@ def test_every_instance_moves_the_words_of_the_twin(make, seed: int) -> None:
     outside = of[0].memories[0].name
     found: Counter[tuple[str, int, int]] = Counter()
     for name in listener.parts:
-        if name.startswith(f"{outside}/"):
+        if name.startswith((f"{outside}/", "network/")):
             continue
         rows = listener.stream(name)
         for port, first, size in zip(rows["port"], rows["address"], rows["size"], strict=True):
             for address in range(int(first), int(first) + int(size)):
                 found[name, int(port), address] += 1
     assert found == +list_words(*of)
+
+
+@pytest.mark.parametrize(("make", "seed"), CASES)
+def test_networks_carry_the_traffic_of_the_report(make, seed: int) -> None:
+    """Once per instance of an inner network; the Report counts what leaves the parents."""
+    of = make(seed)
+    report, listener = told(of)
+    for x in report.traffic:
+        way = "up" if x.kind == "reduction" else "down"
+        rows = listener.stream(f"network/{x.network}/{x.tensor}/{way}")
+        moved = int(rows["size"].sum())
+        if way == "down":
+            assert x.words <= moved <= max(x.words, x.deliveries)
+        assert (rows["response"] >= rows["request"]).all()
+        if len(of[0].fanouts) == 1:
+            assert moved == x.words
 
 
 @pytest.mark.parametrize(("make", "seed"), CASES)
@@ -90,7 +110,7 @@ def test_streams_of_memories_off_the_border_are_in_order(seed: int) -> None:
     assert keepers == ["dram", "glb"]
     checked = 0
     for name, rows in ((x, told(of)[1].stream(x)) for x in told(of)[1].parts):
-        memory, tensor, _ = name.split("/")
+        memory, tensor, _ = name.rsplit("/", 2)
         if memory in ("dram", "glb") or border[tensor] == "spad":
             continue
         place = rows["request"] * (1 << 16) + rows["port"]

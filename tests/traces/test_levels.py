@@ -31,7 +31,8 @@ def job(tmp_path):
 def test_words_stand_for_memories_and_names_for_themselves():
     assert traced_levels(DESIGN) == {"dram", "glb"}
     assert traced_levels(DESIGN, ("offchip",)) == {"dram"}
-    assert traced_levels(DESIGN, ("every",)) == {"dram", "glb", "spad"}
+    assert traced_levels(DESIGN, ("networks",)) == {"array"}
+    assert traced_levels(DESIGN, ("every",)) == {"dram", "glb", "spad", "array"}
     assert traced_levels(DESIGN, ("offchip", "spad")) == {"dram", "spad"}
 
 
@@ -66,6 +67,9 @@ def test_traces_of_every_level_add_up_to_the_report(job, tmp_path, capsys):
     for x in layer["accesses"]:
         way = "read" if x["direction"] in ("read", "drain") else "write"
         want[f"{x['level']}/{x['tensor']}/{way}"] += x["words"]
+    for x in layer["traffic"]:
+        way = "up" if x["kind"] == "reduction" else "down"
+        want[f"network/{x['network']}/{x['tensor']}/{way}"] += x["words"]
     streams = {x["stream"]: x for x in told["streams"]}
     assert {name: x["words"] for name, x in streams.items()} == want
     assert streams["spad/ifmap/read"]["ports"] == 8

@@ -55,7 +55,7 @@ def test_columns_have_the_types_and_units_of_the_schema_for_plain_h5py(tmp_path)
             assert data.attrs["unit"] == column.unit
             assert data.chunks == (500,)
             assert (data.compression, data.compression_opts, data.shuffle) == ("gzip", 1, True)
-        assert file.attrs["schema_version"] == 2
+        assert file.attrs["schema_version"] == 3
         assert file["layers/one"].attrs["clock_hz"] == 200_000_000
 
 
@@ -135,7 +135,8 @@ def test_stalls_folds_and_step_cycles_read_back_and_give_the_clock(tmp_path):
         probe.step_cycle(np.array([0, 1, 4]))
         with pytest.raises(ArraysmithError, match="recorded already"):
             probe.step_cycle(np.array([0]))
-        silent = writer.layer("silent", DESIGN, LAYER, MAPPING, {})
+        told = frozenset({"stalls"})
+        silent = writer.layer("silent", DESIGN, LAYER, MAPPING, {}, memories=told)
         assert silent.wants("stalls")
     with TraceFile(tmp_path / "t.h5") as traces:
         layer = traces.layer("one")
@@ -261,6 +262,39 @@ def test_files_that_are_no_traces_are_refused_with_the_reason(tmp_path):
         file["data"] = [1]
     with pytest.raises(InputError, match="holds no traces of arraysmith"):
         TraceFile(tmp_path / "other.h5")
+
+
+def test_files_of_the_version_before_are_read(tmp_path):
+    path = tmp_path / "old.h5"
+    with TraceWriter(path, {}) as writer:
+        fill(writer, "one", 30)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = 2
+        layer = file["layers/one"]
+        layer.move("glb", "network")  # a name that version 2 did not quote
+    with TraceFile(path) as traces:
+        assert traces.schema_version == 2
+        names = [stream.name for stream in traces.layers[0].streams]
+        assert sorted(names) == sorted(STREAMS)
+
+
+def test_networks_have_streams_of_their_own(tmp_path):
+    path = tmp_path / "t.h5"
+    columns = regular(6, 40, 3)
+    with TraceWriter(path, {}) as writer:
+        probe = writer.layer("one", DESIGN, LAYER, MAPPING, {})
+        probe.requests("network/array/ifmap/down", *columns.values())
+        probe.requests("network/ifmap/read", *columns.values())  # of a memory of this name
+        for name in ("network/array/ifmap/read", "glb/ifmap/down", "network/ifmap/down"):
+            with pytest.raises(ArraysmithError, match="is no stream"):
+                probe.requests(name, *columns.values())
+    with TraceFile(path) as traces:
+        (layer,) = traces.layers
+        parts = [(x.memory, x.tensor, x.direction) for x in layer.streams]
+        assert parts == [("network/array", "ifmap", "down"), ("network", "ifmap", "read")]
+        for stream in layer.streams:
+            for name, column in stream.columns().items():
+                np.testing.assert_array_equal(column, columns[name])
 
 
 def test_another_schema_version_is_refused_by_number(tmp_path):
