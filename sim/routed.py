@@ -6,10 +6,15 @@ refused here, before anything runs.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from arraysmith.arch.architecture import Architecture, Routed
 from arraysmith.arch.errors import Fault, InputError, nearest
+
+if TYPE_CHECKING:
+    from arraysmith.sim.noc.topology import Topology
 
 Profile = tuple[tuple[int, int, int, int], ...]
 """Links that words pass: rows of (words that pass all of these links, links side by side, weight of
@@ -53,9 +58,9 @@ def check_network(routed: Routed, children: int) -> None:
     """Refuse a network that cannot carry what it says to ``children``; InputError as above."""
     from arraysmith.sim.noc.network import Network  # it takes a second to import
 
-    network = build_network(routed)
+    network = build_network(routed, children)
     assert isinstance(network, Network)
-    terminals = len(network.topology.terminals)
+    terminals = terminals_of(routed)
     faults = []
     if routed.memory >= terminals:
         rule = f"terminals are numbered 0 to {terminals - 1}"
@@ -65,23 +70,17 @@ def check_network(routed: Routed, children: int) -> None:
         rule = f"has {terminals} terminals for {children} children"
         faults.append(Fault("size", size, rule))
     if not faults:
-        ends = child_terminals(routed, children)
-        one = ends[0]
+        ends, memory = child_terminals(routed, children), memory_terminal(routed, children)
         try:
             if routed.multicast:
-                network.multicast(routed.memory, (one,), min(2, routed.packet_flits))
+                network.multicast(memory, ends, 1)
         except InputError as error:
             faults += _cannot("multicast", "repeats packets", error)
         try:
             if routed.reduction:
-                network.reduce((one,), routed.memory, 1)
+                network.reduce(ends, memory, 1)
         except InputError as error:
             faults += _cannot("reduction", "leaves sums to the memory, see adds_above", error)
-        room = network.router.vc_buffer_flits
-        if routed.multicast and routed.packet_flits > room:
-            rule = f"packets that fork have to fit a buffer of {room} flits"
-            hint = "packet, or router: {vc_buffer_flits: ...}"
-            faults.append(Fault("packet", str(routed.packet_flits), rule, hint))
     if faults:
         raise InputError(faults)
 
@@ -90,8 +89,8 @@ def _cannot(key: str, instead: str, error: InputError) -> list[Fault]:
     return [Fault(key, "true", x.rule, f"{key}: false {instead}") for x in error.faults]
 
 
-def build_network(routed: Routed) -> object:
-    """Return an empty ``sim.noc.network.Network``.
+def build_network(routed: Routed, children: int) -> object:
+    """Return an empty ``sim.noc.network.Network`` for so many children and the memory.
 
     Raises:
         InputError: see ``require_networks``.
@@ -99,7 +98,6 @@ def build_network(routed: Routed) -> object:
     from arraysmith.sim.noc.network import Network
     from arraysmith.sim.noc.router import Router
     from arraysmith.sim.noc.routing import build_routing
-    from arraysmith.sim.noc.topology import build_topology
 
     faults: list[Fault] = []
     parameters: dict[str, int | str | bool] = {}
@@ -121,7 +119,7 @@ def build_network(routed: Routed) -> object:
     except InputError as error:
         faults += [Fault(f"router.{x.field}", x.value, x.rule, x.hint) for x in error.faults]
     try:
-        topology = build_topology(routed.topology, routed.size, **dict(routed.options))
+        topology = topology_of(routed, children)
     except InputError as error:
         faults += error.faults
     try:
@@ -130,15 +128,46 @@ def build_network(routed: Routed) -> object:
         faults += error.faults
     if faults or router is None or topology is None or routing is None:
         raise InputError(faults)
-    return Network(topology, routing, router)
+    return Network(topology, routing, router, room=min(routed.packet_flits, router.vc_buffer_flits))
+
+
+def topology_of(routed: Routed, children: int) -> Topology:
+    """Return the routers, links and terminals for so many children and the memory.
+
+    With as many terminals as children, the memory gets a terminal of its own at the router of that
+    which its number says, the last one: else its words and a child's would share a port.
+    """
+    from arraysmith.sim.noc.topology import build_topology
+
+    built = build_topology(routed.topology, routed.size, **dict(routed.options))
+    if len(built.terminals) != children or routed.memory >= children:
+        return built
+    return replace(built, terminals=(*built.terminals, built.terminals[routed.memory]))
+
+
+def memory_terminal(routed: Routed, children: int) -> int:
+    """Return the terminal of the memory."""
+    return children if terminals_of(routed) == children else routed.memory
 
 
 def memory_link(routed: Routed) -> str:
     """Return the name of the memory's link towards the children, which no link is busier than."""
-    from arraysmith.sim.noc.topology import build_topology
-
-    topology = build_topology(routed.topology, routed.size, **dict(routed.options))
+    topology = topology_of(routed, 0)
     return f"memory->{topology.name_router(topology.terminals[routed.memory])}"
+
+
+def packet_flits(routed: Routed, *, forks: bool) -> int:
+    """Return the most flits of a packet.
+
+    A packet that forks, or whose flow control wants room for all of it, has to fit a buffer: words
+    are cut to such packets.
+    """
+    from arraysmith.sim.noc.router import Router
+
+    given = dict(routed.router)
+    room = given.get("vc_buffer_flits", Router().vc_buffer_flits)
+    whole = forks or given.get("flow_control") == "virtual_cut_through"
+    return min(routed.packet_flits, int(room)) if whole else routed.packet_flits
 
 
 def child_terminals(routed: Routed, children: int) -> tuple[int, ...]:
@@ -151,11 +180,8 @@ def child_terminals(routed: Routed, children: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=256)
 def terminals_of(routed: Routed) -> int:
-    """Return how many terminals the topology has."""
-    from arraysmith.sim.noc.topology import build_topology
-
-    built = build_topology(routed.topology, routed.size, **dict(routed.options))
-    return len(built.terminals)
+    """Return how many terminals the topology has, without one that the memory gets."""
+    return len(topology_of(routed, 0).terminals)
 
 
 @lru_cache(maxsize=256)
@@ -167,9 +193,7 @@ def link_profile(routed: Routed, children: int) -> tuple[Profile, int]:
     at that distance, and ``m * t_d / N`` where every taker has a way of its own and takers are
     spread evenly. The smaller of both is exact for words to one child each, and to all.
     """
-    from arraysmith.sim.noc.topology import build_topology
-
-    topology = build_topology(routed.topology, routed.size, **dict(routed.options))
+    topology = topology_of(routed, children)
     ends = child_terminals(routed, children)
     distance = topology.distances(topology.terminals[routed.memory])
     far = [distance[topology.terminals[x]] for x in ends]

@@ -1,20 +1,17 @@
 """Transfers over routed networks, simulated flit by flit, once per pattern.
 
-A pattern is all that one turn moves through one fan-out: the words of every tile, packed into flits
-and packets, and the children that take them. The network carries one pattern at a time and
-direction, from rest; so the same pattern always takes the same cycles, and a design stays a system
-of which no part that gets faster makes the run slower. What that leaves out: patterns of two
-directions do not meet in a router, and the end of one does not meet the beginning of the next.
-
-A pattern down holds the network until its last flit has left the memory; up, for as long as flits
-come to the memory. These are the cycles of the memory's own link, which no other link exceeds.
+Every pattern (``flit_network``) that occurs in a run is simulated once, from rest. In the run it
+enters as soon as it meets nothing of the patterns before it (``channels``), so that it takes as
+long as from rest, and a design stays a system of which no part that gets faster makes the run
+slower.
+Patterns of the two directions never meet: ways are shortest ones, so those from the memory and
+those to it share no link (``tests/sim/test_crossings_meet.py``).
 """
 
 from __future__ import annotations
 
-import copy
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numba import njit
@@ -23,128 +20,18 @@ from arraysmith.arch.architecture import Architecture, Fanout, Routed
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.amounts import Amounts
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.channels import COSTS, TAKEN
+from arraysmith.sim.cycle.flit_network import Crossing, FlitNetwork
 from arraysmith.sim.cycle.lookups import Tables, find_entries
-from arraysmith.sim.cycle.transfer_groups import Transfer, Way, way_of
+from arraysmith.sim.cycle.transfer_groups import Way, way_of
 from arraysmith.sim.cycle.tree import O, Tree, UnsupportedDesignError
 from arraysmith.sim.cycle.turns import next_turn
 from arraysmith.sim.network_use import NetworkUse, total_network_use
-from arraysmith.sim.noc.network import Network
-from arraysmith.sim.noc.state import KINDS
-from arraysmith.sim.routed import build_network, child_terminals, flits_of
+from arraysmith.sim.noc.occupancy import Span
 from arraysmith.sim.wires import network_word_bits
 
 MOST_PATTERNS = 1 << 22
 """Combinations of classes that a table of patterns may have."""
-
-MEMORY = "memory"
-"""Name of the memory's end of its link."""
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """One pattern, simulated.
-
-    Attributes:
-        busy_cycles: for how long no other pattern may begin.
-        late_cycles: from the end of these to the last word.
-        flits: that the memory sends (takes).
-        hops: flits times links, by kind of traffic.
-        loads: (link, kind, flits) of every link that flits pass, that of the memory first.
-        degrees: (targets, packets) of packets that fork.
-    """
-
-    busy_cycles: int
-    late_cycles: int
-    flits: int
-    hops: tuple[int, ...]
-    loads: tuple[tuple[str, str, int], ...]
-    degrees: tuple[tuple[int, int], ...]
-
-
-@dataclass
-class FlitNetwork:
-    """The network of one fan-out, at rest; patterns are simulated on copies of it.
-
-    Attributes:
-        fanout: whose network.
-        routed: its description.
-    """
-
-    fanout: Fanout
-    routed: Routed
-    _rest: Network = field(init=False)
-    _ends: tuple[int, ...] = field(init=False)
-    _known: dict[tuple[bool, int, tuple[Transfer, ...]], Crossing] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        network = build_network(self.routed)
-        assert isinstance(network, Network)
-        self._rest = network
-        self._ends = child_terminals(self.routed, self.fanout.instances)
-
-    def crossing(self, transfers: tuple[Transfer, ...], word_bits: int, *, up: bool) -> Crossing:
-        """Return how long transfers take together from rest."""
-        key = (up, word_bits, transfers)
-        if key not in self._known:
-            self._known[key] = self._simulate(transfers, word_bits, up=up)
-        return self._known[key]
-
-    def _simulate(self, transfers: tuple[Transfer, ...], word_bits: int, *, up: bool) -> Crossing:
-        network, memory = self._at_rest(), self.routed.memory
-        sent = 0
-        lengths: list[int] = []  # of packets, in the order of their numbers
-        degrees: Counter[int] = Counter()
-        for words, members in transfers:
-            ends = tuple(self._ends[x] for x in members)
-            joins = up and self.routed.reduction and len(ends) > 1
-            forks = not up and self.routed.multicast and len(ends) > 1
-            for flits in self._packets(words, word_bits):
-                sent += flits * (1 if joins or forks else len(ends))
-                lengths += [flits] * (1 if forks else len(ends))
-                if joins:
-                    network.reduce(ends, memory, flits)
-                elif forks:
-                    network.multicast(memory, ends, flits)
-                    degrees[len(ends)] += 1
-                elif up:
-                    network.inject(np.array(ends), np.full(len(ends), memory), flits)
-                else:
-                    network.inject(np.full(len(ends), memory), np.array(ends), flits)
-        found = network.drain()
-        arrived, flying = found.cycle, network.latencies(found)[1]
-        taken = np.array(lengths)[found.packet]
-        last = int(arrived.max()) + 1
-        # Packets on different virtual channels take turns at the memory's link.
-        busy = (
-            last - int((arrived - taken).min()) - 1 if up else int((arrived - flying + taken).max())
-        )
-        busy = max(busy, sent)
-        assert busy <= last, "more flits than cycles at the memory's link"
-        router = network.topology.name_router(network.topology.terminals[memory])
-        link = f"{router}->{MEMORY}" if up else f"{MEMORY}->{router}"
-        loads = {
-            (name, kind): flits
-            for name, by_kind in network.link_loads().items()
-            for kind, flits in by_kind.items()
-        }
-        hops = network.flit_hops()
-        return Crossing(
-            busy,
-            last - busy,
-            sent,
-            tuple(sum(hops[kind]) for kind in KINDS),
-            ((link, "all", sent), *((a, b, n) for (a, b), n in sorted(loads.items()) if n)),
-            tuple(sorted(degrees.items())),
-        )
-
-    def _at_rest(self) -> Network:
-        shared = (self._rest.topology, self._rest.routing, self._rest.router)
-        return copy.deepcopy(self._rest, {id(x): x for x in shared})
-
-    def _packets(self, words: int, word_bits: int) -> list[int]:
-        """Return the flits of every packet of words that go together."""
-        flits, most = flits_of(words, word_bits, self.routed), self.routed.packet_flits
-        return [most] * (flits // most) + ([flits % most] if flits % most else [])
 
 
 @dataclass(frozen=True)
@@ -156,7 +43,10 @@ class Crossings:
         code: int64 [2 x fan-outs, entries], what an entry adds to the number of a pattern: through
             the i-th fan-out of its edge down, and from ``fan-outs`` on up.
         base: int64 [edges, 2 x fan-outs], number of the first pattern; -1: no routed network.
-        costs: int64 [patterns, 2], cycles busy and late.
+        costs: int64 [patterns, COSTS], see ``channels``.
+        spans: int64 [rows, ..], of the channels that patterns take.
+        channels: of all routed networks.
+        vcs: most virtual channels of one.
         found: crossings of the patterns that occur, of every family of children.
     """
 
@@ -164,6 +54,9 @@ class Crossings:
     code: Int
     base: Int
     costs: Int
+    spans: Int
+    channels: int
+    vcs: int
     found: dict[int, tuple[Crossing, ...]]
 
     @classmethod
@@ -199,11 +92,14 @@ class Crossings:
                     f"{architecture.name}: transfers over routed networks differ in too many ways "
                     f"(over {MOST_PATTERNS}); let tiles divide"
                 )
-        costs = np.zeros((first, 2), np.int64)
+        costs = np.zeros((first, COSTS), np.int64)
         found: dict[int, tuple[Crossing, ...]] = {}
+        networks = _networks(architecture) if ways else {}
+        vcs = max((x.vcs for x in networks.values()), default=0)
+        places = dict(zip(networks, _first_channels(networks), strict=True))
+        rows: list[list[int]] = []
         if ways:
             needed = _needed(tree, amounts.tables, code, base, first)
-            networks = _networks(architecture)
             for way in ways:
                 edge = tree.edges[way.edge]
                 fanout = architecture.levels[edge.fanouts[way.place]]
@@ -218,8 +114,13 @@ class Crossings:
                     found[start + pattern] = crossings
                     busy = max((x.busy_cycles for x in crossings), default=0)
                     end = max((x.busy_cycles + x.late_cycles for x in crossings), default=0)
-                    costs[start + pattern] = busy, end - busy
-        return cls(ways, code, base, costs, found)
+                    spans = [x for one in crossings for x in one.spans]
+                    before = len(rows)
+                    rows += _rows(spans, places[fanout.name], vcs)
+                    costs[start + pattern] = busy, end - busy, before, len(rows)
+        spans_table = np.array(rows, np.int64).reshape(-1, TAKEN + 1 + 2 * vcs)
+        channels = sum(x.channels for x in networks.values())
+        return cls(ways, code, base, costs, spans_table, channels, vcs, found)
 
     def hops(self, tree: Tree, uses: Int, tensor: int, level: int, *, up: bool) -> int:
         """Return flits times links of a tensor through the fan-out at a level in one direction."""
@@ -248,6 +149,12 @@ class Crossings:
                     parts.append((crossed, int(uses[at])))
         return total_network_use(parts)
 
+    def word_bits(self, tree: Tree, way: Way) -> int:
+        """Return the bits of a word on a way."""
+        edge = tree.edges[way.edge]
+        name = tree.architecture.levels[edge.fanouts[way.place]].name
+        return network_word_bits(tree.architecture, name, TENSORS[edge.tensor])
+
     def way_patterns(self, way: Way) -> range:
         """Return the numbers of the patterns of a way."""
         first = int(self.base[way.edge, way.place + self.base.shape[1] // 2 * way.up])
@@ -264,6 +171,34 @@ class Crossings:
         entries = np.zeros(16, np.int64)
         find_entries(tables, edge, index, turned, entries)
         return at + int(self.code[column, entries[: tables[2][edge]]].sum())
+
+
+def _first_channels(networks: dict[str, FlitNetwork]) -> list[int]:
+    """Return the number of the first channel of every network, among those of all."""
+    return [0, *accumulate(x.channels for x in networks.values())][: len(networks)]
+
+
+def _rows(spans: list[Span], first: int, vcs: int) -> list[list[int]]:
+    """Return rows of the table of spans; what several families take of a channel as one.
+
+    Each family of children has a network of its own, and they enter together.
+    """
+    channels: dict[int, list[Span]] = {}
+    for span in spans:
+        channels.setdefault(span.channel, []).append(span)
+    found = []
+    for channel, those in sorted(channels.items()):
+        many = max(len(x.taken) for x in those)
+        taken = [min(x.taken[v] for x in those if v < len(x.taken)) for v in range(many)]
+        # Who takes fewer has those that are ready last in common with the others.
+        ready = [
+            max(x.ready[v - many] for x in those if many - v <= len(x.ready)) for v in range(many)
+        ]
+        begin, end = min(x.begin for x in those), max(x.end for x in those)
+        row = [first + channel, begin, end, those[0].vcs, many]
+        rest = [0] * (vcs - many)
+        found.append([*row, *taken, *rest, *ready, *rest])
+    return found
 
 
 def _networks(architecture: Architecture) -> dict[str, FlitNetwork]:

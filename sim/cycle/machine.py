@@ -165,7 +165,7 @@ class Machine:
         uses = wires[USES]
         assert isinstance(uses, np.ndarray)
         uses[at] += 1
-        busy, late = self.crossings.costs[at].tolist()
+        busy, late = self.crossings.costs[at, :2].tolist()
         return busy, late
 
     def bank_turns(self, tensor: int, index: Int, turned: int) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from numba import njit
 
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.channels import LATE
 from arraysmith.sim.cycle.transfers import Wires
 
-CODE, BASE, COSTS, USES = 9, 10, 11, 12
+CODE, BASE, COSTS, USES = range(9, 13)
 """Places of the tables in ``Wires``."""
 
 
@@ -24,11 +25,11 @@ def cross(
         buses: fan-outs of the edge.
         factors: of the edge.
         entries: int64 [factors], of the turn.
-        through: see ``transfers.pass_down``; the words on a routed network become the cycles that
-            it is busy.
+        through: see ``transfers.pass_down``; the words on a routed network become the number of
+            the pattern.
 
     Returns:
-        Cycles from the end of these to the last word.
+        Cycles from the end of those that they are busy to the last word.
     """
     code, base, costs, uses = wires[9], wires[10], wires[11], wires[12]
     late = 0
@@ -38,7 +39,7 @@ def cross(
         if at >= 0:
             for f in range(factors):
                 at += code[column, entries[f]]
-            through[2 + i] = costs[at, 0]
-            late += costs[at, 1]
+            through[2 + i] = at
+            late += costs[at, LATE]
             uses[at] += 1
     return late

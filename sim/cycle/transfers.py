@@ -1,8 +1,8 @@
 """One transfer over an edge on the chip: how long it holds the ports and buses it passes. Compiled.
 
 The one place that knows what a network costs. A tree is a bus whose clock all tensors share, with a
-rate of its own into each child. A routed network is busy for as many cycles as ``routes.cross``
-finds for the pattern of the transfer; they take the place of the words.
+rate of its own into each child. On a routed network the number of the transfer's pattern takes the
+place of the words; it enters when its channels let it (``channels``), and is busy for some cycles.
 
 A transfer takes its parent's port for its words and hands them on as they come: a bus begins in the
 cycle in which the first word can be there, and so does the child's port. A port or bus that begins
@@ -17,17 +17,24 @@ from numba import njit
 
 from arraysmith.sim.cycle.bank_lookups import BankTable
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.channels import BUSY, enter, leave
 
 READ, UPDATE, FILL, DRAIN = range(4)
 """Ports of a memory: towards the children out and in, from the parent in, to the parent out."""
 
-Wires = tuple[Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int, BankTable]
+Wires = tuple[
+    Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int, BankTable, Int, Int, Int
+]
 """Per clock of a port, the tick from which it is free; int64 [memories, 4], clock of each port;
 int64 [memories, 4], ticks that a word takes there; int64 [memories], words of an access if each
 transfer takes whole ones, else 1; per clock of a bus, the tick from which it is free; per bus,
-ticks that a word takes on it; ticks of a cycle; per bus, its clock, and ticks that a word takes
-into a child; ``Crossings``: code, base and costs of patterns, and how often each was used;
-``BankTurns.table``."""
+ticks that a word takes on it (ROUTED: see ``channels``); ticks of a cycle; per bus, its clock, and
+ticks that a word takes into a child; ``Crossings``: code, base and costs of patterns, and how often
+each was used; ``BankTurns.table``; spans of patterns; clocks of channels; per bus, the cycle in which
+the last pattern entered."""
+
+ROUTED = -1
+"""Ticks of a word on a routed network: it depends on the pattern."""
 
 AT_PORT, AT_CHILD, IN_BANKS, ON_BUS = range(4)
 """What a transfer was slowed by; ``ON_BUS + i`` is the i-th bus."""
@@ -132,13 +139,14 @@ def pass_down(
     Returns:
         (tick of the first word, tick of the last one, what it was slowed by).
     """
-    bus_free, bus_ticks, ticks, clock, leaf = wires[4], wires[5], wires[6], wires[7], wires[8]
+    ticks, leaf = wires[6], wires[8]
     begin, finish = hold_port(wires, parent, READ, through[0], turns[0], at * ticks, ALL)
     slowest = IN_BANKS if waits_for_banks(wires, parent, READ, through[0], turns[0]) else AT_PORT
     here, early = hand_on(begin, wires[2][parent, READ], at * ticks, ALL, ticks)
     for i in range(buses):
-        first, per_word = max(here, bus_free[clock[first_bus + i]]), bus_ticks[first_bus + i]
-        end = last_word(first, through[2 + i], per_word, here, early, ticks)
+        first, per_word, load = _begin(wires, first_bus + i, through[2 + i], here)
+        early = ALL if wires[5][first_bus + i] == ROUTED else early
+        end = last_word(first, load, per_word, here, early, ticks)
         if i == buses - 1:
             end = max(end, first + through[1] * leaf[first_bus + i])
         if end > finish:
@@ -151,8 +159,37 @@ def pass_down(
             if waits_for_banks(wires, child, FILL, through[1], turns[1]):
                 slowest = IN_BANKS
     for i in range(buses):
-        bus_free[clock[first_bus + i]] = finish
+        _hold(wires, first_bus + i, through[2 + i], finish)
     return begin, finish, slowest
+
+
+@njit(cache=True, nogil=True)
+def _begin(wires: Wires, bus: int, words: int, here: int) -> tuple[int, int, int]:
+    """Return when ``words`` may pass a bus, the ticks of each, and how many they are.
+
+    On a routed network: when the pattern enters, the ticks of a cycle, and the cycles it is busy.
+    """
+    per_word = wires[5][bus]
+    if per_word != ROUTED:
+        return max(here, wires[4][wires[7][bus]]), per_word, words
+    ticks, costs = wires[6], wires[11]
+    start = enter(costs, wires[14], wires[15], words, -(-here // ticks))
+    wires[16][bus] = start
+    return start * ticks, ticks, costs[words, BUSY]
+
+
+@njit(cache=True, nogil=True)
+def _hold(wires: Wires, bus: int, words: int, finish: int) -> None:
+    """Take a bus until tick ``finish``.
+
+    A routed network is taken as much longer as whoever takes the words takes longer than it does.
+    """
+    if wires[5][bus] != ROUTED:
+        wires[4][wires[7][bus]] = finish
+        return
+    ticks, costs = wires[6], wires[11]
+    start = max(wires[16][bus], -(-finish // ticks) - costs[words, BUSY])
+    leave(costs, wires[14], wires[15], words, start)
 
 
 @njit(cache=True, nogil=True)
@@ -185,15 +222,16 @@ def pass_up(
         (tick of the first word at the parent, tick of the last one, tick of the first one read
         again).
     """
-    bus_free, bus_ticks, ticks, clock, leaf = wires[4], wires[5], wires[6], wires[7], wires[8]
+    ticks, leaf = wires[6], wires[8]
     here, finish, early, words = at * ticks, at * ticks, ALL, through[1]
     if child >= 0:
         first, finish = hold_port(wires, child, DRAIN, through[1], turns[2], here, ALL)
         here, early = hand_on(first, wires[2][child, DRAIN], here, ALL, ticks)
     for i in range(buses - 1, -1, -1):
-        first, per_word = max(here, bus_free[clock[first_bus + i]]), bus_ticks[first_bus + i]
-        early *= -(-through[2 + i] // max(1, words))  # of so many parts that send at a time
-        words = through[2 + i]
+        first, per_word, load = _begin(wires, first_bus + i, through[2 + i], here)
+        early = ALL if wires[5][first_bus + i] == ROUTED else early
+        early *= -(-load // max(1, words))  # of so many parts that send at a time
+        words = load
         finish = max(finish, last_word(first, words, per_word, here, early, ticks))
         if i == buses - 1:
             finish = max(finish, first + through[1] * leaf[first_bus + i])
@@ -208,7 +246,7 @@ def pass_up(
     begin, end = hold_port(wires, parent, UPDATE, through[0], turns[0], here, early)
     finish = max(finish, end)
     for i in range(buses):
-        bus_free[clock[first_bus + i]] = finish
+        _hold(wires, first_bus + i, through[2 + i], finish)
     return begin, finish, read
 
 

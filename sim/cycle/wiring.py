@@ -11,8 +11,9 @@ from arraysmith.arch.architecture import Architecture, Routed
 from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.bank_turns import BankTurns
+from arraysmith.sim.cycle.channels import READY
 from arraysmith.sim.cycle.crossings import Crossings
-from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, UPDATE, Wires
+from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, ROUTED, UPDATE, Wires
 from arraysmith.sim.cycle.tree import Tree, UnsupportedDesignError
 
 MOST_TICKS = 1 << 30
@@ -63,6 +64,9 @@ def wires_of(
         routes.costs,
         np.zeros(len(routes.costs), np.int64),
         banks.table,
+        routes.spans,
+        np.zeros((routes.channels, READY + routes.vcs), np.int64),
+        np.zeros(len(buses), np.int64),
     )
 
 
@@ -76,10 +80,10 @@ def _bus_clock(tree: Tree, edge: int, level: int, up: bool) -> tuple[object, ...
 
 
 def _bus_ticks(tree: Tree, ticks: int, edge: int, level: int, up: bool) -> int:
-    """Return the ticks of a word through a fan-out; of a cycle where it is routed."""
+    """Return the ticks of a word through a fan-out; ROUTED where it is."""
     network, tensor = tree.network(level), TENSORS[tree.edges[edge].tensor]
     if isinstance(network, Routed):
-        return ticks
+        return ROUTED
     return _per_word(network.rate(tensor, up=up), ticks)
 
 

@@ -12,6 +12,8 @@ take what arrives.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from arraysmith.arch.errors import Fault, InputError
@@ -29,7 +31,10 @@ def check_deadlock_free(topology: Topology, table: RouteTable, num_vcs: int) -> 
         InputError: with the circle, or with a place from which a packet does not reach its target
             or cannot escape.
     """
-    graph = dependencies(topology, table, num_vcs)
+    _refuse_cycle(topology, dependencies(topology, table, num_vcs))
+
+
+def _refuse_cycle(topology: Topology, graph: dict[Channel, set[Channel]]) -> None:
     cycle = find_cycle(graph)
     if cycle:
         named = [f"{topology.name_link(link)} vc {vc}" for link, vc in cycle]
@@ -50,10 +55,7 @@ def dependencies(
             or stand where it cannot ask for an escape channel.
     """
     masks = [int(mask) for mask in table.vc_masks]
-    kinds = [*masks, *([table.escape] if table.escape else [])]
-    signature = [tuple(mask >> vc & 1 for mask in kinds) for vc in range(num_vcs)]
-    first_of = {sign: vc for vc, sign in reversed(list(enumerate(signature)))}
-    standing = sorted(first_of.values())  # one virtual channel for all that go together
+    standing = [vcs[0] for vcs in vc_classes(table, num_vcs)]  # one for all that go together
     usable = [[vc for vc in standing if mask >> vc & 1] for mask in masks]
     found: dict[Channel, set[Channel]] = {}
     classes = table.port.shape[0]
@@ -117,6 +119,63 @@ def dependencies(
     if table.two_phase:
         _join_phases(topology, table, found, usable)
     return found
+
+
+class ForkGraph:
+    """Channels that wait for each other where packets fork, besides those of single packets.
+
+    A branch takes a virtual channel only with room for the whole packet. So a packet that forks
+    holds the one channel that it stands in, and waits for those of all its branches; which virtual
+    channels it stands in and asks for depends on its targets, see ``collectives.Trees``. Every set
+    of targets is counted with: that makes some dependencies that no packet has.
+    """
+
+    def __init__(self, topology: Topology, table: RouteTable, num_vcs: int) -> None:
+        self._topology = topology
+        self._graph = dependencies(topology, table, num_vcs)
+        self._standing = [vcs[0] for vcs in vc_classes(table, num_vcs)]
+        self._sources: set[int] = set()
+
+    def add(self, source: int, ways: list[list[tuple[int, int, int, int]]]) -> None:
+        """Let a terminal send packets that fork.
+
+        Args:
+            source: the terminal.
+            ways: to every terminal: router, input port, output port, virtual channels (bits).
+
+        Raises:
+            InputError: naming the circle that its packets may close.
+        """
+        if source in self._sources:
+            return
+        self._sources.add(source)
+        link_at = self._topology.link_at
+        taken = [[(link_at[x, out], mask) for x, _, out, mask in way[:-1]] for way in ways]
+        asked: dict[int, set[int]] = {}
+        for hops in taken:
+            for link, mask in hops:
+                asked.setdefault(link, set()).add(mask)
+        for hops in taken:
+            for (before, most), (link, mask) in pairwise(hops):
+                for lower in asked[before]:
+                    if lower <= most:
+                        for vc in self._usable(lower):
+                            wanted = {(link, x) for x in self._usable(mask)}
+                            self._graph.setdefault((before, vc), set()).update(wanted)
+        _refuse_cycle(self._topology, self._graph)
+
+    def _usable(self, mask: int) -> list[int]:
+        return [vc for vc in self._standing if mask >> vc & 1]
+
+
+def vc_classes(table: RouteTable, num_vcs: int) -> list[list[int]]:
+    """Return the virtual channels in groups of those that always go together, lowest first."""
+    masks = [int(mask) for mask in table.vc_masks]
+    kinds = [*masks, *([table.escape] if table.escape else [])]
+    found: dict[tuple[int, ...], list[int]] = {}
+    for vc in range(num_vcs):
+        found.setdefault(tuple(mask >> vc & 1 for mask in kinds), []).append(vc)
+    return list(found.values())
 
 
 def _link(

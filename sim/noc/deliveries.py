@@ -6,8 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arraysmith.arch.errors import ArraysmithError
-from arraysmith.sim.noc.state import P_FOLLOWING, QUEUE, QUEUE_END, QUEUED, Int, State
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError
+from arraysmith.sim.noc.state import (
+    INDEX_BITS,
+    P_FOLLOWING,
+    QUEUE,
+    QUEUE_END,
+    QUEUED,
+    Int,
+    State,
+)
+from arraysmith.sim.noc.topology import Topology
 
 
 class NoProgressError(ArraysmithError):
@@ -37,6 +46,35 @@ class Deliveries:
     packet: Int
     terminal: Int
     cycle: Int
+
+    @classmethod
+    def joined(cls, parts: list[Deliveries]) -> Deliveries:
+        """Return several, one after the other."""
+        return cls(
+            *(
+                np.concatenate([getattr(x, name) for x in parts] or [np.zeros(0, np.int64)])
+                for name in ("packet", "terminal", "cycle")
+            )
+        )
+
+
+def check_terminals(topology: Topology, name: str, terminals: Int) -> None:
+    """Refuse terminals that are not there, with InputError."""
+    count = len(topology.terminals)
+    wrong = terminals[(terminals < 0) | (terminals >= count)]
+    if len(wrong):
+        rule = f"terminals are numbered 0 to {count - 1}"
+        raise InputError([Fault(name, str(int(wrong[0])), rule)])
+
+
+def check_packets(flits: Int, tag: int) -> None:
+    """Refuse packets that are too short or long, and tags out of range, with InputError."""
+    wrong = flits[(flits < 1) | (flits >= 1 << INDEX_BITS)]
+    if len(wrong):
+        rule = f"must be 1 to {(1 << INDEX_BITS) - 1}"
+        raise InputError([Fault("flits", str(int(wrong[0])), rule)])
+    if not 0 <= tag < 1 << 16:
+        raise InputError([Fault("tag", str(tag), "must be 0 to 65535")])
 
 
 def append_to_queues(state: State, sources: Int, numbers: Int) -> None:

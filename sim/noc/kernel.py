@@ -51,12 +51,16 @@ from arraysmith.sim.noc.state import (
     QUEUE,
     QUEUED,
     RETURNS,
+    ROOM,
     SEND_CREDITS,
     SEND_FREE,
     SEND_VC,
     SENT,
     STUCK,
+    T_FIRST,
+    T_LAST,
     T_PORT,
+    V_READY,
     VC,
     Int,
     Settings,
@@ -225,9 +229,13 @@ def _take_in(
         code = wheel[slot, settings.returns + i]
         if code >= 0:
             lanes[code, CREDITS] += 1
+            if lanes[code, CREDITS] == now[ROOM]:
+                lanes[code, V_READY] = cycle
         else:
             terminal, vc = (-1 - code) // settings.vcs, (-1 - code) % settings.vcs
             ends[terminal, SEND_CREDITS + vc] += 1
+            if ends[terminal, SEND_CREDITS + vc] == now[ROOM]:
+                ends[terminal, SEND_CREDITS + 2 * settings.vcs + vc] = cycle
     wheel[slot, FLITS] = 0
     wheel[slot, RETURNS] = 0
     now[EVENTS] -= due + returned
@@ -271,6 +279,11 @@ def _send(
     now[EVENTS] += 1
     now[FLITS_IN] += 1
     ends[terminal, SEND_CREDITS + vc] -= 1
+    ends[terminal, T_LAST] = cycle
+    if ends[terminal, T_FIRST] < 0:
+        ends[terminal, T_FIRST] = cycle
+    if ends[terminal, SEND_CREDITS + vcs + vc] < 0:
+        ends[terminal, SEND_CREDITS + vcs + vc] = cycle
     ends[terminal, SENT] = index + 1
     if index + 1 == table[packet, P_FLITS]:
         ends[terminal, SEND_FREE] |= 1 << vc

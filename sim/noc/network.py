@@ -6,9 +6,17 @@ import numpy as np
 
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.sim.noc.collectives import Trees
-from arraysmith.sim.noc.deadlock import check_deadlock_free
-from arraysmith.sim.noc.deliveries import Deliveries, NoProgressError, append_to_queues, longer
+from arraysmith.sim.noc.deadlock import check_deadlock_free, vc_classes
+from arraysmith.sim.noc.deliveries import (
+    Deliveries,
+    NoProgressError,
+    append_to_queues,
+    check_packets,
+    check_terminals,
+    longer,
+)
 from arraysmith.sim.noc.kernel import advance
+from arraysmith.sim.noc.occupancy import Span, count_channels, spans_of
 from arraysmith.sim.noc.router import Router
 from arraysmith.sim.noc.routing import Routing
 from arraysmith.sim.noc.state import (
@@ -17,10 +25,10 @@ from arraysmith.sim.noc.state import (
     D_TERMINAL,
     DELIVERED,
     DONE,
+    EVENTS,
     FIRST_PORT,
     FLITS_IN,
     FULL,
-    INDEX_BITS,
     KINDS,
     LOADS,
     MULTICAST,
@@ -41,6 +49,7 @@ from arraysmith.sim.noc.state import (
     P_VIA,
     QUEUED,
     REDUCTION,
+    ROOM,
     T_PORT,
     UNICAST,
     Int,
@@ -62,6 +71,7 @@ class Network:
         *,
         seed: int = 0,
         check_deadlock: bool = True,
+        room: int | None = None,
     ) -> None:
         """Make an empty network at cycle 0.
 
@@ -72,6 +82,7 @@ class Network:
             seed: of what a routing draws per packet.
             check_deadlock: refuse a routing that can deadlock. Without, such a network runs until
                 it does, and says so.
+            room: free places that a packet needs, for ``spans``; None: a whole buffer.
 
         Raises:
             InputError: the topology does not connect its terminals; the routing does not fit, or
@@ -88,10 +99,12 @@ class Network:
         self._table = routing.compile(topology, router.num_vcs)
         if check_deadlock:
             check_deadlock_free(topology, self._table, router.num_vcs)
+        self._classes = vc_classes(self._table, router.num_vcs)
         self._settings = settings_of(topology, self._table, router)
         self._state = fresh_state(topology, self._table, self._settings, router)
+        self._state.now[ROOM] = router.vc_buffer_flits if room is None else room
         self._rng = np.random.default_rng(seed)
-        self._trees = Trees(topology, self._table)
+        self._trees = Trees(topology, self._table, router.num_vcs, check_deadlock)
         self._taken = 0
         self._count = 0
         self._values = 0
@@ -151,8 +164,8 @@ class Network:
         sources = np.asarray(sources, np.int64)
         targets = np.asarray(targets, np.int64)
         place = np.array(self.topology.terminals, np.int64)
-        self._check_terminals("sources", sources)
-        self._check_terminals("targets", targets)
+        check_terminals(self.topology, "sources", sources)
+        check_terminals(self.topology, "targets", targets)
         classes, via = self.routing.draw(self._rng, self.topology, place[sources], place[targets])
         return self._queue(
             sources,
@@ -183,10 +196,10 @@ class Network:
             The number of the packet; it is delivered once at every target.
 
         Raises:
-            InputError: no targets or one twice, a packet longer than a buffer, a routing without a
-                single way per target.
+            InputError: no targets or one twice, a packet longer than a buffer (cut it), a routing
+                without a single way per target, or in which packets that fork can deadlock.
         """
-        self._check_terminals("targets", np.array(targets, np.int64))
+        check_terminals(self.topology, "targets", np.array(targets, np.int64))
         if flits > self.router.vc_buffer_flits:
             rule = f"a packet that forks has to fit a buffer of {self.router.vc_buffer_flits} flits"
             raise InputError([Fault("flits", str(flits), rule)])
@@ -229,7 +242,7 @@ class Network:
         Raises:
             InputError: no sources or one twice, a routing without a single way per target.
         """
-        self._check_terminals("sources", np.array(sources, np.int64))
+        check_terminals(self.topology, "sources", np.array(sources, np.int64))
         tree = self._trees.reduction(sources, target)
         if values is None:
             values = np.ones((len(sources), flits), np.int64)
@@ -274,13 +287,8 @@ class Network:
         if said != DONE:
             chain = waiting_chain(self.topology, self._settings, self._state)
             raise NoProgressError(self.now, chain)
-        end = int(self._state.now[DELIVERED])
-        packets = self._state
-        found = Deliveries(
-            packets.deliveries[:end, D_PACKET].copy(),
-            packets.deliveries[:end, D_TERMINAL].copy(),
-            packets.deliveries[:end, D_CYCLE].copy(),
-        )
+        rows = self._state.deliveries[: self._state.now[DELIVERED]].copy()
+        found = Deliveries(rows[:, D_PACKET], rows[:, D_TERMINAL], rows[:, D_CYCLE])
         self._state.now[DELIVERED] = 0
         return found
 
@@ -295,12 +303,7 @@ class Network:
         while not self.idle and self.now < limit:
             found.append(self.advance(min(limit, self.now + step)))
             step = min(2 * step, 1 << 16)
-        return Deliveries(
-            *(
-                np.concatenate([getattr(x, name) for x in found] or [np.zeros(0, np.int64)])
-                for name in ("packet", "terminal", "cycle")
-            )
-        )
+        return Deliveries.joined(found)
 
     def link_loads(self) -> dict[str, dict[str, int]]:
         """Return flits that passed each link, by its name and kind of traffic."""
@@ -321,12 +324,16 @@ class Network:
         """Return packets that fork by the number of their targets."""
         return dict(sorted(self._degrees.items()))
 
-    def _check_terminals(self, name: str, terminals: Int) -> None:
-        count = len(self.topology.terminals)
-        wrong = terminals[(terminals < 0) | (terminals >= count)]
-        if len(wrong):
-            rule = f"terminals are numbered 0 to {count - 1}"
-            raise InputError([Fault(name, str(int(wrong[0])), rule)])
+    def spans(self) -> list[Span]:
+        """Return what packets took of every channel, when the last credit is back."""
+        while self._state.now[EVENTS]:
+            self.advance(self.now + 1)
+        return spans_of(self._state, self.router.num_vcs, self._classes)
+
+    @property
+    def channels(self) -> int:
+        """Channels that ``spans`` tells apart."""
+        return count_channels(self.topology, self._classes)
 
     def _queue(
         self,
@@ -346,11 +353,7 @@ class Network:
         """Enter packets and append them to the queues of their terminals."""
         count = len(sources)
         lengths = np.broadcast_to(np.asarray(flits, np.int64), (count,))
-        if count and not 1 <= lengths.min() <= lengths.max() < 1 << INDEX_BITS:
-            rule = f"must be 1 to {(1 << INDEX_BITS) - 1}"
-            raise InputError([Fault("flits", str(flits), rule)])
-        if not 0 <= tag < 1 << 16:
-            raise InputError([Fault("tag", str(tag), "must be 0 to 65535")])
+        check_packets(lengths, tag)
         when = np.broadcast_to(
             np.asarray(self.now if release is None else release, np.int64), (count,)
         )

@@ -35,29 +35,34 @@ KINDS = ("unicast", "multicast", "reduction")
 # What ``advance`` says.
 DONE, FULL, STUCK = range(3)
 # Entries of ``now``: next cycle, events on their way, cycle of the last move, deliveries not
-# taken, flits inside, packets queued.
-NOW, EVENTS, LAST_MOVE, DELIVERED, FLITS_IN, QUEUED = range(6)
+# taken, flits inside, packets queued, free places that make a virtual channel ready for a packet.
+NOW, EVENTS, LAST_MOVE, DELIVERED, FLITS_IN, QUEUED, ROOM = range(7)
 # Columns of ``lanes``. Of an input: ring of flits, stage of the first packet, end of a stage of
 # several cycles (-1 is none), virtual channel won and not taken yet, port and virtual channels bid
 # for, virtual channel held, branches (bits of local ports) and flits dropped of one that forks,
-# pointer of the arbiter. Of an output: pointer, free places behind it, holder. LIST + i holds the
+# pointer of the arbiter. Of an output: pointer, free places behind it, holder, cycles of the first
+# flit and of the last credit that made it ready (-1 is none). LIST + i holds the
 # i-th list of the router, from its first lane on; PLACE + i where this lane stands there. From
 # BRANCH on two per port of the router, for a packet that forks; then the buffer.
 FIRST, COUNT, STAGE, DUE, WON, OUT, MASK, OUT_VC, BRANCHES, POPPED, VC_IN = range(11)
 VC_OUT, CREDITS, OWNER, LIST, PLACE = 11, 12, 13, 14, 19
-PORT_OF, ROUTER_OF, BRANCH = 24, 25, 26
+PORT_OF, ROUTER_OF, V_FIRST, V_READY, BRANCH = range(24, 29)
 # After BRANCH + 2 * port: virtual channel held, flits sent.
 BRANCH_VC, BRANCH_SENT = range(2)
 # Columns of ``gates``, the ports: router; other ends; latency of what leaves and of what comes in;
-# virtual channels not held (bits), pointer of the switch, flits sent by kind from LOADS on.
-W_ROUTER_OF, W_TARGET, W_SOURCE, W_LATENCY, W_LATENCY_IN, FREE, SWITCH_OUT, LOADS = range(8)
+# virtual channels not held (bits), pointer of the switch, cycles of the first and the last flit
+# sent (-1 is none), flits sent by kind from LOADS on.
+W_ROUTER_OF, W_TARGET, W_SOURCE, W_LATENCY, W_LATENCY_IN, FREE, SWITCH_OUT = range(7)
+W_FIRST, W_LAST, LOADS = range(7, 10)
 # Columns of ``entries``, the inputs of the switch: pointers to outputs, and to lanes.
 SWITCH_IN, SWITCH_VC = range(2)
 # Columns of ``nodes``, the routers: first port, length of each list from LISTED on, and of all.
 FIRST_PORT, LISTED = range(2)
 # Columns of ``ends``, the terminals: port, router, packets queued, flits of the first sent, its
-# virtual channel, the one before, those not held (bits), free places behind them.
-T_PORT, T_ROUTER, QUEUE, QUEUE_END, SENT, SEND_VC, LAST_VC, SEND_FREE, SEND_CREDITS = range(9)
+# virtual channel, the one before, those not held (bits), cycles as of a port; then free places
+# behind each virtual channel, cycles of its first flit, and in which it was ready, as of a lane.
+T_PORT, T_ROUTER, QUEUE, QUEUE_END, SENT, SEND_VC, LAST_VC, SEND_FREE = range(8)
+T_FIRST, T_LAST, SEND_CREDITS = range(8, 11)
 # Columns of ``wheel``, cycles modulo its length: flits and credits that arrive, three columns per
 # flit, then one per credit: a lane, or -1 - (terminal * vcs + vc).
 FLITS, RETURNS = range(2)
@@ -67,8 +72,9 @@ AT, VC, FLIT = range(3)
 # the head left the terminal (-1 before), first of its ``values``.
 P_SOURCE, P_TARGET, P_FLITS, P_RELEASE, P_KIND, P_ROUTE_CLASS, P_VIA, P_TREE, P_GROUP = range(9)
 P_GROUP_FLITS, P_TAG, P_FOLLOWING, P_STARTED, P_VALUE_AT, PACKET_COLUMNS = range(9, 15)
-# Third axis of ``trees``: output ports (bits); place among joining routers, packets that meet.
-TREE_PORTS, JOIN_SLOT, EXPECTED = range(3)
+# Third axis of ``trees``: output ports (bits); place among joining routers, packets that meet; of
+# every output port from FORK_VCS on, the virtual channels that a branch may take (bits).
+TREE_PORTS, JOIN_SLOT, EXPECTED, FORK_VCS = range(4)
 # Columns of ``joins``: packets added, their sum.
 SEEN, SUMS = range(2)
 # Columns of ``deliveries``.
@@ -142,6 +148,11 @@ class State(NamedTuple):
     hops: Int
 
 
+def empty_trees(topology: Topology) -> Int:
+    """Return the table of a network without packets that fork or join."""
+    return np.zeros((1, topology.routers, FORK_VCS + max(topology.ports)), np.int64)
+
+
 def settings_of(topology: Topology, table: RouteTable, router: Router) -> Settings:
     """Return the parameters as numbers.
 
@@ -191,20 +202,21 @@ def fresh_state(topology: Topology, table: RouteTable, settings: Settings, route
     gates[:, W_ROUTER_OF] = np.repeat(np.arange(topology.routers), topology.ports)
     gates[:, [W_LATENCY, W_LATENCY_IN]] = router.terminal_cycles
     gates[:, FREE] = everything
+    gates[:, [W_FIRST, W_LAST]] = -1
     for link in topology.links:
         out, into = first[link.source] + link.source_port, first[link.target] + link.target_port
         gates[out, W_TARGET], gates[into, W_SOURCE] = into, out
         gates[out, W_LATENCY] = gates[into, W_LATENCY_IN] = link.latency_cycles
-    ends = np.zeros((terminals, SEND_CREDITS + vcs), np.int64)
+    ends = np.full((terminals, SEND_CREDITS + 3 * vcs), -1, np.int64)
     ends[:, T_ROUTER] = topology.terminals
     ends[:, T_PORT] = first[ends[:, T_ROUTER]] + np.array(topology.terminal_ports)
-    ends[:, [QUEUE, QUEUE_END, SEND_VC, LAST_VC]] = -1
+    ends[:, SENT] = 0
     ends[:, SEND_FREE] = everything
-    ends[:, SEND_CREDITS:] = settings.depth
+    ends[:, SEND_CREDITS : SEND_CREDITS + vcs] = settings.depth
     numbers = -1 - np.arange(terminals)
     gates[ends[:, T_PORT], W_TARGET] = gates[ends[:, T_PORT], W_SOURCE] = numbers
     lanes = np.zeros((ports * vcs, settings.buffer + settings.depth), np.int64)
-    lanes[:, [DUE, WON, OUT, OUT_VC, OWNER]] = -1
+    lanes[:, [DUE, WON, OUT, OUT_VC, OWNER, V_FIRST, V_READY]] = -1
     lanes[:, CREDITS] = settings.depth
     lanes[:, PORT_OF] = np.arange(len(lanes)) // vcs
     lanes[:, ROUTER_OF] = gates[lanes[:, PORT_OF], W_ROUTER_OF]
@@ -217,7 +229,7 @@ def fresh_state(topology: Topology, table: RouteTable, settings: Settings, route
         settings.most_ports * vcs, settings.most_ports * settings.speedup << settings.port_bits
     )
     return State(
-        now=np.zeros(6, np.int64),
+        now=np.zeros(ROOM + 1, np.int64),
         lanes=lanes,
         gates=gates,
         entries=entries,
@@ -228,7 +240,7 @@ def fresh_state(topology: Topology, table: RouteTable, settings: Settings, route
         ways=np.ascontiguousarray(np.stack([table.port, table.group], axis=-1)),
         masks=masks,
         table=np.zeros((16, PACKET_COLUMNS), np.int64),
-        trees=np.zeros((1, topology.routers, 3), np.int64),
+        trees=empty_trees(topology),
         values=np.zeros(16, np.int64),
         arrived=np.zeros(16, np.int64),
         joins=np.zeros((16, 2), np.int64),

@@ -36,6 +36,7 @@ from arraysmith.sim.noc.state import (
     DUE,
     FIRST,
     FIRST_PORT,
+    FORK_VCS,
     FORKING,
     FREE,
     INDEX_BITS,
@@ -45,6 +46,7 @@ from arraysmith.sim.noc.state import (
     OUT,
     OWNER,
     P_FLITS,
+    P_TREE,
     STAGE,
     VC_IN,
     VC_OUT,
@@ -135,6 +137,7 @@ def allocate_vcs(
     ways: Small,
     masks: Int,
     table: Int,
+    trees: Int,
     router: int,
 ) -> None:
     """Match heads with free virtual channels; what a lane wins stands in ``won``.
@@ -175,9 +178,10 @@ def allocate_vcs(
                 ):
                     continue
                 out = base + port
-                mask = gates[out, FREE]
+                allowed = trees[table[packet, P_TREE], router, FORK_VCS + port]
+                mask = gates[out, FREE] & allowed
                 if settings.in_order:
-                    mask &= kept_vc((1 << vcs) - 1, flow_of(table, packet))
+                    mask &= kept_vc(allowed, flow_of(table, packet))
                 mask = roomy(settings, lanes, out, mask, table[packet, P_FLITS])
                 if mask:
                     touched = bid_for_vc(

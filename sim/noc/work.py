@@ -82,7 +82,9 @@ def work(
     ports = nodes[router + 1, FIRST_PORT] - base
     bids = nodes[router, LISTED + BY_VC] + nodes[router, LISTED + BY_FORK]
     if bids:
-        allocate_vcs(settings, lanes, gates, nodes, ends, scratch, ways, masks, table, router)
+        allocate_vcs(
+            settings, lanes, gates, nodes, ends, scratch, ways, masks, table, trees, router
+        )
     pairs = 0
     if nodes[router, LISTED + BY_SWITCH] or nodes[router, LISTED + BY_FORK]:
         pairs = gather_bids(

@@ -78,3 +78,27 @@ class UpAdaptive(Routing):
         require_family("up_adaptive", topology, ("fat_tree",))
         mask = all_vcs(num_vcs)
         return table_of(topology, lambda r, t: _fat_choices(topology, r, t, mask), mask)
+
+
+@register("routing", "up_by_target")
+@dataclass(frozen=True)
+class UpByTarget(Routing):
+    """Up a fat tree by the digits of the target's router (D-mod-k: Zahavi, JPDC 2012).
+
+    All ways to a target meet as early as they can, so that results are added low in the tree.
+    """
+
+    def compile(self, topology: Topology, num_vcs: int) -> RouteTable:
+        """Return the table."""
+        require_family("up_by_target", topology, ("fat_tree",))
+        mask = all_vcs(num_vcs)
+        arity, levels = topology.shape
+
+        def choices(router: int, target: int) -> list[Choice]:
+            found = _fat_choices(topology, router, target, mask)
+            if len(found) == 1:
+                return found
+            level, label = topology.coordinates[router][0], topology.coordinates[target][1]
+            return [found[label // arity ** (levels - 1 - level) % arity]]
+
+        return table_of(topology, choices, mask)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from arraysmith.arch.errors import InputError
 from arraysmith.sim.noc.network import Network
 from arraysmith.sim.noc.router import Router
-from arraysmith.sim.noc.routing import build_routing
+from arraysmith.sim.noc.routing import RouteTable, Routing, build_routing
 from arraysmith.sim.noc.topology import build_topology
 
 MESH = build_topology("mesh", (4, 3))
@@ -107,3 +107,72 @@ def test_random_ways_and_long_packets_cannot_fork():
         network().multicast(0, (1, 2), 9)
     with pytest.raises(InputError, match="each once"):
         network().reduce((1, 1), 2, 1)
+
+
+FAMILIES = [
+    ("mesh", (4, 3), "yx"),
+    ("ring", (3,), "dateline"),
+    ("ring", (8,), "dateline"),
+    ("torus", (4, 3), "dateline"),
+    ("torus", (5, 4), "dateline"),
+    ("crossbar", (6,), "direct"),
+    ("tree", (2, 3), "up_down"),
+    ("fat_tree", (2, 3), "up_by_target"),
+    ("fat_tree", (3, 2), "up_by_target"),
+    ("hierarchical_mesh", (2, 2, 2, 2), "hierarchical_xy"),
+]
+
+
+@pytest.mark.parametrize(("topology", "size", "routing"), FAMILIES)
+def test_packets_that_fork_and_join_from_everywhere_at_once_all_arrive(topology, size, routing):
+    """As many as two virtual channels of one packet each can make wait for each other."""
+    built = build_topology(topology, size)
+    terminals, rng = len(built.terminals), np.random.default_rng(5)
+    net = Network(built, build_routing(routing), Router(num_vcs=2, vc_buffer_flits=3))
+    wanted, sums = 0, []
+    for source in list(range(terminals)) * 6:
+        targets = rng.permutation(terminals)[: rng.integers(1, terminals + 1)]
+        net.multicast(source, tuple(targets.tolist()), int(rng.integers(1, 4)))
+        wanted += len(targets)
+    for target in range(terminals):
+        sources = tuple(rng.permutation(terminals)[: rng.integers(1, terminals + 1)].tolist())
+        values = rng.integers(-99, 99, (len(sources), 2))
+        sums.append((net.reduce(sources, target, 2, values=values), target, values))
+    found = net.drain()
+    assert len(found.packet) == wanted + len(sums)
+    for numbers, target, values in sums:
+        (place,) = np.flatnonzero(np.isin(found.packet, numbers))
+        assert found.terminal[place] == target
+        assert net.value_of(int(found.packet[place])).tolist() == values.sum(axis=0).tolist()
+    assert net.flits_inside == 0
+
+
+def test_a_packet_round_a_ring_forks_to_both_sides_and_takes_each_link_once():
+    ring = build_topology("ring", (8,))
+    net = Network(ring, build_routing("dateline"), Router())
+    number = net.multicast(2, tuple(range(8)), 3)
+    found = net.drain()
+    assert set(found.packet.tolist()) == {number}
+    hops = dict(zip(found.terminal.tolist(), found.cycle.tolist(), strict=True))
+    near = {x: min((x - 2) % 8, (2 - x) % 8) for x in range(8)}
+    assert hops == {x: 6 + 4 * away + 2 for x, away in near.items()}
+    assert net.flit_hops()["multicast"] == (7 * 3,)
+
+
+class Turned(Routing):
+    """Dateline with its halves of the virtual channels exchanged."""
+
+    def compile(self, topology, num_vcs):
+        table = build_routing("dateline").compile(topology, num_vcs)
+        masks = table.vc_masks[::-1].copy()
+        return RouteTable(table.port, table.group, masks, table.inject_vcs)
+
+
+def test_packets_that_fork_are_refused_where_they_could_close_a_circle():
+    """Single packets could not: what forks takes the lowest channels that its targets ask for."""
+    ring = build_topology("ring", (5,))
+    net = Network(ring, Turned(), Router(num_vcs=2))
+    net.inject(np.arange(5), (np.arange(5) + 2) % 5, 4)
+    net.multicast(0, (0, 1, 2, 3, 4), 1)
+    with pytest.raises(InputError, match="can wait for each other for ever"):
+        net.multicast(1, (0, 1, 2, 3, 4), 1)

@@ -30,7 +30,7 @@ ROUTINGS = {
     "ring": ["dateline"],
     "crossbar": ["direct"],
     "tree": ["up_down"],
-    "fat_tree": ["up_down", "up_adaptive"],
+    "fat_tree": ["up_down", "up_adaptive", "up_by_target"],
     "hierarchical_mesh": ["hierarchical_xy"],
 }  # fmt: skip
 MINIMAL = {"xy", "yx", "o1turn", "west_first", "odd_even", "adaptive_escape", "dateline"}
