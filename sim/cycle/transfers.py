@@ -30,8 +30,8 @@ int64 [memories, 4], ticks that a word takes there; int64 [memories], words of a
 transfer takes whole ones, else 1; per clock of a bus, the tick from which it is free; per bus,
 ticks that a word takes on it (ROUTED: see ``channels``); ticks of a cycle; per bus, its clock, and
 ticks that a word takes into a child; ``Crossings``: code, base and costs of patterns, and how often
-each was used; ``BankTurns.table``; spans of patterns; clocks of channels; per bus, the cycle in which
-the last pattern entered."""
+each was used; ``BankTurns.table``; spans of patterns; clocks of channels; per bus, when the last
+pattern entered."""
 
 ROUTED = -1
 """Ticks of a word on a routed network: it depends on the pattern."""
