@@ -11,6 +11,9 @@ point of view:
   parents with equal tiles, one has them;
 * further ones where tiles do not divide: see ``Amounts.kept``.
 
+Where neighbours pass words of an edge on, those are left out of ``down``; ``up`` has them, and
+``back`` what every child takes from the parent by itself.
+
 The number of an entry follows from the turns of the loops down to the one that has just turned.
 """
 
@@ -19,71 +22,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from arraysmith.arch.architecture import Fanout
 from arraysmith.arch.problem import DIMS
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.entries import ALONE_LEFT, LEFT_OUT, STAY, View, factors_of, fill
 from arraysmith.sim.cycle.lookups import Tables
+from arraysmith.sim.cycle.passing import (
+    links_of,
+)
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
     ALONE,
     BY_AXIS,
-    EXTENT,
     FAMILY,
-    KEYS,
     TOGETHER,
-    best_pairs,
-    count_taking_part,
-    find_places,
-    group_axis,
-    leave_out_moved,
-    many_places,
-    sum_groups,
 )
-
-NO_DIM = -1
-
-View = tuple[Int, int, int]
-"""Modes of the levels; tiles are left out that a loop between these two has moved."""
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One factor of an edge's words.
-
-    Attributes:
-        dims: numbers of its dims, one or two.
-        by: their coefficients along the axis.
-        offset: first index along the axis.
-        extent: words stored along it; 0 for a dim that does not move the tensor.
-    """
-
-    dims: tuple[int, ...]
-    by: tuple[int, ...]
-    offset: int
-    extent: int
-
-
-def factors_of(tree: Tree, edge: Edge) -> list[Factor]:
-    """Return the factors of an edge: axes of its tensor, then other dims in space above it."""
-    tensor = tree.problem.tensors[edge.tensor]
-    found = [
-        Factor(
-            tuple(DIMS.index(dim) for dim, _ in axis.terms),
-            tuple(by for _, by in axis.terms),
-            axis.offset,
-            axis.extent,
-        )
-        for axis in tensor.axes
-    ]
-    spread = {x.dim for x in tree.space if x.level < edge.child}
-    found += [
-        Factor((d,), (1,), 0, 0)
-        for d, dim in enumerate(DIMS)
-        if dim in spread and dim not in tensor.dims
-    ]
-    return found
 
 
 def modes_of(tree: Tree, edge: Edge, split: int, *, up: bool, tiles: bool) -> Int:
@@ -125,9 +79,11 @@ class Amounts:
         factors: int64 [edges], how many.
         words: int64 [columns, entries], over all families.
         known: int64 [columns, entries], of these, words that were there before.
+        passed: int64 [columns, entries], along one axis, words that neighbours pass on.
         first: int64 [columns, entries], first row in ``pairs``.
         many: int64 [columns, entries], rows there.
-        pairs: int64 [n, 2], (words, known) of single families, as far as no other beats them.
+        pairs: int64 [n, 3], (words, known, passed) of single families, as far as no other beats
+            them.
         kept: int64 [edges, loops in time, ancestors, 2], columns of what comes back when a loop
             turns: of each memory above the child, the tiles that it has kept since the last turn,
             and those of them that one further in has as well; -1 where there are none. Where tiles
@@ -144,6 +100,7 @@ class Amounts:
     many: Int
     pairs: Int
     kept: Int
+    passed: Int
 
     @property
     def each(self) -> int:
@@ -172,6 +129,7 @@ class Amounts:
             self.first,
             self.many,
             self.pairs,
+            self.passed,
         )
 
     @classmethod
@@ -187,11 +145,12 @@ class Amounts:
         shape = (len(edges), max(map(len, factors)), times)
         base = np.zeros((*shape[:2], times + 1), np.int64)
         stride = np.zeros(shape, np.int64)
-        parts: list[tuple[Int, Int, Int, Int]] = []
-        pool = np.empty((1024, 2), np.int64)
+        parts: list[tuple[Int, ...]] = []
+        pool = np.empty((1024, 3), np.int64)
         used = entries = 0
         for e, edge in enumerate(edges):
-            views = _views(tree, edge, fanouts) | extra[e]
+            links = links_of(tree, edge)
+            views = _views(tree, edge, fanouts, linked=len(links) > 0) | extra[e]
             for f, factor in enumerate(factors[e]):
                 mine = [j for j in range(edge.depth) if DIMS.index(tree.time[j].dim) in factor.dims]
                 steps = 1
@@ -212,19 +171,21 @@ class Amounts:
                         plan.append((q, inside, size))
                         at += size
                     base[e, f, q] = known[key]
-                found = np.zeros((4, columns, at - entries), np.int64)
+                found = np.zeros((5, columns, at - entries), np.int64)
                 for q, inside, size in plan:
                     start = int(base[e, f, q]) - entries
                     for column, view in views.items():
                         part = found[:, column, start : start + size]
-                        pool, used = _fill(tree, edge, factor, q, inside, view, part, pool, used)
+                        pool, used = fill(
+                            tree, edge, links, factor, q, inside, view, part, pool, used
+                        )
                 if edge.fanouts == ():
                     found[:, 0] = found[:, fanouts]
                     if fanouts:
                         found[:, fanouts + 1] = found[:, fanouts]
-                parts.append((found[0], found[1], found[2], found[3]))
+                parts.append(tuple(found))
                 entries = at
-        words, known_words, first, many = (
+        words, known_words, first, many, passed = (
             np.concatenate(x, axis=1) for x in zip(*parts, strict=True)
         )
         return cls(
@@ -238,11 +199,12 @@ class Amounts:
             many,
             pool[:used].copy(),
             kept,
+            passed,
         )
 
 
-def _views(tree: Tree, edge: Edge, fanouts: int) -> dict[int, View]:
-    """Return the view of every column that the edge needs."""
+def _views(tree: Tree, edge: Edge, fanouts: int, *, linked: bool) -> dict[int, View]:
+    """Return the view of every column that the edge needs; ``linked``: neighbours pass words on."""
     results = edge.tensor == O
     found = {fanouts: modes_of(tree, edge, edge.child, up=False, tiles=False)}
     for i, level in enumerate(edge.fanouts):
@@ -252,7 +214,12 @@ def _views(tree: Tree, edge: Edge, fanouts: int) -> dict[int, View]:
     if results:
         for i, level in enumerate(_above(tree, edge)):
             found[2 * fanouts + 1 + i] = modes_of(tree, edge, level, up=False, tiles=True)
-    return {column: (modes, 0, 0) for column, modes in found.items()}
+    down = LEFT_OUT if linked else STAY
+    views = {column: (x, 0, 0, STAY if column == fanouts else down) for column, x in found.items()}
+    if linked:
+        views[fanouts + 1] = found[fanouts], 0, 0, ALONE_LEFT
+        views[2 * fanouts + 1] = found[fanouts], 0, 0, LEFT_OUT
+    return views
 
 
 def _above(tree: Tree, edge: Edge) -> list[int]:
@@ -275,105 +242,8 @@ def _kept_views(tree: Tree, columns: int) -> tuple[Int, list[dict[int, View]]]:
                 for n, last in enumerate((depth, inner)):
                     if last >= 0:
                         kept[e, j, k, n] = columns
-                        views[columns] = modes, j, last
+                        views[columns] = modes, j, last, STAY
                         columns += 1
                 inner = depth
         found.append(views)
     return kept, found
-
-
-def _fill(
-    tree: Tree,
-    edge: Edge,
-    factor: Factor,
-    turned: int,
-    inside: list[int],
-    view: View,
-    part: Int,
-    pool: Int,
-    used: int,
-) -> tuple[Int, int]:
-    """Fill the entries of one factor for one loop that turns; return the pool and its use."""
-    one = factor.dims[0]
-    other = factor.dims[1] if len(factor.dims) > 1 else NO_DIM
-    by = np.array([factor.by[0], factor.by[1] if other != NO_DIM else 0], np.int64)
-    nothing = np.zeros((0, tree.loops.shape[2]), np.int64)
-    beside = nothing if other == NO_DIM else tree.loops[other, : tree.many[other]]
-    filled: tuple[Int, int] = _fill_entries(
-        (tree.loops[one, : tree.many[one]], beside),
-        (int(tree.size[one]), 1 if other == NO_DIM else int(tree.size[other])),
-        by,
-        (factor.offset, factor.extent),
-        edge.child,
-        -1 if edge.at_macs else turned,
-        np.array(inside, np.int64),
-        tree.counts,
-        view[0],
-        (view[1], view[2]),
-        (edge.tensor == O, not edge.at_macs and turned >= 0),
-        max(1, len(tree.architecture.fanouts)),
-        part,
-        pool,
-        used,
-    )  # fmt: skip
-    return filled
-
-
-@njit(cache=True, nogil=True)
-def _fill_entries(
-    rows: tuple[Int, Int],
-    sizes: tuple[int, int],
-    by: Int,
-    stored: tuple[int, int],
-    child: int,
-    turned: int,
-    inside: Int,
-    counts: Int,
-    modes: Int,
-    between: tuple[int, int],
-    kind: tuple[bool, bool],
-    keys: int,
-    part: Int,
-    pool: Int,
-    used: int,
-) -> tuple[Int, int]:
-    """Work out the entries, one per combination of turns of the loops ``inside``."""
-    many, others = many_places(rows[0], child), many_places(rows[1], child)
-    columns = KEYS + 2 * keys
-    first, second = np.zeros((many, columns), np.int64), np.zeros((others, columns), np.int64)
-    second[0, EXTENT] = 1
-    groups = np.empty((many * others, columns), np.int64)
-    pairs = np.empty((many * others, 2), np.int64)
-    index = np.zeros(len(counts), np.int64)
-    offset, extent = stored
-    whole, keeps = kind
-    for n in range(part.shape[1]):
-        rest = n
-        for j in inside:
-            index[j] = rest % counts[j]
-            rest //= counts[j]
-        find_places(rows[0], sizes[0], child, index, turned, modes, by[0], first)
-        if between[1] > 0 and extent > 0:
-            leave_out_moved(rows[0], sizes[0], child, index, between[0], between[1], first)
-        if extent == 0:
-            total, most = count_taking_part(first, many)
-            words = known = total
-            pairs[0, 0] = pairs[0, 1] = most
-            found = 1
-        else:
-            if len(rows[1]):
-                find_places(rows[1], sizes[1], child, index, turned, modes, by[1], second)
-            else:
-                second[0, EXTENT] = sizes[1]
-                second[0, EXTENT + 2] = sizes[1]
-            count = group_axis(first, many, second, others, by, offset, extent, groups)
-            words, known, found = sum_groups(groups, count, whole, keeps, extent, pairs)
-            found = best_pairs(pairs, found)
-        if used + found > len(pool):
-            more = np.empty((2 * len(pool) + found, 2), np.int64)
-            more[:used] = pool[:used]
-            pool = more
-        part[0, n], part[1, n], part[2, n], part[3, n] = words, known, used, found
-        pool[used : used + found] = pairs[:found]
-        used += found
-    return pool, used

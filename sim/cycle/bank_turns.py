@@ -22,7 +22,7 @@ from numba import njit
 
 from arraysmith.arch.legality import tile_sizes
 from arraysmith.arch.problem import TENSORS
-from arraysmith.sim.cycle.amounts import Amounts, Factor, factors_of, modes_of
+from arraysmith.sim.cycle.amounts import Amounts, modes_of
 from arraysmith.sim.cycle.bank_lines import Side, count_turns
 from arraysmith.sim.cycle.bank_lookups import (
     AT_CHILD_SIDE,
@@ -34,6 +34,7 @@ from arraysmith.sim.cycle.bank_lookups import (
 )
 from arraysmith.sim.cycle.banks import Places
 from arraysmith.sim.cycle.boxes import AXES, Int, padded
+from arraysmith.sim.cycle.entries import Factor, factors_of
 from arraysmith.sim.cycle.listing import (
     ALL,
     WHOLE,

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.cycle.boxes import AXES, Int, frame_address, next_row
+from arraysmith.sim.cycle.carry_links import find_fresh, take_words
 from arraysmith.sim.cycle.listing import cut_boxes
 from arraysmith.sim.cycle.multiply import Axes, multiply, new_room, tabulate
 from arraysmith.sim.cycle.tree import Flags
@@ -31,7 +32,7 @@ Frames = tuple[Int, Flags, Int, Int, Int]
 tensor at a level begin; int64 [levels, 3], words of one; int64 [levels, 3, AXES], its lengths."""
 
 # Columns of an edge.
-TENSOR, PARENT, CHILD, AT_MACS, DEPTH, HELD = range(6)
+TENSOR, PARENT, CHILD, AT_MACS, DEPTH, HELD, LINKED = range(7)
 
 Scratch = tuple[Int, Int, Int, Int]
 """Room that the copies work in: boxes, row, tile, no tile."""
@@ -240,12 +241,13 @@ def carry(
     macs: Int,
     modes: Int,
     drop: tuple[int, int],
+    near: Int,
 ) -> None:
     """Walk all steps: bring new words down, multiply and add, take results up.
 
     Args:
         nest: loops.
-        edges: int64 [edges, 6], parents first.
+        edges: int64 [edges, 7], parents first.
         leads: int64 [rows], per instance of every edge's child (at ``HELD``), the one whose result
             tile goes first into the parent.
         axes: see ``multiply``.
@@ -255,6 +257,8 @@ def carry(
         macs: int64 [3], level from which MACs take a tensor (to which they give it).
         modes: int64 [levels, 2], zeros.
         drop: (tensor, number) of a transfer to leave out; (-1, -1) for none.
+        near: int64 [rows, NEIGHBOURS], per instance of every edge's child, those that pass words on
+            to it; -1 for none.
     """
     loops, many, size, limits, steps, ragged = nest
     index = np.zeros(len(limits), np.int64)
@@ -262,6 +266,8 @@ def carry(
     open_tile = np.zeros(len(leads), np.bool_)  # holds results that the parent has not
     first_give = np.zeros(len(leads), np.bool_)
     leaving = np.zeros(len(leads), np.bool_)
+    worked = np.full((len(leads), len(limits)), -1, np.int64)  # turns of the last tile
+    fresh = np.zeros(len(leads), np.bool_)
     transfers = np.zeros(3, np.int64)
     scratch = (
         np.empty((2 * AXES, AXES, 2), np.int64),
@@ -313,6 +319,13 @@ def carry(
             _find(nest, places, edge[CHILD], index, modes)
             instances = places[2][edge[CHILD]]
             below = instances // places[2][edge[PARENT]]
+            kept, past = held[:0], frames[0][:0]
+            if edge[LINKED]:  # neighbours pass on what they have now, before it changes
+                rows = slice(edge[HELD], edge[HELD] + instances)
+                find_fresh(worked[rows], index, turned, fresh)
+                kept = held[rows].copy()
+                first = frames[2][edge[CHILD], t]
+                past = frames[0][first : first + instances * frames[3][edge[CHILD], t]].copy()
             for i in range(instances):
                 row = edge[HELD] + i
                 where = places[1][edge[CHILD], i]
@@ -325,7 +338,29 @@ def carry(
                 target[0], target[1], target[2] = t, edge[CHILD], i
                 forget = drop[0] == t and drop[1] == transfers[t]
                 if t != 2:
-                    if not empty:
+                    if edge[LINKED]:
+                        worked[row] = index
+                        parent, child = edge[PARENT], edge[CHILD]
+                        one = frames[3][child, t]
+                        moved = take_words(
+                            frames[0],
+                            past,
+                            (
+                                frames[2][parent, t] + source[2] * frames[3][parent, t],
+                                frames[2][child, t] + i * one,
+                                one,
+                            ),
+                            (frames[4][parent, t], frames[4][child, t]),
+                            near[row],
+                            kept,
+                            fresh,
+                            now,
+                            held[row],
+                            forget,
+                            (scratch[0], scratch[1]),
+                        )
+                        transfers[t] += moved > 0
+                    elif not empty:
                         moved = _copy(frames, source, target, now, held[row], forget, scratch)
                         transfers[t] += moved > 0
                     held[row] = now

@@ -33,7 +33,10 @@ OWN = 16  # axes of its tensor
 SLOTS = 17  # tiles that the child has room for; 1 where SERIAL
 AFTER = 18  # memory that takes its words before the child, -1 if none
 BANK_CAUSE = 19  # stall cause: banks that the parent's words, or the child's, lie in
-EDGE = 20
+LINK = 20  # clock of the links between neighbours, -1 if none
+LINK_LATENCY = 21
+LINK_CAUSE = 22
+EDGE = 23
 
 # What is known of an edge.
 ARRIVED = 0  # its tile is in the child (has room there)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.amounts import factors_of, modes_of
+from arraysmith.sim.cycle.amounts import modes_of
 from arraysmith.sim.cycle.boxes import AXES, Int, frame_address, next_row
-from arraysmith.sim.cycle.tree import Edge, O, Tree
+from arraysmith.sim.cycle.entries import factors_of
+from arraysmith.sim.cycle.passing import links_of
+from arraysmith.sim.cycle.tree import Edge, O, Tree, UnsupportedDesignError
 from arraysmith.sim.cycle.turns import (
     EXTENT,
     G_HIGH,
@@ -50,6 +52,10 @@ def view_of(
         split: level of another fan-out, whose transfers are listed; the child's: what every
             instance of it takes or gives by itself.
     """
+    if len(links_of(tree, edge)):
+        raise UnsupportedDesignError(
+            f"{tree.architecture.name}: requests are not told where neighbours pass words on"
+        )
     if split is None:
         split = edge.fanouts[0] if edge.fanouts else edge.child
     modes = modes_of(tree, edge, split, up=up, tiles=tiles)

@@ -22,7 +22,7 @@ from arraysmith.sim.cycle.routes import USES
 from arraysmith.sim.cycle.transfers import Wires
 from arraysmith.sim.cycle.tree import Edge, I, O, Tree, UnsupportedDesignError, W
 from arraysmith.sim.cycle.turns import count_rounds, find_limits
-from arraysmith.sim.cycle.wiring import ticks_of, wires_of
+from arraysmith.sim.cycle.wiring import add_links, ticks_of, wires_of
 from arraysmith.sim.routed import memory_link
 
 
@@ -313,6 +313,7 @@ def _edge_rows(
     number = {x.name: m for m, x in enumerate(tree.architecture.memories)}
     memory = {i: number[x.name] for i, x in enumerate(levels) if isinstance(x, Memory)}
     rows = np.zeros((len(inner), columns.EDGE), np.int64)
+    add_links(tree, inner, rows, causes.code)
     buses = 0
     for k, e in enumerate(inner):
         edge, row, name = tree.edges[e], rows[k], TENSORS[tree.edges[e].tensor]

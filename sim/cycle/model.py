@@ -22,7 +22,7 @@ from arraysmith.sim.cycle.tree import O, UnsupportedDesignError
 from arraysmith.sim.cycle.waiting import Waits
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe
-from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report, Traffic
+from arraysmith.sim.report import DRAIN, FILL, FORWARD, READ, UPDATE, Report, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,7 @@ def _counts(problem: Problem, machine: Machine, outcome: Outcome) -> list[Count]
         if not edge.at_macs:
             add(child, t, FILL, words[columns.FILL_WORDS])
         if t != O:
+            add(child, t, DRAIN, words[columns.DRAIN_WORDS])  # to neighbours
             continue
         # All but the first of the sums that meet in a word are added to what is read of it.
         add(parent, t, READ, words[columns.UP_WORDS] - words[columns.TILE_WORDS])
@@ -174,6 +175,9 @@ def _traffic(machine: Machine, outcome: Outcome) -> tuple[Traffic, ...]:
                 up, sent = int(words[columns.UP_WORDS]), int(words[columns.DRAIN_WORDS])
                 hops = machine.crossings.hops(tree, outcome.patterns, O, level, up=True)
                 parts.append(Traffic(fanout.name, name, "reduction", up, max(up, sent), hops))
+            elif level == edge.fanouts[-1] and (passed := int(words[columns.DRAIN_WORDS])):
+                parts.append(Traffic(fanout.name, name, FORWARD, passed, passed))
+            took -= 0 if edge.tensor == O else int(words[columns.DRAIN_WORDS])
             if down:
                 kind = "multicast" if took > down else "unicast"
                 hops = machine.crossings.hops(tree, outcome.patterns, edge.tensor, level, up=False)

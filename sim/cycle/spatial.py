@@ -65,6 +65,7 @@ from arraysmith.sim.cycle.columns import (
     FILL_WORDS,
     FIRST_BUS,
     LATENCY,
+    LINK,
     NOTING,
     NUMBER,
     OPENING,
@@ -104,6 +105,7 @@ from arraysmith.sim.cycle.lookups import (
     total_words,
 )
 from arraysmith.sim.cycle.routes import cross
+from arraysmith.sim.cycle.sideways import pass_on
 from arraysmith.sim.cycle.transfers import IN_BANKS, ON_BUS, pass_down, serve_macs
 from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
@@ -246,16 +248,22 @@ def _send_operand(
         room = max(last, memories[edge[CHILD], 1])
     if edge[AT_MACS]:
         room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
-    moved = total_words(tables, factors, 0, entries)
+    moved, each = total_words(tables, factors, 0, entries), numbers[FANOUTS]
+    if edge[LINK] >= 0:
+        pass_on(k, room, start, cause, plan, clocks, words, entries)
+        each = 2 * numbers[FANOUTS] + 1
     if moved == 0:
         return recorded
     words[number, DOWN_WORDS] += moved
-    words[number, FILL_WORDS] += total_words(tables, factors, numbers[FANOUTS], entries)
+    words[number, FILL_WORDS] += total_words(tables, factors, each, entries)
+    came, blame = known[k, ARRIVED], known[k, BLAME]
     begin = _move(k, room, start, cause, plan, clocks, entries)
     if len(records) > 0:
         times = begin, known[k, READ_LEFT], known[k, ARRIVED]
         note(records[recorded], k, times, known[k, EPOCH], turned, index)
         recorded += 1
+    if edge[LINK] >= 0 and came > known[k, ARRIVED]:  # what neighbours pass on comes last
+        known[k, ARRIVED], known[k, BLAME] = came, blame
     return recorded
 
 
@@ -270,7 +278,8 @@ def _move(
     factors, buses = tables[2][edge[NUMBER]], edge[BUSES]
     through = np.empty(8, np.int64)
     through[0] = most_words(tables, factors, 0, entries)
-    through[1] = most_words(tables, factors, numbers[FANOUTS], entries)
+    each = numbers[FANOUTS] if edge[LINK] < 0 else 2 * numbers[FANOUTS] + 1
+    through[1] = most_words(tables, factors, each, entries)
     for i in range(buses):
         through[2 + i] = most_words(tables, factors, i, entries)
     at, blame = start, cause

@@ -14,8 +14,9 @@ from math import prod
 import numpy as np
 
 from arraysmith.arch.problem import DIMS
-from arraysmith.sim.cycle.amounts import Amounts, Factor, factors_of, modes_of
+from arraysmith.sim.cycle.amounts import Amounts, modes_of
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.entries import Factor, factors_of
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
     BASE,

@@ -193,6 +193,32 @@ def _hold(wires: Wires, bus: int, words: int, finish: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def pass_sideways(wires: Wires, at: int, child: int, link: int, words: int) -> int:
+    """Bring words from neighbours; return the tick of the last one.
+
+    They leave a child and enter it at its ports towards the parent.
+
+    Args:
+        wires: clocks; updated.
+        at: cycle from which the words may move.
+        child: memory.
+        link: of the links among the buses.
+        words: that the child takes which takes most.
+    """
+    bus_free, bus_ticks, ticks, clock = wires[4], wires[5], wires[6], wires[7]
+    finish: int
+    begin, finish = hold_port(wires, child, DRAIN, words, 0, at * ticks, ALL)
+    here, early = hand_on(begin, wires[2][child, DRAIN], at * ticks, ALL, ticks)
+    first, per_word = max(here, bus_free[clock[link]]), bus_ticks[link]
+    end = last_word(first, words, per_word, here, early, ticks)
+    bus_free[clock[link]] = end
+    here, early = hand_on(first, per_word, here, early, ticks)
+    _, last = hold_port(wires, child, FILL, words, 0, here, early)
+    finish = max(finish, end, last)
+    return finish
+
+
+@njit(cache=True, nogil=True)
 def pass_up(
     wires: Wires,
     at: int,

@@ -53,8 +53,6 @@ def require_buses(architecture: Architecture) -> Architecture:
             raise UnsupportedDesignError(
                 f"{fanout.name}: its network must be X and Y buses, trees or routed"
             )
-        if fanout.bus.forwarding is not None:
-            raise UnsupportedDesignError(f"{fanout.name}: forwarding is not simulated")
     require_networks(architecture)
     return architecture
 

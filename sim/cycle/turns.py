@@ -207,7 +207,7 @@ def group_axis(
 
 @njit(cache=True, nogil=True)
 def _keep_best(pairs: Int, count: int) -> int:
-    """Drop pairs that another one beats (more words, fewer known); return how many are left."""
+    """Drop pairs that another one beats (more words, fewer known or passed on); return the rest."""
     kept = 0
     for i in range(count):
         beaten = False
@@ -215,21 +215,24 @@ def _keep_best(pairs: Int, count: int) -> int:
             if k == i:
                 continue
             better = pairs[k, 0] >= pairs[i, 0] and pairs[k, 1] <= pairs[i, 1]
+            better = better and pairs[k, 2] <= pairs[i, 2]
             equal = pairs[k, 0] == pairs[i, 0] and pairs[k, 1] == pairs[i, 1]
+            equal = equal and pairs[k, 2] == pairs[i, 2]
             beaten = beaten or (better and (not equal or k < i))
         if not beaten:
             # Of those before ``i`` only beaten ones are overwritten, which beat nobody that their
             # better does not beat as well.
             pairs[kept, 0], pairs[kept, 1] = pairs[i, 0], pairs[i, 1]
+            pairs[kept, 2] = pairs[i, 2]
             kept += 1
     return kept
 
 
 @njit(cache=True, nogil=True)
 def sum_groups(
-    groups: Int, count: int, whole: bool, keeps: bool, extent: int, pairs: Int
-) -> tuple[int, int, int]:
-    """Return (words of all groups, of these known before, best pairs of a family).
+    groups: Int, count: int, whole: bool, keeps: bool, extent: int, passed: Int, pairs: Int
+) -> tuple[int, int, int, int]:
+    """Return (words of all groups, of these known before, passed on, best pairs of a family).
 
     Args:
         groups: see ``group_axis``.
@@ -237,10 +240,11 @@ def sum_groups(
         whole: whether a tile counts as known only if it did not change at all (results).
         keeps: whether anything is kept from before.
         extent: words stored along the axis.
-        pairs: int64 [count, 2], written: (words, known) of the families that no other beats.
+        passed: int64 [count], words of each group that neighbours pass on along the axis.
+        pairs: int64 [count, 3], written: (words, known, passed on) of every family.
     """
     families = np.empty(count, np.int64)
-    made, words, known = 0, 0, 0
+    made, words, known, gone = 0, 0, 0, 0
     for g in range(count):
         low, high = groups[g, G_LOW], groups[g, G_HIGH]
         here = clipped(low, high, extent)
@@ -249,8 +253,10 @@ def sum_groups(
             both = here if low == groups[g, G_OLD_LOW] and high == groups[g, G_OLD_HIGH] else 0
         elif keeps:
             both = max(0, min(high, groups[g, G_OLD_HIGH]) - max(low, groups[g, G_OLD_LOW]))
+        more = passed[g] if keeps else 0
         words += here
         known += both
+        gone += more
         at = made
         for f in range(made - 1, -1, -1):
             if families[f] == groups[g, G_FAMILY]:
@@ -258,11 +264,12 @@ def sum_groups(
                 break
         if at == made:
             families[made] = groups[g, G_FAMILY]
-            pairs[made, 0] = pairs[made, 1] = 0
+            pairs[made] = 0
             made += 1
         pairs[at, 0] += here
         pairs[at, 1] += both
-    return words, known, made
+        pairs[at, 2] += more
+    return words, known, gone, made
 
 
 @njit(cache=True, nogil=True)
@@ -272,9 +279,11 @@ def best_pairs(pairs: Int, count: int) -> int:
     for i in range(count):
         known = False
         for k in range(kept):
-            known = known or (pairs[k, 0] == pairs[i, 0] and pairs[k, 1] == pairs[i, 1])
+            same = pairs[k, 0] == pairs[i, 0] and pairs[k, 1] == pairs[i, 1]
+            known = known or (same and pairs[k, 2] == pairs[i, 2])
         if not known:
             pairs[kept, 0], pairs[kept, 1] = pairs[i, 0], pairs[i, 1]
+            pairs[kept, 2] = pairs[i, 2]
             kept += 1
     left: int = _keep_best(pairs, kept)
     return left

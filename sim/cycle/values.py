@@ -22,9 +22,11 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import DIMS, Problem, Tensor
 from arraysmith.sim.cycle.boxes import AXES, Int, padded
 from arraysmith.sim.cycle.carry import Frames, Places, carry
+from arraysmith.sim.cycle.carry_links import NEIGHBOURS
 from arraysmith.sim.cycle.multiply import Axes
+from arraysmith.sim.cycle.passing import links_of
 from arraysmith.sim.cycle.sparse import masked
-from arraysmith.sim.cycle.tree import O, Tree
+from arraysmith.sim.cycle.tree import NUMBER, O, Tree
 from arraysmith.sim.cycle.turns import FAMILY, KEYS
 
 POISON = -(1 << 40)
@@ -128,7 +130,7 @@ def simulate_values(
     last = {edge.tensor: edge for edge in tree.edges}  # of each tensor, that to the MACs or above
     macs = [last[t].parent if last[t].at_macs else last[t].child for t in range(3)]
     frames = _frames(tree, (ifmap, weight), macs)
-    edges, leads = _edges(tree)
+    edges, leads, near = _edges(tree)
     carry(
         (tree.loops, tree.many, tree.size, tree.counts, tree.step_loops, True),
         edges,
@@ -140,6 +142,7 @@ def simulate_values(
         np.array(macs, np.int64),
         np.full((len(architecture.levels) + 1, 2), FAMILY, np.int64) * [1, 0],
         (drop.tensor, drop.transfer) if drop else (-1, -1),
+        near,
     )
     base, size = int(frames[2][0, O]), problem.ofmap.words
     return frames[0][base : base + size].reshape(_shape(problem.ofmap))
@@ -240,14 +243,16 @@ def _places(tree: Tree) -> Places:
     return np.zeros((levels, len(DIMS), most, KEYS + 2), np.int64), who, instances
 
 
-def _edges(tree: Tree) -> tuple[Int, Int]:
-    """Return the edges as the kernel takes them, and who goes first with results."""
+def _edges(tree: Tree) -> tuple[Int, Int, Int]:
+    """Return the edges as the kernel takes them, who goes first with results, and neighbours."""
     own = tree.problem.ofmap.dims
-    rows, leads = [], []
+    rows, leads, near = [], [], []
     used = 0
     for edge in sorted(tree.edges, key=lambda x: (x.parent, x.tensor)):
         instances = 0 if edge.at_macs else tree.copies(edge.child)
-        rows.append((edge.tensor, edge.parent, edge.child, edge.at_macs, edge.depth, used))
+        links = links_of(tree, edge)
+        linked = len(links) > 0
+        rows.append((edge.tensor, edge.parent, edge.child, edge.at_macs, edge.depth, used, linked))
         used += instances
         if edge.at_macs:
             continue
@@ -256,7 +261,21 @@ def _edges(tree: Tree) -> tuple[Int, Int]:
         numbers = _numbered(tree, digits, told)
         _, first, group = np.unique(numbers, return_index=True, return_inverse=True)
         leads.append(first[group])
+        near.append(_neighbours(tree, links, digits))
     return (
         np.array(rows, np.int64),
         np.concatenate([*leads, np.zeros(1, np.int64)]).astype(np.int64),
+        np.concatenate([*near, np.full((1, NEIGHBOURS), -1)]).astype(np.int64),
     )
+
+
+def _neighbours(tree: Tree, links: Int, digits: Int) -> Int:
+    """Return int64 [instances, NEIGHBOURS], whom each may take words from; -1 for nobody."""
+    found = np.full((len(digits), NEIGHBOURS), -1, np.int64)
+    numbers = {tuple(row): i for i, row in enumerate(digits.tolist())}
+    for n, (d, k, step) in enumerate(links.tolist()):
+        loop = tree.loops[d, k, NUMBER]
+        for i, row in enumerate(digits.tolist()):
+            row[loop] += step
+            found[i, n] = numbers.get(tuple(row), -1)
+    return found

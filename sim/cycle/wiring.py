@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import lcm
 
@@ -9,10 +10,14 @@ import numpy as np
 
 from arraysmith.arch.architecture import Architecture, Routed
 from arraysmith.arch.architecture import Tree as TreeNetwork
+from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle.bank_turns import BankTurns
+from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.channels import READY
 from arraysmith.sim.cycle.crossings import Crossings
+from arraysmith.sim.cycle.passing import links_of
 from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, ROUTED, UPDATE, Wires
 from arraysmith.sim.cycle.tree import Tree, UnsupportedDesignError
 
@@ -49,15 +54,20 @@ def wires_of(
     clocks: dict[tuple[object, ...], int] = {}
     for bus in buses:
         clocks.setdefault(_bus_clock(tree, *bus), len(clocks))
+    slots = [clocks[_bus_clock(tree, *bus)] for bus in buses]
+    per_bus = [_bus_ticks(tree, ticks, *bus) for bus in buses]
+    links = [x for e in inner if (x := _links(tree, e)) is not None]
+    slots += range(len(clocks), len(clocks) + len(links))
+    per_bus += [_per_word(x.words_per_cycle, ticks) for x in links]
     return (
         np.zeros(4 * len(memories), np.int64),
         ports,
         per_word,
         np.array(access, np.int64),
-        np.zeros(len(clocks), np.int64),
-        np.array([_bus_ticks(tree, ticks, *bus) for bus in buses], np.int64),
+        np.zeros(len(clocks) + len(links), np.int64),
+        np.array(per_bus, np.int64),
         ticks,
-        np.array([clocks[_bus_clock(tree, *bus)] for bus in buses], np.int64),
+        np.array(slots, np.int64),
         np.array([_leaf_ticks(tree, ticks, level) for _, level, _ in buses], np.int64),
         routes.code,
         routes.base,
@@ -68,6 +78,42 @@ def wires_of(
         np.zeros((routes.channels, READY + routes.vcs), np.int64),
         np.zeros(len(buses), np.int64),
     )
+
+
+def add_links(tree: Tree, inner: list[int], rows: Int, code: Callable[[str], int]) -> None:
+    """Write the columns of ``Machine.edges`` for links between neighbours, which follow all buses.
+
+    Args:
+        tree: the mapped design.
+        inner: numbers of the edges on the chip.
+        rows: int64 [edges on the chip, columns.EDGE], written.
+        code: gives the code of a stall cause.
+
+    Raises:
+        UnsupportedDesignError: neighbours pass words on that come straight from off-chip memory.
+    """
+    for e, edge in enumerate(tree.edges):
+        if edge.parent == 0 and _links(tree, e) is not None:
+            raise UnsupportedDesignError(
+                f"{tree.architecture.levels[edge.fanouts[-1]].name}: forwarding is simulated below "
+                f"a memory on the chip that keeps the {TENSORS[edge.tensor]}"
+            )
+    rows[:, columns.LINK] = -1
+    at = 2 * sum(len(tree.edges[e].fanouts) for e in inner)
+    for row, e in zip(rows, inner, strict=True):
+        links = _links(tree, e)
+        if links is not None:
+            name = tree.architecture.levels[tree.edges[e].fanouts[-1]].name
+            row[columns.LINK], row[columns.LINK_LATENCY] = at, links.latency_cycles
+            row[columns.LINK_CAUSE] = code(f"{name}_links")
+            at += 1
+
+
+def _links(tree: Tree, edge: int) -> Forwarding | None:
+    """Return the links over which words of an edge are passed on; None if there are none."""
+    if not len(links_of(tree, tree.edges[edge])):
+        return None
+    return tree.bus(tree.edges[edge].fanouts[-1]).forwarding
 
 
 def _bus_clock(tree: Tree, edge: int, level: int, up: bool) -> tuple[object, ...]:

@@ -125,8 +125,30 @@ class Chip:
             room = max(last, edge.place.worked)
         if edge.at_macs:
             room = max(0, room - edge.latency)
+        if tile.moved.passed:
+            self._pass_on(edge, tile.moved.passed, room, start, cause)
+        came, blame = edge.arrived, edge.blame
         if tile.moved.all_down:
             self._move_down(edge, tile.moved, room, start, cause)
+        if edge.links_cause and came > edge.arrived:
+            edge.arrived, edge.blame = came, blame
+
+    def _pass_on(self, edge: Edge, words: int, room: int, start: int, cause: str) -> None:
+        """Take words from neighbours: what they hold has come, and there is room for it."""
+        at, blame = start, cause
+        if room > at:
+            at, blame = room, edge.room_cause
+        if edge.arrived > at:
+            at, blame = edge.arrived, edge.blame
+        finish, come = Fraction(at), Come(at)
+        for way in (edge.place.drain, edge.links, edge.place.fill):
+            _, last, come = way.carry(words, come)
+            finish = max(finish, last)
+        edge.arrived = ceil(finish) + edge.links_latency
+        edge.place.filled = max(edge.place.filled, edge.arrived)
+        if at == start or at - self.computed <= edge.arrived - at:
+            blame = edge.links_cause
+        edge.blame = blame
 
     def _bring_sums(self, edge: Edge, tile: Tile, number: int, start: int, cause: str) -> None:
         places = self.pipeline + 2 if edge.at_macs else 1 if edge.serial else 2

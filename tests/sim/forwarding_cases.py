@@ -7,8 +7,7 @@ from fractions import Fraction
 from random import Random
 
 import tiny
-from cases import Case
-from chip_trees import tree_case
+from cases import Case, any_memory, any_rate
 
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, XyBus
 from arraysmith.arch.interconnect import DIRECTIONS, Forwarding
@@ -89,24 +88,41 @@ def _slides(architecture: Architecture, problem: Problem, mapping: Mapping) -> b
     """Whether windows are spread over neighbours and move in time above them."""
     loops = [x for x in placed_loops(architecture, problem.size, mapping) if x.count > 1]
     return any(
-        x.axis != "t" and x.dim in pair and any(y.axis == "t" and y.dim in pair for y in loops)
+        x.axis != "t" and x.dim in pair and any(y.axis == "t" and y.dim in pair for y in loops[1:])
         for pair in ("PR", "QS")
         for x in loops
     )
 
 
 def timed_case(seed: int) -> Case:
-    """A design with every switch thrown, see ``chip_trees``, and links on the chip."""
+    """A design with every switch thrown and links on the chip; ragged tiles for odd seeds."""
     random = Random(f"links {seed}")
-    while True:
-        architecture, problem, mapping = tree_case(seed)
-        levels, on_chip = [], False
-        for level in architecture.levels:
-            linked = isinstance(level, Fanout) and on_chip
-            levels.append(_with_links(level, random) if linked else level)
-            on_chip = on_chip or (level.name != "dram" and "ifmap" in getattr(level, "holds", ()))
-        return replace(architecture, levels=tuple(levels)), problem, mapping
+    problem = windows(random)
+    some = [("ifmap", "ofmap"), ("ifmap",), ("ifmap", "weight"), TENSORS]
+    levels = [
+        any_memory(random, "dram", TENSORS, None),
+        any_memory(random, "glb", random.choice((TENSORS, some[0])), random.choice((300, 4096))),
+        Fanout("array", *random.choice(((4, 3), (5, 2), (8, 1))), _timed_bus(random)),
+    ]
+    if random.random() < 0.3:
+        levels.append(any_memory(random, "local", random.choice(some), 4096))
+        levels.append(Fanout("lanes", 2, 2, _timed_bus(random)))
+    levels.append(any_memory(random, "spad", random.choice(some), random.choice((60, 4096))))
+    compute = Compute(energy=tiny.COST, pipeline_cycles=random.choice((1, 3)))
+    architecture = Architecture("links", 10**9, "45nm", tuple(levels), compute)
+    choose = tiny.ragged_mapping if seed % 2 else tiny.mapping
+    mapping = choose(random, architecture, problem)
+    for _ in range(12):
+        if _slides(architecture, problem, mapping):
+            break
+        mapping = choose(random, architecture, problem)
+    return architecture, problem, mapping
 
 
-def _with_links(fanout: Fanout, random: Random) -> Fanout:
-    return replace(fanout, network=replace(fanout.network, forwarding=links(random)))
+def _timed_bus(random: Random) -> XyBus:
+    return replace(
+        _bus(random),
+        words_per_cycle=any_rate(random),
+        latency_cycles=random.choice((0, 0, 2)),
+        forwarding=links(random),
+    )

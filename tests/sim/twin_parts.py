@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import ceil, floor
 
 from slow_banks import slow_place
-from walker import Crossing, Indices
+from walker import Crossing, Indices, turn_before
 
 from arraysmith.arch.architecture import Fanout, Memory
 from arraysmith.arch.legality import tile_sizes
@@ -127,6 +127,7 @@ class Moved:
         turns: lines that the busiest bank of a parent opens for all words.
         again_turns: for those that come up more than once.
         each_turns: that the busiest bank of a child opens.
+        passed: at the child that takes most from its neighbours; ``each`` is without these.
     """
 
     down: int = 0
@@ -139,6 +140,7 @@ class Moved:
     turns: int = 0
     again_turns: int = 0
     each_turns: int = 0
+    passed: int = 0
 
 
 @dataclass
@@ -204,6 +206,12 @@ class Edge:
             for level in (parent, min(child, len(levels)))
         ]  # fmt: skip
         self.held: dict[Indices, frozenset[Indices]] = {}
+        self.worked: dict[Indices, Indices] = {}
+        self.before: Indices = ()
+        links = None if self.at_macs or not nets else nets[-1].forwarding
+        self.links = part(links.words_per_cycle if links else None)
+        self.links_latency = links.latency_cycles if links else 0
+        self.links_cause = f"{levels[self.fanouts[-1]].name}_links" if links else ""
         self.tiles: list[Tile] = []
         self.seen: dict[object, int] = {}
         self.ended = self.sent = 0
@@ -223,7 +231,14 @@ class Edge:
         down: list[dict[object, set[Indices]]] = [{} for _ in splits]
         up: list[dict[object, set[Indices]]] = [{} for _ in splits]
         lead: object = None
-        for number, instance in enumerate(crossing.instances(self.child)):
+        instances, passed = crossing.instances(self.child), 0
+        near = crossing.neighbours(instances)
+        index = tuple(time.values())
+        latest = turn_before(self.before, index)
+        self.before = index
+        old = dict(self.held) if latest else {}
+        old = {me: x for me, x in old.items() if self.worked[me][: len(latest)] == latest}
+        for number, instance in enumerate(instances):
             tile = crossing.tile({**time, **instance}, self.child)
             me = tuple(instance.values())
             if number == 0:
@@ -234,7 +249,12 @@ class Edge:
             if self.tensor == OFMAP and tile == before and not self.at_macs:
                 continue
             new = tile if self.at_macs or self.tensor == OFMAP else tile - before
+            around = [old.get(tuple(instances[x].values()), frozenset()) for x in near[number]]
+            mine = new.intersection(frozenset[Indices]().union(*around))
+            passed = max(passed, len(mine))
+            new -= mine
             self.held[me] = tile
+            self.worked[me] = index
             if not tile:
                 continue
             for n, split in enumerate(splits):
@@ -252,7 +272,7 @@ class Edge:
             Moved(
                 most_down[0], most_down[-1], most_down[:-1], most_up[0], most_up[:-1],
                 sum(map(len, down[0].values())), sum(map(len, up[0].values())),
-                *self._turns(down, up),
+                *self._turns(down, up), passed,
             ),
             lead,
         )  # fmt: skip

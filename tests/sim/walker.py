@@ -61,7 +61,7 @@ def work(architecture: Architecture, problem: Problem, mapping: Mapping) -> tupl
     return steps, done
 
 
-def _turn_before(before: Indices, index: Indices) -> Indices:
+def turn_before(before: Indices, index: Indices) -> Indices:
     """Turns of the loops outside the one that has turned, and its turn before; empty at first."""
     for n, (was, now) in enumerate(zip(before, index, strict=False)):
         if was != now:
@@ -185,7 +185,7 @@ class Crossing:
             index = tuple(time.values())
             sent: dict[tuple[object, ...], frozenset[Indices]] = defaultdict(frozenset)
             old = list(held)
-            latest = _turn_before(before, index)
+            latest = turn_before(before, index)
             near = [
                 frozenset[Indices]().union(
                     *(old[x] for x in row if latest and worked[x][: len(latest)] == latest)

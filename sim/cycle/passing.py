@@ -1,0 +1,182 @@
+"""Words that neighbours pass on: who a child's neighbours are, and what they had. Compiled.
+
+A neighbour stands one turn of the innermost loop over columns (rows) of the fan-out right above
+the child further on, see ``arch.interconnect.Forwarding``. It passes on what it had in the turn
+before, if it took part in it. Its tile and the child's own then differ along one axis, so of a new
+word that a child lacks along one axis alone, that axis decides; one that it lacks along two, no
+neighbour had.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from arraysmith.arch.interconnect import DIRECTIONS
+from arraysmith.arch.problem import DIMS
+from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.tree import COUNT, IN_TIME, LEVEL, NUMBER, TILE, Edge, I, Tree
+from arraysmith.sim.cycle.turns import (
+    BASE,
+    EXTENT,
+    G_FAMILY,
+    G_HIGH,
+    G_KEYS,
+    G_LOW,
+    G_OLD_HIGH,
+    G_OLD_LOW,
+    G_TRANSFER,
+    KEYS,
+    OF_FAMILY,
+    OF_TRANSFER,
+    OLD_BASE,
+    OLD_EXTENT,
+    many_places,
+)
+
+# Columns of a link: number of its dim, row of its loop there, where words come from.
+L_DIM, L_ROW, L_STEP = range(3)
+
+
+def links_of(tree: Tree, edge: Edge) -> Int:
+    """Return int64 [n, 3], the links over which words of an edge are passed on; mostly none."""
+    found: list[tuple[int, int, int]] = []
+    links = tree.bus(edge.fanouts[-1]).forwarding if edge.fanouts else None
+    if links is not None and edge.tensor == I and not edge.at_macs:
+        for way in DIRECTIONS:
+            here = [x for x in tree.space if x.level == edge.fanouts[-1] and x.axis == way[1]]
+            if way not in links.directions or not here:
+                continue
+            d = DIMS.index(here[-1].dim)
+            number = next(n for n, x in enumerate(tree.space) if x is here[-1])
+            rows = tree.loops[d, : tree.many[d]].tolist()
+            k = next(k for k, x in enumerate(rows) if not x[IN_TIME] and x[NUMBER] == number)
+            found.append((d, k, 1 if way[0] == "-" else -1))
+    return np.array(found, np.int64).reshape(-1, 3)
+
+
+@njit(cache=True, nogil=True)
+def find_neighbours(
+    rows: Int, size: int, child: int, index: Int, turned: int, link: Int, out: Int
+) -> None:
+    """Write the tiles that neighbours had of one dim: int64 [instances, 2], first and extent.
+
+    Args:
+        rows: see ``turns.find_places``, as the next four.
+        size: extent of the dim.
+        child: level of the memory.
+        index: turns.
+        turned: the loop that has turned.
+        link: int64 [3], a link over a loop of the dim.
+        out: written; an extent of 0 where there is no neighbour, or it had no work.
+    """
+    total = many_places(rows, child)
+    for c in range(total):
+        base, extent = 0, size if turned >= 0 else 0
+        stride, rest = total, c
+        for k in range(len(rows)):
+            tile, number = rows[k, TILE], rows[k, NUMBER]
+            if rows[k, LEVEL] >= child:
+                break
+            if rows[k, IN_TIME]:
+                before = index[number]
+                if number == turned:
+                    before -= 1
+                elif number > turned:
+                    before = (extent - 1) // tile
+            else:
+                stride //= rows[k, COUNT]
+                before = rest // stride
+                rest %= stride
+                if k == link[L_ROW]:
+                    before += link[L_STEP]
+                    if before < 0 or before >= rows[k, COUNT]:
+                        extent = 0
+            if extent > 0:
+                base += before * tile
+                extent = max(0, min(tile, extent - before * tile))
+        out[c, 0], out[c, 1] = base, extent
+
+
+@njit(cache=True, nogil=True)
+def mark_passed(
+    first: Int,
+    many: int,
+    second: Int,
+    others: int,
+    by: Int,
+    stored: tuple[int, int],
+    near: Int,
+    of: Int,
+    groups: Int,
+    count: int,
+    marks: Int,
+) -> None:
+    """Mark the words of every group's tile that all of it had, or a neighbour of each.
+
+    Args:
+        first: see ``turns.group_axis``, as the next four.
+        many: places of the first dim.
+        second: places of the second.
+        others: how many.
+        by: coefficients.
+        stored: first index along the axis, words stored along it.
+        near: int64 [links, places, 2], see ``find_neighbours``.
+        of: int64 [links], 0 for a link over the first dim, 1 over the second, -1 over neither.
+        groups: written by ``group_axis``.
+        count: how many.
+        marks: int64 [count, words along the axis], written with 1 or 0, from the first word on.
+    """
+    offset, extent = stored
+    keys = first.shape[1] - KEYS
+    several = many > 1 and others > 1
+    marks[:count] = 1
+    following = 0
+    for i in range(many):
+        if first[i, EXTENT] <= 0:
+            continue
+        for k in range(others):
+            if second[k, EXTENT] <= 0:
+                continue
+            low = offset + by[0] * first[i, BASE] + by[1] * second[k, BASE]
+            high = low + by[0] * (first[i, EXTENT] - 1) + by[1] * (second[k, EXTENT] - 1) + 1
+            low, high = max(low, 0), min(high, extent)
+            found = following
+            following += 1
+            if several:
+                family = first[i, OF_FAMILY] * many * others + second[k, OF_FAMILY]
+                transfer = first[i, OF_TRANSFER] * many * others + second[k, OF_TRANSFER]
+                for g in range(count):
+                    same = groups[g, G_LOW] == low and groups[g, G_HIGH] == high
+                    same = same and groups[g, G_FAMILY] == family
+                    same = same and groups[g, G_TRANSFER] == transfer
+                    for c in range(keys):
+                        both = first[i, KEYS + c] + second[k, KEYS + c]
+                        same = same and groups[g, G_KEYS + c] == both
+                    if same:
+                        found = g
+                        break
+            for x in range(high - low):
+                had = False
+                for n in range(-1, len(of)):
+                    at, long = first[i, OLD_BASE], first[i, OLD_EXTENT]
+                    beside, wide = second[k, OLD_BASE], second[k, OLD_EXTENT]
+                    if n >= 0 and of[n] == 0:
+                        at, long = near[n, i, 0], near[n, i, 1]
+                    elif n >= 0 and of[n] == 1:
+                        beside, wide = near[n, k, 0], near[n, k, 1]
+                    if long > 0 and wide > 0:
+                        begin = offset + by[0] * at + by[1] * beside
+                        end = begin + by[0] * (long - 1) + by[1] * (wide - 1) + 1
+                        had = had or begin <= low + x < end
+                if not had:
+                    marks[found, x] = 0
+
+
+@njit(cache=True, nogil=True)
+def sum_marks(groups: Int, count: int, marks: Int, passed: Int) -> None:
+    """Write how many marked words of each group not all of it had itself: int64 [count]."""
+    for g in range(count):
+        low, high = groups[g, G_LOW], groups[g, G_HIGH]
+        own = max(0, min(high, groups[g, G_OLD_HIGH]) - max(low, groups[g, G_OLD_LOW]))
+        passed[g] = marks[g, : max(0, high - low)].sum() - own
