@@ -58,6 +58,7 @@ from arraysmith.sim.cycle.columns import (
     E_TURNED,
     E_TURNS,
     E_WHY,
+    EACH,
     ENDED,
     EPOCH,
     FANOUTS,
@@ -234,7 +235,7 @@ def _send_operand(
     recorded: int,
 ) -> int:
     """Bring the new words of an operand's tile down; return the records written so far."""
-    numbers, edge, tables = plan[3], plan[4][k], plan[7]
+    edge, tables = plan[4][k], plan[7]
     state, index, known, memories = clocks[0], clocks[1], clocks[3], clocks[6]
     entries = np.empty(16, np.int64)
     number = edge[NUMBER]
@@ -248,14 +249,13 @@ def _send_operand(
         room = max(last, memories[edge[CHILD], 1])
     if edge[AT_MACS]:
         room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
-    moved, each = total_words(tables, factors, 0, entries), numbers[FANOUTS]
+    moved = total_words(tables, factors, 0, entries)
     if edge[LINK] >= 0:
         pass_on(k, room, start, cause, plan, clocks, words, entries)
-        each = 2 * numbers[FANOUTS] + 1
     if moved == 0:
         return recorded
     words[number, DOWN_WORDS] += moved
-    words[number, FILL_WORDS] += total_words(tables, factors, each, entries)
+    words[number, FILL_WORDS] += total_words(tables, factors, edge[EACH], entries)
     came, blame = known[k, ARRIVED], known[k, BLAME]
     begin = _move(k, room, start, cause, plan, clocks, entries)
     if len(records) > 0:
@@ -272,14 +272,13 @@ def _move(
     k: int, room: int, start: int, cause: int, plan: Plan, clocks: Clocks, entries: Int
 ) -> int:
     """Take a transfer down, and note when it has arrived and why not before; return its tick."""
-    numbers, edges, tables = plan[3], plan[4], plan[7]
+    edges, tables = plan[4], plan[7]
     known, memories, wires = clocks[3], clocks[6], clocks[7]
     edge = edges[k]
     factors, buses = tables[2][edge[NUMBER]], edge[BUSES]
     through = np.empty(8, np.int64)
     through[0] = most_words(tables, factors, 0, entries)
-    each = numbers[FANOUTS] if edge[LINK] < 0 else 2 * numbers[FANOUTS] + 1
-    through[1] = most_words(tables, factors, each, entries)
+    through[1] = most_words(tables, factors, edge[EACH], entries)
     for i in range(buses):
         through[2 + i] = most_words(tables, factors, i, entries)
     at, blame = start, cause
