@@ -12,7 +12,8 @@ from arraysmith.search.found import SearchResult
 from arraysmith.search.round_results import foretold
 from arraysmith.sim.loop_nest import loop_nest
 from arraysmith.sim.report import Report
-from arraysmith.traces.describe import hardware_table, pe_use
+from arraysmith.sim.wait_profile import WaitProfile
+from arraysmith.traces.describe import hardware_table, pe_use, total_pe_use
 from arraysmith.traces.page import (
     Comparison,
     Convergence,
@@ -26,6 +27,7 @@ from arraysmith.traces.page import (
     ReportPage,
     Text,
 )
+from arraysmith.traces.waiting import Waiting
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -155,7 +157,10 @@ def summary(result: SearchResult) -> str:
 
 
 def page_of(
-    result: SearchResult, provenance: dict[str, object], files: Sequence[tuple[str, str]]
+    result: SearchResult,
+    provenance: dict[str, object],
+    files: Sequence[tuple[str, str]],
+    waiting: Sequence[WaitProfile] = (),
 ) -> ReportPage:
     """Return the report page.
 
@@ -163,6 +168,7 @@ def page_of(
         result: of the search.
         provenance: plain data.
         files: (what it is, path relative to the page) of further results.
+        waiting: what the winner waits for, per distinct layer; empty: not known.
     """
     run, best = result.run, result.winner
     original, remapped = result.baselines.original, result.baselines.remapped
@@ -206,6 +212,11 @@ def page_of(
         ),
         mappings=_nests(result),
         layers=_layer_rows(result) if len(run.network.layers) > 1 else (),
+        waiting=tuple(
+            Waiting.of(layer.name, layer.repeat, result.winner.cycle.layers[i].cycles, waiting[i])
+            for layer, i in zip(run.network.layers, layer_index(result), strict=True)
+            if waiting
+        ),
         files=tuple(files),
         provenance=dict(provenance),
     )
@@ -213,21 +224,13 @@ def page_of(
 
 def network_pe_use(label: str, scored: Scored, layers: Sequence[Layer]) -> PeUse:
     """Return how busy each PE is over one inference: its MACs in all layers / all cycles."""
-    design, cycles = scored.design, scored.total.cycles
+    design = scored.design
     parts = [
-        pe_use(label, design.architecture, layer.problem, mapping, cycles)
-        for layer, mapping in zip(layers, design.mappings, strict=True)
+        pe_use(label, design.architecture, layer.problem, mapping, report.cycles)
+        for layer, mapping, report in zip(layers, design.mappings, scored.layers, strict=True)
     ]
-    repeats = [layer.repeat for layer in layers]
-    rows, columns = range(len(parts[0].busy)), range(len(parts[0].busy[0]))
-    busy = tuple(
-        tuple(
-            round(sum(n * part.busy[y][x] for n, part in zip(repeats, parts, strict=True)), 9)
-            for x in columns
-        )
-        for y in rows
-    )
-    return replace(parts[0], busy=busy)
+    cycles = [x.repeat * report.cycles for x, report in zip(layers, scored.layers, strict=True)]
+    return total_pe_use(label, parts, cycles)
 
 
 def layer_index(result: SearchResult) -> tuple[int, ...]:

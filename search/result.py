@@ -72,7 +72,7 @@ def write_results(result: SearchResult, verification: Verification, out: Path) -
     ]
     if verification.traces is not None:
         files.insert(0, ("traces of the best design", verification.traces))
-    page = page_of(result, document["provenance"], files)
+    page = page_of(result, document["provenance"], files, verification.waiting)
     write_html(page, out / PAGE)
     text = json.dumps({**document, "page": page.to_dict()}, indent=1, allow_nan=False)
     _write(out / RESULT, text + "\n")

@@ -55,6 +55,7 @@ from arraysmith.search.space import Genome
 from arraysmith.search.verify import TRACES, Verification, record_traces, submit_checks
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.calibration import CalibratedModel
+from arraysmith.sim.wait_profile import WaitProfile
 from arraysmith.traces.levels import SHARED, traced_levels
 
 RIVAL_SAMPLES = 50_000
@@ -236,10 +237,11 @@ def _verify(
         designs, run.layers, most_macs=run.values_macs, seed=run.seed, executor=executor
     )
     stored = run.traces != "none"
+    waiting: tuple[WaitProfile, ...] = ()
     if stored:
         progress.stage("traces", len(run.layers), "layer")
         levels = SHARED if run.traces == "all" else run.traces
-        record_traces(
+        waiting = record_traces(
             out / TRACES,
             result.winner.cycle,
             run.layers,
@@ -252,7 +254,7 @@ def _verify(
     for check in checks:
         values.append(check.result())
         progress.step()
-    return Verification(tuple(values), TRACES if stored else None)
+    return Verification(tuple(values), TRACES if stored else None, waiting)
 
 
 def _rounds(

@@ -13,6 +13,7 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Layer, Problem
 from arraysmith.search.evaluate import Scored
+from arraysmith.sim.wait_profile import WaitProfile
 
 TRACES = "traces.h5"
 """Name of the trace file."""
@@ -41,10 +42,12 @@ class Verification:
     Attributes:
         values: per design and layer.
         traces: name of the trace file in the output folder; None when none was asked for.
+        waiting: what the winner waits for, per distinct layer; empty where none was recorded.
     """
 
     values: tuple[ValueCheck, ...]
     traces: str | None
+    waiting: tuple[WaitProfile, ...] = ()
 
 
 def check_values(architecture: Architecture, problem: Problem, mapping: Mapping, seed: int) -> int:
@@ -110,7 +113,7 @@ def record_traces(
     provenance: dict[str, Any],
     memories: frozenset[str],
     done: Callable[[], None],
-) -> None:
+) -> tuple[WaitProfile, ...]:
     """Simulate a design once more and write its requests to ``path``.
 
     Args:
@@ -121,6 +124,9 @@ def record_traces(
         memories: whose requests to store.
         done: called after each layer.
 
+    Returns:
+        What each layer waits for.
+
     Raises:
         ArraysmithError: watching changed the simulation: a bug.
     """
@@ -129,9 +135,15 @@ def record_traces(
     from arraysmith.traces.recording import simulate_layer
 
     design = scored.design
+    found = []
     with TraceWriter(path, provenance) as writer:
         for layer, mapping, expected in zip(layers, design.mappings, scored.layers, strict=True):
-            report = simulate_layer(design.architecture, layer, mapping, writer, memories)
+            waits = WaitProfile()
+            report = simulate_layer(
+                design.architecture, layer, mapping, writer, memories, waits=waits
+            )
+            found.append(waits)
             if report != expected:
                 raise ArraysmithError(f"{layer.name}: the simulation differs when it is traced")
             done()
+    return tuple(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from arraysmith.arch.render import aligned
 from arraysmith.sim.dram.use import DramUse
@@ -71,7 +71,13 @@ def stall_causes(reports: Sequence[Report]) -> list[str]:
 
     ``fill`` comes first and ``drain`` last; between them causes of one place stand together.
     """
-    causes = {cause for report in reports for cause, cycles in report.stalls if cycles}
+    return in_reading_order(
+        {cause for report in reports for cause, cycles in report.stalls if cycles}
+    )
+
+
+def in_reading_order(causes: Iterable[str]) -> list[str]:
+    """Return causes as ``stall_causes`` orders them."""
     ends = {"fill": 0, "drain": 2}
     return sorted(causes, key=lambda cause: (ends.get(cause, 1), cause))
 

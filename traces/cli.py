@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,7 @@ VALUES_SEED = 0
     show_default=True,
     help="Processes; layers run side by side, results are the same.",
 )
+@click.option("--report", "page_path", metavar="FILE.html", help="Write a page of figures here.")
 @click.option("--explain", "explained", is_flag=True, help="What waited for what, per layer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def simulate(
@@ -80,6 +82,7 @@ def simulate(
     setting: str,
     edges: str,
     workers: int,
+    page_path: str | None,
     explained: bool,
     as_json: bool,
     **scalesim: Any,
@@ -104,8 +107,12 @@ def simulate(
         raise click.UsageError(f"--setting {setting} counts as its tool does; leave out --edges")
     if levels is not None and (traces_path is None or setting != "default"):
         raise click.UsageError("--levels says what --traces holds; give --traces, no --setting")
-    if setting != "default" and explained:
-        raise click.UsageError(f"--setting {setting} tells no waits; leave out --explain")
+    if setting != "default" and (explained or page_path):
+        raise click.UsageError(
+            f"--setting {setting} tells no waits; leave out --explain and --report"
+        )
+    if page_path:
+        require_file_place("report", page_path)
     if setting != "default":
         inputs.simulate(
             mapping_path, dataflow_ref, samples, traces_path, check_values, as_json=as_json
@@ -139,12 +146,21 @@ def simulate(
             distinct,
             VALUES_SEED if check_values else None,
             layer_folder(Path(traces_path)) if traces_path else None,
-            explained,
+            explained or page_path is not None,
             chosen,
         )
         many = min(workers, len(distinct))
         layers, waits = simulate_network(network, run, writer, many, bar.update)
     print_notes(architecture, distinct_layers(network), mappings)
+    if page_path:
+        from arraysmith.traces.html import write_html
+        from arraysmith.traces.simulated_page import simulated_page
+
+        files = []
+        if traces_path:
+            files.append(("traces", os.path.relpath(traces_path, Path(page_path).parent)))
+        page = simulated_page(architecture, workload_ref, distinct, layers, waits, source, files)
+        write_html(page, page_path)
     if edges == "excluded":
         layers = tuple(replace(x, report=x.report.without_edges()) for x in layers)
     if as_json:
@@ -155,7 +171,7 @@ def simulate(
             document["waits"] = {name: found.to_dict() for name, found in waits.items()}
         print_json(document)
         return
-    for name, found in waits.items():
+    for name, found in waits.items() if explained else ():
         report = next(x.report for x in layers if x.layer.name == name)
         click.echo(explain_waits(name, report, found) + "\n")
     click.echo(result_text(layers))
@@ -163,18 +179,25 @@ def simulate(
         click.echo(f"\nvalues: {len(distinct)} layer(s) equal the reference bit for bit")
     if traces_path:
         click.echo(f"\ntraces: {traces_path}")
+    if page_path:
+        click.echo(f"\nreport: {page_path}")
 
 
 def open_writer(path: str, source: dict[str, Any]) -> TraceWriter:
     """Return a writer of traces; InputError if its file cannot be there."""
     from arraysmith.traces.recorder import TraceWriter
 
+    require_file_place("traces", path)
+    return TraceWriter(path, source)
+
+
+def require_file_place(option: str, path: str) -> None:
+    """Raise InputError if a file cannot be where ``option`` says."""
     if not Path(path).parent.is_dir():
         rule = "its folder does not exist"
-        raise InputError([Fault("traces", path, rule, f"make {Path(path).parent} first")])
+        raise InputError([Fault(option, path, rule, f"make {Path(path).parent} first")])
     if Path(path).is_dir():
-        raise InputError([Fault("traces", path, "is a folder", "give a file name")])
-    return TraceWriter(path, source)
+        raise InputError([Fault(option, path, "is a folder", "give a file name")])
 
 
 @click.command()

@@ -43,6 +43,32 @@ def pe_use(
     return PeUse(label, tuple(tuple(round(each * x * y, 9) for x in columns) for y in rows))
 
 
+def total_pe_use(label: str, parts: Sequence[PeUse], weights: Sequence[float]) -> PeUse:
+    """Return the mean of several runs on one mesh, each with its weight.
+
+    Args:
+        label: of the design.
+        parts: use in each run, at least one.
+        weights: of the runs, for example their cycles.
+    """
+    whole = sum(weights)
+    rows, columns = range(len(parts[0].busy)), range(len(parts[0].busy[0]))
+    return PeUse(
+        label,
+        tuple(
+            tuple(
+                round(
+                    sum(n * part.busy[y][x] for n, part in zip(weights, parts, strict=True))
+                    / whole,
+                    9,
+                )
+                for x in columns
+            )
+            for y in rows
+        ),
+    )
+
+
 def hardware_table(designs: Sequence[tuple[str, Architecture]]) -> Table:
     """Return the table of the hardware, a column per design and a row per component.
 

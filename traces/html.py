@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from arraysmith.traces.html_style import CSS, POLICY, SCRIPT
 from arraysmith.traces.html_tables import (
+    chains_table,
     designs_table,
     differences_table,
     gain_table,
@@ -34,6 +35,7 @@ from arraysmith.traces.plots.pe_map import pe_map
 from arraysmith.traces.plots.roofline import roofline_figure
 from arraysmith.traces.plots.sensitivity import sensitivity_figure
 from arraysmith.traces.plots.timeline import timeline_figure
+from arraysmith.traces.plots.waiting import cause_map, waiting_figure
 from arraysmith.traces.schema import part_path
 
 
@@ -118,7 +120,8 @@ def _before_after(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001  
             ),
             gain_table(page.comparison),
         ]
-    return _section("Before and after", *parts) if parts else ""
+    title = "Before and after" if page.comparison else "Totals"
+    return _section(title, *parts) if parts else ""
 
 
 def _hardware(page: ReportPage, figures: _Figures) -> str:  # noqa: ARG001  (one signature)
@@ -193,6 +196,34 @@ def _time(page: ReportPage, figures: _Figures) -> str:
     return _section("Where the time goes", figures.place(drawn, "cycles by cause"))
 
 
+def _waiting(page: ReportPage, figures: _Figures) -> str:
+    parts = []
+    if page.waiting:
+        drawn = figures.place(waiting_figure(page.waiting), "causes of waiting over time")
+        parts += [
+            _note(
+                "What the array does or waits for in each part of the simulated run."
+                + " Dotted: one layer ends and the next begins." * (len(page.waiting) > 1)
+            ),
+            drawn,
+        ]
+    simulated = [(x.name, x.cycle) for x in page.layers if x.cycle is not None]
+    if not simulated and len(page.top) > 1:
+        simulated = [(pair.label, pair.cycle) for pair in page.top]
+    if simulated:
+        what = "layers" if page.layers else "the best designs"
+        parts += [
+            f"<h3>Causes and {what}</h3>",
+            figures.place(cause_map(simulated), f"causes of waiting by {what}"),
+        ]
+    if any(layer.chains for layer in page.waiting):
+        parts += [
+            "<h3>Chains of waiting that cost most</h3>",
+            chains_table(page.waiting),
+        ]
+    return _section("What the array waits for", *parts) if parts else ""
+
+
 def _pe_use(page: ReportPage, figures: _Figures) -> str:
     if not page.pe_use:
         return ""
@@ -226,7 +257,7 @@ def _layers(page: ReportPage, figures: _Figures) -> str:
         return ""
     timed = all(layer.cycle is not None for layer in page.layers)
     timeline = (
-        "<h3>The best design in time, simulated</h3>",
+        "<h3>Layers in time, simulated</h3>",
         figures.place(timeline_figure(page.layers), "layers in time"),
     )
     return _section(
@@ -271,6 +302,7 @@ SECTIONS: Sequence[Callable[[ReportPage, _Figures], str]] = (
     _roofline,
     _energy,
     _time,
+    _waiting,
     _pe_use,
     _models,
     _layers,

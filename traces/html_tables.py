@@ -8,8 +8,12 @@ from html import escape
 from arraysmith.sim.report import Report, total
 from arraysmith.sim.tables import stall_causes
 from arraysmith.traces.page import Comparison, DesignRow, LayerRow, Pair, Table
+from arraysmith.traces.waiting import Waiting
 
 MISSING = "–"
+
+SHOWN_CHAINS = 12
+"""Chains of waiting in a table; the rest are one line."""
 
 DESIGN_HEADS = (
     ("cycles", ""),
@@ -170,17 +174,55 @@ def _difference(value: float, reference: float) -> str:
 def differences_table(pairs: Sequence[Pair]) -> str:
     """Return, cause by cause, the cycles by which simulation and closed form differ."""
     causes = stall_causes([report for x in pairs for report in (x.cycle, x.analytical)])
-    rows = []
+    differences: dict[str, list[int]] = {cause: [] for cause in ("compute", *causes)}
     for pair in pairs:
         a, c = pair.analytical, pair.cycle
-        by_cause = [c.stall_cycles.get(x, 0) - a.stall_cycles.get(x, 0) for x in causes]
-        by_cause.insert(0, c.compute_cycles - a.compute_cycles)
-        assert sum(by_cause) == c.cycles - a.cycles
-        cells = (f"{x:+,}" if x else "0" for x in by_cause)
-        rows.append((escape(pair.label), number(a.cycles), *cells, number(c.cycles)))
-    heads = [("design", ""), ("analytical", "cycles"), ("compute", "cycles")]
-    heads += [(cause, "cycles") for cause in causes]
-    return html_table([*heads, ("simulated", "cycles")], rows)
+        for cause in causes:
+            differences[cause].append(c.stall_cycles.get(cause, 0) - a.stall_cycles.get(cause, 0))
+        differences["compute"].append(c.compute_cycles - a.compute_cycles)
+        assert sum(row[-1] for row in differences.values()) == c.cycles - a.cycles
+    rows = [("closed form", *(number(x.analytical.cycles) for x in pairs))]
+    rows += [
+        (escape(cause), *(f"{x:+,}" if x else MISSING for x in row))
+        for cause, row in differences.items()
+        if any(row)
+    ]
+    rows.append(("simulation", *(number(x.cycle.cycles) for x in pairs)))
+    heads = [("cycles", ""), *((pair.label, "") for pair in pairs)]
+    return html_table(heads, rows, total_row=True)
+
+
+def chains_table(layers: Sequence[Waiting]) -> str:
+    """Return the chains of waiting that cost most, all runs of the layers counted."""
+    found = [(layer.repeat * x.cycles, layer, x) for layer in layers for x in layer.chains]
+    found.sort(key=lambda x: -x[0])
+    whole = sum(layer.repeat * layer.cycles for layer in layers)
+    several = len(layers) > 1
+    rows = []
+    for cycles, layer, x in found[:SHOWN_CHAINS]:
+        cause, *behind = (escape(link) for link in x.links)
+        links = f"<b>{cause}</b>" + "".join(f" \u2190 {link}" for link in behind)
+        cells = (
+            number(layer.repeat * x.waits),
+            number(cycles),
+            number(100 * cycles / whole, 2),
+            number(x.longest_cycles),
+            number(x.longest_at),
+        )
+        rows.append((links, *((escape(layer.layer),) if several else ()), *cells))
+    if rest := found[SHOWN_CHAINS:]:
+        cycles = sum(x[0] for x in rest)
+        waits = sum(layer.repeat * x.waits for _, layer, x in rest)
+        blank = ("",) * several
+        label = f"{len(rest)} more"
+        rows.append(
+            (label, *blank, number(waits), number(cycles), number(100 * cycles / whole, 2), "", "")
+        )
+    heads = [("chain of waiting", "what the array waits for \u2190 what that waits for")]
+    heads += [("layer", "")] * several
+    heads += [("waits", ""), ("cycles", ""), ("share", "% of all cycles")]
+    heads += [("longest wait", "cycles"), ("it begins", "cycle of a run")]
+    return html_table(heads, rows, words=(1,) if several else ())
 
 
 def layers_table(layers: Sequence[LayerRow]) -> str:

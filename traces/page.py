@@ -14,6 +14,7 @@ from typing import Any
 
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.sim.report import Report
+from arraysmith.traces.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +247,7 @@ class ReportPage:
         top: best designs, analytical and simulated.
         mappings: loop nests, as ``sim.loop_nest.loop_nest`` prints them.
         layers: of a network; empty for a single layer.
+        waiting: of the best design, layer by layer in the order in which they run.
         files: (what it is, path relative to the page) of other results, for example the traces.
         provenance: tool version, configuration, seed ...; shown folded.
     """
@@ -264,6 +266,7 @@ class ReportPage:
     top: tuple[Pair, ...] = ()
     mappings: tuple[Text, ...] = ()
     layers: tuple[LayerRow, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -307,6 +310,7 @@ class ReportPage:
                 }
                 for x in self.layers
             ],
+            "waiting": [x.to_dict() for x in self.waiting],
             "files": [list(pair) for pair in self.files],
             "provenance": self.provenance,
         }
@@ -368,6 +372,7 @@ def _page(plain: dict[str, Any]) -> ReportPage:
             )
             for x in plain["layers"]
         ),
+        waiting=tuple(Waiting.from_dict(x) for x in plain.get("waiting", ())),
         files=tuple((what, path) for what, path in plain["files"]),
         provenance=dict(plain["provenance"]),
     )

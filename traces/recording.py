@@ -20,6 +20,7 @@ from arraysmith.sim.layers import LayerReport, distinct_layers, evaluate_each
 from arraysmith.sim.pool import process_pool
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import Report
+from arraysmith.sim.wait_profile import WaitProfile
 from arraysmith.sim.waits import WaitTotals, WithTotals
 from arraysmith.traces.levels import SHARED, traced_levels
 from arraysmith.traces.recorder import TraceWriter
@@ -102,7 +103,7 @@ class Simulated:
     """
 
     report: Report
-    waits: WaitTotals | None
+    waits: WaitProfile | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class LayerRun:
         """Simulate one run; ``writer`` takes the requests in place of ``folder``."""
         mapping = self.mappings[layer.name]
         if self.folder is None or writer is not None:
-            waits = WaitTotals() if self.explained else None
+            waits = WaitProfile() if self.explained else None
             report = simulate_layer(
                 self.architecture,
                 layer,
@@ -160,7 +161,7 @@ def simulate_network(
     writer: TraceWriter | None,
     workers: int,
     advance: Callable[[], None],
-) -> tuple[tuple[LayerReport, ...], dict[str, WaitTotals]]:
+) -> tuple[tuple[LayerReport, ...], dict[str, WaitProfile]]:
     """Simulate every layer; results and traces are the same for any number of workers.
 
     With several workers every layer is recorded in a file of its own, in ``run.folder``, which is
@@ -202,7 +203,7 @@ def simulate_network(
 
 def _by_layer(
     network: Network, distinct: tuple[Layer, ...], found: tuple[Simulated, ...]
-) -> tuple[tuple[LayerReport, ...], dict[str, WaitTotals]]:
+) -> tuple[tuple[LayerReport, ...], dict[str, WaitProfile]]:
     known = {
         layer.problem.renamed(""): one.report for layer, one in zip(distinct, found, strict=True)
     }

@@ -161,7 +161,7 @@ def test_figures_hold_the_values_and_cannot_end_their_element():
     names = [part["name"] for figure in figures for part in figure["data"] if "name" in part]
     assert "</script><b>" in names
     heat = [part for figure in figures for part in figure["data"] if part["type"] == "heatmap"]
-    assert heat[0]["z"] == [[1.0, 0.5], [0.0, 0.0]]
+    assert heat[-1]["z"] == [[1.0, 0.5], [0.0, 0.0]]  # behind that of the causes
     lines = [part for figure in figures for part in figure["data"] if part["type"] == "scatter"]
     assert [1.0, 0.5] in [part["y"] for part in lines]
 

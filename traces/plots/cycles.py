@@ -112,6 +112,7 @@ def layer_bars(layers: Sequence[LayerRow], quantity: str) -> go.Figure:
             marker={"color": colour},
             hovertemplate=f"%{{x}}, {label}: %{{y:,.6~g}}<extra></extra>",
         )
+    drawn.update_layout(showlegend=len(sides) > 1)
     drawn.update_xaxes(type="category", tickangle=-45)
     title = "cycles" if quantity == "cycles" else "energy (µJ)"
     drawn.update_yaxes(title_text=title, tickformat="~s" if quantity == "cycles" else ",~g")
