@@ -68,6 +68,9 @@ SCRIPT = """
           Object.assign(axis, {gridcolor: grid, zerolinecolor: grid, linecolor: grid});
         }
       }
+      for (const trace of spec.data) {
+        if (trace.texttemplate) trace.textfont = {color: ink};
+      }
       Plotly.react(place, spec.data, layout, {displaylogo: false, responsive: true,
         modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]]});
     }

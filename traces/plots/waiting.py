@@ -23,7 +23,8 @@ MOST_CAUSES = len(PALETTE) - 2
 
 OTHERS = "other causes"
 
-NOTHING, FULL = "rgba(128,128,128,0.12)", "#e8893a"
+NOTHING, FULL = "rgba(232,137,58,0.05)", "rgba(232,137,58,0.9)"
+"""Ends of the colour scale; the page shines through, so that its ink can be read on both."""
 
 
 def waiting_over_time(layers: Sequence[Waiting]) -> tuple[list[int], dict[str, list[int]]]:
@@ -133,7 +134,7 @@ def cause_map(columns: Sequence[tuple[str, Report]]) -> go.Figure:
         colorscale=[[0, NOTHING], [1, FULL]],
         xgap=1,
         ygap=1,
-        text=[[f"{100 * share:.1f}" if share else "" for share in row] for row in shares],
+        text=[[f"{100 * share:.1f}" if share >= 0.0005 else "" for share in row] for row in shares],
         texttemplate="" if len(columns) > 16 else "%{text}",
         colorbar={"title": {"text": "share"}, "tickformat": ".0%", "thickness": 12, "len": 1.0},
         hovertemplate="%{x}, %{y}: %{z:.2%}<extra></extra>",
