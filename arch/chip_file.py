@@ -13,6 +13,13 @@ from pydantic import Field
 
 from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.architecture_file import load_architecture
+from arraysmith.arch.chip_network import (
+    At,
+    ChipNetwork,
+    ChipNetworkSpec,
+    Place,
+    network_faults,
+)
 from arraysmith.arch.dataflows import load_dataflow
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.arch.mapping_file import load_mapping
@@ -35,6 +42,7 @@ class CoreSpec(Spec):
     workload: Text = Field(description="one layer: vgg16:conv1_1, or a file of one")
     dataflow: Text | None = Field(default=None, description="to map by")
     mapping: Text | None = Field(default=None, description="file, in place of a dataflow")
+    at: At | None = Field(default=None, description="router of a mesh that it stands at")
 
 
 class ChipSpec(Spec):
@@ -48,6 +56,9 @@ class ChipSpec(Spec):
         description="whose cycles offchip counts in; needed where cores have clocks of their own",
     )
     offchip: MemorySpec = Field(description="as the first level of an architecture")
+    network: ChipNetworkSpec | None = Field(
+        default=None, description="between cores and memory; none when left out"
+    )
     cores: Annotated[tuple[CoreSpec, ...], Field(min_length=1)]
 
 
@@ -63,6 +74,7 @@ class ChipCore:
         layer: that it runs, once.
         dataflow: to map by; None where there is a mapping.
         mapping: path of a mapping file; None where there is a dataflow.
+        at: router of a mesh that it stands at; None without.
     """
 
     name: str
@@ -71,6 +83,7 @@ class ChipCore:
     layer: Layer
     dataflow: str | None
     mapping: str | None
+    at: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -82,12 +95,14 @@ class Chip:
         offchip: the memory, in cycles of ``clock_hz``.
         clock_hz: of the memory as the file describes it.
         cores: at least one.
+        network: between them; None: every core has a way of its own, of any width.
     """
 
     name: str
     offchip: Memory
     clock_hz: int
     cores: tuple[ChipCore, ...]
+    network: ChipNetwork | None = None
 
 
 def load_chip(path: str | Path) -> Chip:
@@ -119,6 +134,8 @@ class _Reader:
         self.faults += memory_faults(
             spec.offchip, "offchip", self.positions, off_chip=True, systolic=False
         )
+        places = [core.at for core in spec.cores]
+        self.faults += network_faults(spec.network, places, self.positions)
         designs = [self.design(f"cores[{i}]", core) for i, core in enumerate(spec.cores)]
         layers = [self.layer(f"cores[{i}]", core) for i, core in enumerate(spec.cores)]
         names = [core.name for core in spec.cores]
@@ -145,10 +162,12 @@ class _Reader:
                     layer,
                     self.reference(core.dataflow),
                     self.reference(core.mapping),
+                    core.at,
                 )
                 for core, design, layer in zip(spec.cores, designs, layers, strict=True)
                 if design is not None and layer is not None
             ),
+            None if spec.network is None else spec.network.network(spec.offchip.word, clock_hz),
         )
 
     def fault(self, path: str, rule: str, hint: str = "", *, at_key: bool = False) -> None:
@@ -204,11 +223,16 @@ class _Reader:
                 for key, rate in (("read", offchip.read), ("write", offchip.write))
                 if rate is not None and rate.per != "bits/s"
             ]
-            for key in counted + ["latency"] * bool(offchip.latency):
+            paths = [f"offchip.{key}" for key in counted + ["latency"] * bool(offchip.latency)]
+            if spec.network is not None:
+                paths += [f"network.{key}" for key in spec.network.counted]
+            for path in paths:
                 named = ", ".join(f"{clock:,}" for clock in sorted(clocks))
                 rule = f"counts in cycles, and cores run at {named} Hz"
-                hint = "add clock: ... to the chip" + ", or state B/s" * (key != "latency")
-                self.fault(f"offchip.{key}", rule, hint)
+                others = path.endswith(("latency", "hop"))
+                self.fault(
+                    path, rule, "add clock: ... to the chip" + ", or state B/s" * (not others)
+                )
         return max(clocks, default=1)
 
     def _fits(self, path: str, design: Architecture, spec: ChipSpec) -> None:

@@ -17,6 +17,7 @@ from arraysmith.sim.tables import dram_uses_table, text_table
 
 if TYPE_CHECKING:
     from arraysmith.arch.chip_file import Chip
+    from arraysmith.arch.chip_network import ChipNetwork
     from arraysmith.sim.cycle.cores import ChipResult, Core
     from arraysmith.sim.probe import Probe
     from arraysmith.sim.waits import WaitTotals
@@ -59,7 +60,8 @@ def chip(
     for core in found.cores:
         mappings = Mappings(core.architecture, core.mapping, core.dataflow, "default", samples)
         problem = core.layer.problem
-        cores.append(Core(core.name, core.architecture, problem, mappings.of(problem)))
+        mapping = mappings.of(problem)
+        cores.append(Core(core.name, core.architecture, problem, mapping, core.at or (0, 0)))
         sources.append(mappings.source)
     source = {
         core.name: provenance(
@@ -74,10 +76,11 @@ def chip(
     waits = {core.name: WaitTotals() for core in cores} if explained else {}
     probes: dict[str, Probe] = dict(waits)
     if traces_path is None:
-        result = simulate_cores(cores, probes)
+        result = simulate_cores(cores, probes, None, found.network)
     else:
         with open_writer(traces_path, {"cores": source}) as writer:
-            result = _recorded(cores, waits, writer, layer_folder(Path(traces_path)))
+            folder = layer_folder(Path(traces_path))
+            result = _recorded(cores, waits, writer, folder, found.network)
     if as_json:
         print_json(_document(found, result, source, waits))
         return
@@ -89,7 +92,11 @@ def chip(
 
 
 def _recorded(
-    cores: Sequence[Core], waits: dict[str, WaitTotals], writer: TraceWriter, folder: Path
+    cores: Sequence[Core],
+    waits: dict[str, WaitTotals],
+    writer: TraceWriter,
+    folder: Path,
+    network: ChipNetwork | None,
 ) -> ChipResult:
     """Simulate and record: every core into a file of its own, then all into one, as layers."""
     from arraysmith.sim.cycle.cores import core_regions, simulate_cores
@@ -109,7 +116,7 @@ def _recorded(
                 places = {design.memories[0].name: placed}
                 probe = own.layer(core.name, design, core.problem, core.mapping, places)
                 probes[core.name] = WithTotals(probe, waits[core.name]) if waits else probe
-            result = simulate_cores(cores, probes)
+            result = simulate_cores(cores, probes, None, network)
         for number in range(len(cores)):
             writer.adopt(folder / f"{number}.h5")
     finally:
@@ -144,6 +151,7 @@ def _document(
         "offchip_words": result.offchip_words,
         "offchip_bytes": result.offchip_bytes,
         "dram": None if result.dram is None else result.dram.to_dict(),
+        "links": [asdict(link) for link in result.links],
         "cores": cores,
     }
 
@@ -177,7 +185,14 @@ def _text(chip: Chip, result: ChipResult) -> str:
     clocks = {found.report.clock_hz for found in result.cores}
     if len(clocks) > 1:
         one += f"; cycles of a core are its own, those of {chip.name} of {result.clock_hz:,} Hz"
-    parts = text_table(heads, rows, labels=2), one, dram_uses_table([(chip.name, result.dram)])
+    used = [
+        (link.name, f"{link.bits // 8:,}", f"{100 * link.busy:.1f}")
+        for link in result.links
+        if link.bits
+    ]
+    links = text_table(("link", "bytes", "busy %"), used) if used else ""
+    dram = dram_uses_table([(chip.name, result.dram)])
+    parts = text_table(heads, rows, labels=2), one, links, dram
     return "\n\n".join(part for part in parts if part)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import simpy
 
 from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.chip_network import ChipNetwork
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.engine import SpatialRun
+from arraysmith.sim.cycle.links import link_cause
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.model import spatial_report
 from arraysmith.sim.cycle.offchip import OffChip
@@ -87,12 +90,22 @@ class SpatialArray:
 
 
 def machine_of(
-    architecture: Architecture, problem: Problem, mapping: Mapping
+    architecture: Architecture,
+    problem: Problem,
+    mapping: Mapping,
+    network: ChipNetwork | None = None,
 ) -> Machine | SystolicMachine:
-    """Return the machine of a legal mapping; refuses what the simulators refuse."""
+    """Return the machine of a legal mapping; refuses what the simulators refuse.
+
+    Links of ``network``, between it and its off-chip memory, may stand in its chains of waiting.
+    """
     if architecture.systolic is not None:
         return SystolicMachine.of(architecture, mapping, problem)
-    return Machine.of(architecture, problem, mapping)
+    machine = Machine.of(architecture, problem, mapping)
+    if network is None:
+        return machine
+    *causes, end = machine.causes
+    return replace(machine, causes=(*causes, *(link_cause(x) for x in network.links), end))
 
 
 def run_of(

@@ -15,12 +15,14 @@ from math import ceil
 import simpy
 
 from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.chip_network import ChipNetwork, Place
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.sim.cycle.array_runs import ArrayRun, machine_of, run_of, sums_bytes
 from arraysmith.sim.cycle.clocks import ClockDomain, tick_hz
+from arraysmith.sim.cycle.links import Links, NetworkChannel
 from arraysmith.sim.cycle.model import CycleModel, refuse_whole_words
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.sharing import SharedDram, SharedRate
@@ -42,12 +44,14 @@ class Core:
             this core's clock and with words of its length.
         problem: what it computes.
         mapping: how; legal.
+        at: where it stands in a mesh between cores and memory.
     """
 
     name: str
     architecture: Architecture
     problem: Problem
     mapping: Mapping
+    at: Place = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,21 @@ class CoreResult:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkUse:
+    """What passed a link between cores and memory.
+
+    Attributes:
+        name: ``bus``, or ``(column,row)->(column,row)``.
+        bits: that passed.
+        busy: part of the time of the chip for which they took it, 0 to 1.
+    """
+
+    name: str
+    bits: int
+    busy: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChipResult:
     """What a chip cost.
 
@@ -81,11 +100,13 @@ class ChipResult:
         cores: in their order on the chip.
         offchip_words: that crossed the shared channel, both ways, of whatever length.
         dram: what a DRAM did for all cores together; None if there is none.
+        links: of the network between cores and memory; none without.
     """
 
     cores: tuple[CoreResult, ...]
     offchip_words: int
     dram: DramUse | None = None
+    links: tuple[LinkUse, ...] = ()
 
     @property
     def clock_hz(self) -> int:
@@ -121,6 +142,7 @@ def simulate_cores(
     cores: Sequence[Core],
     probes: Dict[str, Probe] | None = None,
     parameters: CycleParameters | None = None,
+    network: ChipNetwork | None = None,
 ) -> ChipResult:
     """Return what it costs to run all cores at once.
 
@@ -129,6 +151,7 @@ def simulate_cores(
         probes: by core, who observes it, in cycles of the core; off-chip addresses are those of
             ``core_regions``.
         parameters: choices of the simulator; None takes the defaults.
+        network: between cores and memory; None: every core has a way of its own, of any width.
 
     Raises:
         IllegalMappingError: naming every rule that is broken.
@@ -138,10 +161,13 @@ def simulate_cores(
     """
     chosen, told = parameters or CycleParameters(), probes or {}
     _require_one_memory(cores)
+    if network is not None:
+        _require_places(cores, network)
     env = simpy.Environment()
     hz = tick_hz([core.architecture.clock_hz for core in cores])
     memory, regions = cores[0].architecture.memories[0], core_regions(cores, chosen)
-    machines = [machine_of(x.architecture, x.problem, x.mapping) for x in cores]
+    machines = [machine_of(x.architecture, x.problem, x.mapping, network) for x in cores]
+    links = None if network is None else Links(network, hz)
     shared: SharedRate | SharedDram
     if memory.dram is None:
         shared = SharedRate(env, memory, machines)
@@ -153,6 +179,13 @@ def simulate_cores(
         domain = env if ticks == 1 else ClockDomain(env, ticks)
         probe, base = told.get(core.name), {x: y.base for x, y in regions[core.name].items()}
         channel = shared.join(domain, core.architecture, probe)
+        if links is not None:
+            # A rate counts words of the memory, a DRAM the bytes that the tensors have.
+            bits = {
+                x.name: x.word_bits if memory.dram else core.architecture.memories[0].word_bits
+                for x in core.problem.stored_tensors
+            }
+            channel = NetworkChannel(domain, links, core.at, bits, channel)
         design = core.architecture, core.problem, core.mapping
         runs.append(run_of(domain, design, machine, channel, base, probe, chosen))
         shared.watch(domain, runs[-1])
@@ -160,7 +193,6 @@ def simulate_cores(
         run.start()
     env.run()
     found, end = [], 0
-    model = CycleModel(None, chosen)
     for core, run in zip(cores, runs, strict=True):
         architecture = core.architecture
         try:
@@ -171,7 +203,11 @@ def simulate_cores(
         if memory.dram is not None:
             report = _without_energy(report, architecture.memories[0].name)
         alone = report
-        if len(cores) > 1 or memory.dram is not None:
+        if network is not None and len(cores) > 1:
+            one = simulate_cores([core], None, chosen, network)
+            alone = one.cores[0].report.with_dram(one.dram)
+        elif network is None and (len(cores) > 1 or memory.dram is not None):
+            model = CycleModel(None, chosen)
             alone = model.evaluate(architecture, core.problem, core.mapping)
         found.append((core, report, alone))
     words = sum(report.words(core.architecture.memories[0].name) for core, report, _ in found)
@@ -183,6 +219,7 @@ def simulate_cores(
         ),
         words,
         shared.use(end),
+        () if links is None else _links_used(links, end),
     )
 
 
@@ -216,10 +253,27 @@ def _require_one_memory(cores: Sequence[Core]) -> None:
             raise UnsupportedDesignError(f"{core.name}: {rule}: cores share one")
 
 
+def _links_used(links: Links, ticks: int) -> tuple[LinkUse, ...]:
+    return tuple(
+        LinkUse(name, bits, links.busy_ticks[name] / ticks) for name, bits in links.bits.items()
+    )
+
+
 def _without_energy(report: Report, memory: str) -> Report:
     """Return a Report in which accesses to a memory cost nothing."""
     accesses = tuple(replace(x, energy_pj=0.0) if x.level == memory else x for x in report.accesses)
     return replace(report, accesses=accesses)
+
+
+def _require_places(cores: Sequence[Core], network: ChipNetwork) -> None:
+    places = [core.at for core in cores]
+    for i, core in enumerate(cores):
+        if network.is_bus:
+            return
+        if not network.has(core.at):
+            raise ArraysmithError(f"{core.name}: {core.at} is no router of the mesh")
+        if core.at in places[:i]:
+            raise ArraysmithError(f"{core.name}: another core stands at {core.at}")
 
 
 def _same_memory(one: Architecture, other: Architecture) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from arraysmith.arch.chip_file import load_chip
+from arraysmith.arch.chip_network import ChipNetwork
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.loader import dump_architecture, load_architecture
 from arraysmith.arch.main import run
@@ -141,6 +144,54 @@ def test_cores_may_be_systolic_and_share_a_dram(file, tmp_path):
         memory, hz = core.architecture.memories[0], core.architecture.clock_hz
         assert memory.dram.ref == "ddr4_2400"
         assert memory.read_words_per_cycle == memory.dram.words_per_cycle(memory.word_bits, hz)
+
+
+MESH = CHIP.replace(
+    "cores:\n", "network: {mesh: {size: [3, 2], rate: 4 B/cycle, hop: 2, memory: [1, 0]}}\ncores:\n"
+).replace("name: big", "name: big\n    at: [0, 1]")
+PLACED = MESH.replace("name: small", "name: small\n    at: [2, 1]")
+
+
+def test_a_mesh_stands_between_cores_and_memory(file):
+    chip = load_chip(file(PLACED))
+    assert chip.network == ChipNetwork(3, 2, Fraction(32 * 200_000_000), Fraction(1, 10**8), (1, 0))
+    assert [core.at for core in chip.cores] == [(0, 1), (2, 1)]
+    text = CHIP.replace("cores:\n", "network: {bus: {rate: 3 words/cycle}}\ncores:\n")
+    chip = load_chip(file(text))
+    assert chip.network == ChipNetwork(0, 0, Fraction(3 * 16 * 200_000_000), Fraction(0))
+    assert (chip.network.is_bus, chip.cores[0].at) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "rule"),
+    [
+        (MESH, "cores[1]", "needs a place"),
+        (PLACED.replace("[2, 1]", "[0, 1]"), "cores[1].at", "another core stands there"),
+        (PLACED.replace("[2, 1]", "[2, 2]"), "cores[1].at", "not in the mesh"),
+        (PLACED.replace("[1, 0]", "[3, 0]"), "network.mesh.memory", "not in the mesh"),
+        (PLACED.replace("[3, 2]", "[9, 9]"), "network.mesh.size", "at most 64"),
+        (PLACED.replace("{mesh", "{bus: {}, mesh"), "network", "and not both"),
+        (CHIP.replace("name: big", "name: big\n    at: [0, 0]"), "cores[0].at", "only routers"),
+    ],
+)
+def test_networks_and_places_that_do_not_fit_are_told(file, text, field, rule):
+    assert any(x[1] == field and rule in x[2] for x in faults_of(file(text)))
+
+
+def test_a_network_that_counts_in_cycles_needs_to_know_whose(file, tmp_path):
+    path = file(PLACED)
+    slower(tmp_path)
+    fields = {x[1] for x in faults_of(path)}
+    assert {"network.mesh.rate", "network.mesh.hop"} <= fields
+
+
+def test_the_chip_of_the_readme_is_a_chip(tmp_path):
+    readme = (Path(__file__).parents[2] / "arch" / "README.md").read_text()
+    (text,) = [x for x in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "kind: chip" in x]
+    (tmp_path / "duo.yaml").write_text(text)
+    chip = load_chip(tmp_path / "duo.yaml")
+    assert [core.architecture.systolic is None for core in chip.cores] == [True, False]
+    assert {core.architecture.memories[0].word_bits for core in chip.cores} == {8, 16}
 
 
 def test_the_kind_is_known_to_check_and_schema(file, capsys):

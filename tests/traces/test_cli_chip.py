@@ -123,3 +123,18 @@ def test_a_core_with_a_clock_of_its_own_counts_its_own_cycles(chip_of, tmp_path,
     assert found["cycles"] == pytest.approx(seconds * found["clock_hz"], abs=1)
     assert run(["chip", str(chip)]) == 0
     assert "cycles of a core are its own" in capsys.readouterr().out
+
+
+def test_links_between_cores_and_memory_are_told_with_what_passed_them(chip_of, tmp_path, capsys):
+    without = document_of(["chip", chip_of("ab")], capsys)
+    chip = tmp_path / "chip.yaml"
+    text = chip.read_text().replace("cores:", "network: {bus: {rate: 1 B/cycle, hop: 3}}\ncores:")
+    chip.write_text(text)
+    found = document_of(["chip", str(chip)], capsys)
+    (bus,) = found["links"]
+    assert (bus["name"], bus["bits"]) == ("bus", 8 * found["offchip_bytes"])
+    assert 0 < bus["busy"] <= 1
+    assert found["cycles"] > without["cycles"]
+    assert without["links"] == []
+    assert run(["chip", str(chip), "--traces", str(tmp_path / "t.h5")]) == 0
+    assert "bus" in capsys.readouterr().out
