@@ -67,6 +67,12 @@ VALUES_SEED = 0
     help="Processes; layers run side by side, results are the same.",
 )
 @click.option("--report", "page_path", metavar="FILE.html", help="Write a page of figures here.")
+@click.option(
+    "--no-skip",
+    "every_step",
+    is_flag=True,
+    help="Simulate every iteration, also of those that repeat; the numbers are the same.",
+)
 @click.option("--explain", "explained", is_flag=True, help="What waited for what, per layer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def simulate(
@@ -83,6 +89,7 @@ def simulate(
     edges: str,
     workers: int,
     page_path: str | None,
+    every_step: bool,
     explained: bool,
     as_json: bool,
     **scalesim: Any,
@@ -148,6 +155,7 @@ def simulate(
             layer_folder(Path(traces_path)) if traces_path else None,
             explained or page_path is not None,
             chosen,
+            skip=not every_step,
         )
         many = min(workers, len(distinct))
         layers, waits = simulate_network(network, run, writer, many, bar.update)

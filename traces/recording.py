@@ -14,6 +14,7 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Layer, Network, Problem
 from arraysmith.sim.cycle import values
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.sparse import compressed
 from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.layers import LayerReport, distinct_layers, evaluate_each
@@ -34,6 +35,8 @@ def simulate_layer(
     memories: frozenset[str] | None = None,
     values_seed: int | None = None,
     waits: WaitTotals | None = None,
+    *,
+    skip: bool = True,
 ) -> Report:
     """Return the simulated cost of one run of a layer.
 
@@ -46,6 +49,8 @@ def simulate_layer(
         values_seed: carry values drawn with this seed, compare the results with the reference, and
             record operands and results; None carries none.
         waits: adds up what the array waits for; None: nobody asks.
+        skip: do not simulate iterations again that repeat; results are the same. What is observed
+            is never skipped.
 
     Raises:
         WrongValuesError: the results are not those of the operator.
@@ -55,7 +60,8 @@ def simulate_layer(
     if values_seed is not None:
         results = values.verify_values(architecture, problem, mapping, values_seed)
     if writer is None:
-        return CycleModel(waits).evaluate(architecture, layer.problem, mapping)
+        model = CycleModel(waits, CycleParameters(skip=skip))
+        return model.evaluate(architecture, layer.problem, mapping)
     probe = writer.layer(
         layer.name,
         architecture,
@@ -117,6 +123,7 @@ class LayerRun:
         folder: where each layer's requests go, into a file of its own; None to record nothing.
         explained: whether to add up what the array waits for.
         levels: whose requests to record, see ``levels.traced_levels``.
+        skip: see ``simulate_layer``.
     """
 
     architecture: Architecture
@@ -125,6 +132,7 @@ class LayerRun:
     folder: Path | None
     explained: bool = False
     levels: tuple[str, ...] = (SHARED,)
+    skip: bool = True
 
     def __call__(self, layer: Layer, writer: TraceWriter | None = None) -> Simulated:
         """Simulate one run; ``writer`` takes the requests in place of ``folder``."""
@@ -139,6 +147,7 @@ class LayerRun:
                 traced_levels(self.architecture, self.levels),
                 values_seed=self.values_seed,
                 waits=waits,
+                skip=self.skip,
             )
             return Simulated(report, waits)
         with TraceWriter(self.file_of(layer), {}) as own:

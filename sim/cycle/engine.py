@@ -10,8 +10,8 @@ From then on the kernel tells when every buffer is free again, and the channels 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,11 @@ from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.machine import OFFCHIP, Machine
 from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
+from arraysmith.sim.cycle.progress import NEAR, RELEASE, ROOM, TRANSFER, Doing, Progress
 from arraysmith.sim.cycle.rates import whole_cycles
+from arraysmith.sim.cycle.repeats import Repeats
 from arraysmith.sim.cycle.routes import USES
-from arraysmith.sim.cycle.schedule import Epoch, Order, epochs, program
+from arraysmith.sim.cycle.schedule import Epoch, Epochs, Order, Program
 from arraysmith.sim.cycle.streams import Streams
 from arraysmith.sim.cycle.tree import I, O, W
 from arraysmith.sim.cycle.waiting import NoProgressError, Waits
@@ -71,7 +73,21 @@ class SpatialRun:
         border: BorderRequests,
         streams: Streams | None = None,
         waits: Waits | None = None,
+        *,
+        skip: bool = False,
     ) -> None:
+        """Take the design, what stands behind its border, and who observes.
+
+        Args:
+            env: the simulation.
+            machine: the mapped design.
+            channel: to off-chip memory.
+            border: lists its requests.
+            streams: tells a probe of requests; None: nobody observes.
+            waits: tells a probe of waits.
+            skip: whether to skip what repeats: only where ``channel`` is a ``FixedRate`` whose
+                requests nobody counts, nobody observes, and no other core shares it.
+        """
         self._env = env
         self._machine = machine
         self._channel = channel
@@ -83,18 +99,16 @@ class SpatialRun:
         self._stalls = np.zeros(len(machine.causes), np.int64)
         self._words = np.zeros((len(machine.tree.edges), columns.WORDS), np.int64)
         self._below = [machine.below(t) for t in range(3)]
-        self._finished = 0
+        self._progress = Progress([Epochs(machine, t) for t in range(3)], [])
+        self._repeats = (
+            Repeats(machine, self._plan, self._clocks, (self._stalls, self._words))
+            if skip
+            else None
+        )
         self._last = 0  # chain of the last results that were written
         # What everybody who is not through waits for: (what, tensor or -1, tile or phase).
         self._standing: dict[str, tuple[str, int, int]] = {}
-        # A tile is in; the results of an epoch have left; a phase ran. Made by who comes first.
-        self._in: dict[tuple[int, int], simpy.Event] = {}
-        self._out: dict[int, simpy.Event] = {}
-        self._ran: dict[int, simpy.Event] = {}
-        self._milestones: dict[int, Int] = {}
-        self._release: dict[str, int] = {}
         self._processes: list[simpy.Process] = []
-        self._kept_from = 0
 
     def run(self) -> Outcome:
         """Simulate to the last word written and return what happened; see ``finish``."""
@@ -104,19 +118,12 @@ class SpatialRun:
 
     def start(self) -> None:
         """Begin; the environment has to run until nothing is under way."""
-        machine = self._machine
-
-        def orders(*, inward: bool, outward: bool) -> Iterator[Order]:
-            streams = {t: epochs(machine, t) for t in (range(3) if inward else (O,))}
-            return program(machine, streams, inward=inward, outward=outward)
-
-        if machine.one_channel:
-            self._start_channel("both", orders(inward=True, outward=True))
+        if self._machine.one_channel:
+            self._start_channel("both", inward=True, outward=True)
         else:
-            self._start_channel("in", orders(inward=True, outward=False))
-            self._start_channel("out", orders(inward=False, outward=True))
-        epoch_lists = [epochs(machine, t) for t in range(3)]
-        self._processes.append(self._env.process(self._array(epoch_lists)))
+            self._start_channel("in", inward=True, outward=False)
+            self._start_channel("out", inward=False, outward=True)
+        self._processes.append(self._env.process(self._array()))
 
     def ended(self) -> Process:
         """Wait until the array and the channels have nothing more to do."""
@@ -125,7 +132,7 @@ class SpatialRun:
     @property
     def through(self) -> int:
         """Cycle in which the last word so far was written off-chip."""
-        return self._finished
+        return self._progress.finished + self._skipped
 
     def finish(self) -> Outcome:
         """Return what happened, when nothing is under way any more.
@@ -134,29 +141,36 @@ class SpatialRun:
             NoProgressError: somebody still waits.
         """
         if self._standing:
-            raise NoProgressError(int(self._env.now), self._standing_chain())
-        self._finished = self._channel.flush(self._finished)
+            raise NoProgressError(int(self._env.now) + self._skipped, self._standing_chain())
+        finished = self._channel.flush(self._progress.finished)
         state, nothing = self._clocks[0], np.empty((0, WAIT), np.int64)
         computed = int(state[columns.COMPUTED])
         drain = chained(len(self._stalls) - 1, self._last)
         waits = self._waits.room if self._waits else nothing
-        add_wait(self._stalls, waits, state, computed, self._finished - computed, drain)
+        add_wait(self._stalls, waits, state, computed, finished - computed, drain)
         if self._waits:
             self._waits.tell(state)
         if self._streams:
             self._streams.finish()
         patterns = self._clocks[7][USES]
         assert isinstance(patterns, np.ndarray)
-        return Outcome(self._finished, self._stalls, self._words, patterns)
+        return Outcome(finished + self._skipped, self._stalls, self._words, patterns)
+
+    @property
+    def _skipped(self) -> int:
+        """Cycles by which the clocks lag behind the true time."""
+        return self._repeats.skipped_cycles if self._repeats else 0
 
     def _event(self, table: dict[Any, simpy.Event], key: Any) -> simpy.Event:
         if key not in table:
             table[key] = self._env.event()
         return table[key]
 
-    def _array(self, coming: list[Iterator[Epoch]]) -> Process:
+    def _array(self) -> Process:
         """Take the phases in order."""
-        upcoming = [next(stream, None) for stream in coming]
+        progress = self._progress
+        upcoming = progress.upcoming
+        upcoming += [next(stream, None) for stream in progress.coming]
         phase, over = 0, False
         while not over:
             start, cause = 0, OFFCHIP + O
@@ -164,23 +178,28 @@ class SpatialRun:
                 epoch = upcoming[t]
                 if epoch is None or epoch.first != phase:
                     continue
-                upcoming[t] = next(coming[t], None)
+                upcoming[t] = next(progress.coming[t], None)
                 waits = []
                 if t == O and self._room(epoch) >= 0:
-                    waits.append(("out", self._event(self._out, self._room(epoch))))
+                    waits.append(("out", self._event(progress.left, self._room(epoch))))
                 if epoch.words:
-                    waits.append(("in", self._event(self._in, (t, epoch.number))))
+                    waits.append(("in", self._event(progress.arrived, (t, epoch.number))))
                 for what, event in waits:
                     self._standing[ARRAY] = what, t, epoch.number
                     when, why = yield event
                     if when > start:
                         start, cause = when, why
-                self._in.pop((t, epoch.number), None)
-            over = self._run_phase(int(self._env.now), cause)
-            if phase >= min(self._release.values(), default=phase + 1):
-                self._milestones[phase] = self._reached()
-            if phase in self._ran:
-                self._ran.pop(phase).succeed()
+                progress.arrived.pop((t, epoch.number), None)
+                progress.landing.pop((t, epoch.number), None)
+            now = int(self._env.now)
+            if self._repeats and (jump := self._repeats.look(now, phase, cause, progress)):
+                progress.jump(jump)
+                phase += jump.phases
+            over = self._run_phase(now, cause)
+            if phase >= progress.asked_from(phase + 1):
+                progress.milestones[phase] = self._reached()
+            if phase in progress.ran:
+                progress.ran.pop(phase).succeed()
             phase += 1
         self._standing.pop(ARRAY, None)
 
@@ -222,41 +241,48 @@ class SpatialRun:
             found[DONE] += machine.numbers[columns.PIPELINE] - 1
         return found
 
-    def _start_channel(self, name: str, orders: Iterator[Order]) -> None:
-        self._release[name] = -1
-        self._processes.append(self._env.process(self._dma(name, orders)))
+    def _start_channel(self, name: str, *, inward: bool, outward: bool) -> None:
+        self._progress.programs[name] = Program(self._machine, inward=inward, outward=outward)
+        self._progress.doing[name] = Doing()
+        self._processes.append(self._env.process(self._dma(name)))
 
-    def _dma(self, name: str, orders: Iterator[Order]) -> Process:
+    def _dma(self, name: str) -> Process:
         """Do the transfers of one channel, one after the other."""
-        env, machine = self._env, self._machine
-        before = 0  # chain of the transfer before
-        for order in orders:
-            self._release[name] = order.release
-            self._forget()
-            asked, t = env.now, order.tensor
+        env, machine, progress = self._env, self._machine, self._progress
+        doing = progress.doing[name]
+        for order in progress.programs[name]:
+            # What this process does may be moved on while it waits: ``doing`` knows the order.
+            doing.order, doing.stage, doing.asked = order, RELEASE, int(env.now)
+            progress.forget()
+            t, outward = order.tensor, order.outward
             if order.release >= 0:
-                if order.release not in self._milestones:
-                    self._standing[name] = "phase", t, order.release
-                    yield self._event(self._ran, order.release)
-                when = self._free_at(order, self._milestones[order.release])
+                if order.release not in progress.milestones:
+                    self._standing[name] = RELEASE, t, order.release
+                    yield self._event(progress.ran, order.release)
+                when = self._free_at(order, progress.milestones[doing.order.release])
                 if when > env.now:
+                    doing.stage, doing.until = NEAR, when
                     yield env.timeout(when - int(env.now))
-            if order.tensor == O and not order.outward and self._room(order.epoch) >= 0:
-                self._standing[name] = "out", t, order.epoch.number
-                yield self._event(self._out, self._room(order.epoch))
-            why = OFFCHIP + t
-            if env.now > asked:
-                why = chained(why, 0 if order.outward else machine.room_cause(t))
-            elif before:
-                why = chained(why, chained(machine.causes.index(f"channel_{name}"), before))
-            before = OFFCHIP + t
-            transfer = self._transfer(order)
-            self._standing[name] = "transfer", t, order.epoch.number
+            room = self._room(doing.order.epoch)
+            if t == O and not outward and room >= 0:
+                doing.stage = ROOM
+                self._standing[name] = ROOM, t, doing.order.epoch.number
+                yield self._event(progress.left, room)
+            doing.why = OFFCHIP + t
+            if env.now > doing.asked:
+                doing.why = chained(doing.why, 0 if outward else machine.room_cause(t))
+            elif doing.before:
+                code = machine.causes.index(f"channel_{name}")
+                doing.why = chained(doing.why, chained(code, doing.before))
+            doing.before = OFFCHIP + t
+            transfer = replace(self._transfer(doing.order), begun=doing.begin)
+            doing.stage = TRANSFER
+            self._standing[name] = TRANSFER, t, doing.order.epoch.number
             timing = yield from self._channel.transfer(transfer)
-            self._account(order, transfer, timing, why)
-        del self._release[name]
+            self._account(doing.order, transfer, timing, doing.why)
+        del progress.doing[name]
         self._standing.pop(name, None)
-        self._forget()
+        progress.forget()
 
     def _standing_chain(self) -> tuple[str, ...]:
         """Return what the array (or a channel) waits for, what that waits for, and so on."""
@@ -276,13 +302,6 @@ class SpatialRun:
             found.append(f"{name} to come in" if what == "in" else f"room for {name}")
             who = "both" if both else what
         return (*found, f"{who}, that waits as well" if who in self._standing else f"{who}: idle")
-
-    def _forget(self) -> None:
-        """Drop the milestones that no channel will ask for again: releases never fall."""
-        asked = min(self._release.values(), default=self._kept_from)
-        while self._kept_from < asked:
-            self._milestones.pop(self._kept_from, None)
-            self._kept_from += 1
 
     def _free_at(self, order: Order, milestones: Int) -> int:
         """Return when the near side can take (or has ready) the words of ``order``."""
@@ -343,9 +362,10 @@ class SpatialRun:
             words[columns.UP_WORDS] += epoch.up
             words[columns.TILE_WORDS] += epoch.tiles
             words[columns.DRAIN_WORDS] += epoch.sent
-            self._event(self._out, epoch.number).succeed((int(env.now), why))
+            self._progress.out += 1
+            self._event(self._progress.left, epoch.number).succeed((int(env.now), why))
             # Who waits for an epoch is at most two epochs behind.
-            self._out.pop(epoch.number - 4, None)
+            self._progress.left.pop(epoch.number - 4, None)
             return
         words[columns.DOWN_WORDS] += transfer.words
         words[columns.FILL_WORDS] += epoch.total
@@ -367,8 +387,10 @@ class SpatialRun:
         if self._streams:
             self._streams.tell_border(order.tensor, epoch, timing, outward=order.outward)
         if order.outward:
-            self._finished, self._last = max(self._finished, timing.arrived), why
+            self._progress.finished = max(self._progress.finished, timing.arrived)
+            self._last = why
             return
-        event = self._event(self._in, (order.tensor, epoch.number))
+        self._progress.landing[order.tensor, epoch.number] = timing.arrived, why
+        event = self._event(self._progress.arrived, (order.tensor, epoch.number))
         arrival = env.timeout(timing.arrived - int(env.now))
         arrival.callbacks.append(lambda _: event.succeed((timing.arrived, why)))

@@ -16,6 +16,7 @@ from arraysmith.sim.cycle.border import BorderRequests
 from arraysmith.sim.cycle.channel import offchip_channel
 from arraysmith.sim.cycle.engine import Outcome, SpatialRun
 from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import Streams, address_map
 from arraysmith.sim.cycle.tree import O, UnsupportedDesignError
@@ -64,7 +65,13 @@ class CycleModel:
             waits = Waits(self.probe, machine.causes, self.parameters.chunk_records)
             streams = Streams(problem, machine, border, self.probe, self.parameters)
         channel = offchip_channel(env, architecture, self.probe)
-        outcome = SpatialRun(env, machine, channel, border, streams, waits).run()
+        skip = (
+            self.parameters.skip
+            and self.probe is None
+            and type(channel) is FixedRate
+            and architecture.memories[0].requests_in_flight is None
+        )
+        outcome = SpatialRun(env, machine, channel, border, streams, waits, skip=skip).run()
         report = spatial_report(architecture, problem, machine, outcome)
         return report.with_dram(channel.use(outcome.cycles))
 

@@ -65,6 +65,7 @@ class Transfer:
         tile: number of the tile in its stream.
         bursts: gives the requests; None if nobody observes or counts them.
         word_bits: bits of a word; None: as many as the off-chip memory's words have.
+        begun: told its timing when it begins, by a channel that knows all of it by then.
     """
 
     tensor: str
@@ -76,6 +77,7 @@ class Transfer:
     tile: int
     bursts: Callable[[], Bursts] | None
     word_bits: int | None = None
+    begun: Callable[[Timing], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,6 +220,8 @@ class FixedRate:
     def transfer(self, transfer: Transfer) -> Generator[simpy.Event, Any, Timing]:
         """Run ``transfer``: see ``OffChip``."""
         timing = self.timing(transfer, int(self._env.now))
+        if transfer.begun:
+            transfer.begun(timing)
         yield self._env.timeout(timing.left - int(self._env.now))
         return timing
 

@@ -14,7 +14,10 @@ class CycleParameters:
             usual page.
         chunk_records: most requests handed to a probe in one call, and tiles looked ahead in one
             batch; bounds memory, never shows in a result.
+        skip: iterations that repeat the one before are not simulated again, see ``repeats``; never
+            shows in a result.
     """
 
     region_align_bytes: int = 4096
     chunk_records: int = 65536
+    skip: bool = True

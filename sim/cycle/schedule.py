@@ -8,10 +8,8 @@ that no machine gets slower by a faster part.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import tee
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -20,10 +18,13 @@ from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.lookups import Tables, find_entries, most_words, total_words
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.tree import I, O, W
-from arraysmith.sim.cycle.turns import next_turn
+from arraysmith.sim.cycle.turns import find_limits, next_turn
 
 LOOK_AHEAD = 1024
-"""Phases examined in one batch; bounds memory, never shows in a result."""
+"""Most epochs found in one batch; bounds memory, never shows in a result."""
+
+FIRST_LOOK = 4
+"""Epochs in the first batch; each has twice as many as the one before."""
 
 # Columns of a row of ``_scan``; then words per bus down, words per bus up, turns of all loops.
 PHASE, TURNED, DOWN, EACH, UP, TILES, SENT, ROW = range(8)
@@ -86,32 +87,129 @@ class Order:
         return (self.release, not self.outward, self.epoch.first, self.rank)
 
 
-def epochs(machine: Machine, tensor: int) -> Iterator[Epoch]:
-    """Yield the epochs of ``tensor`` in order."""
-    tree, e = machine.tree, machine.borders[tensor]
-    edge = tree.edges[e]
-    times, buses = len(tree.time), len(edge.fanouts)
-    again = np.zeros(times, np.bool_)
-    again[[j for j, _ in edge.again]] = True
-    index, limits = np.zeros(times, np.int64), machine.limits()
-    state = np.array([0, -1, 0], np.int64)  # phase, loop that has turned, whether all is over
-    number = 0
-    while not state[2]:
-        table = np.empty((LOOK_AHEAD, ROW + 2 * buses + times), np.int64)
-        many = _scan(
-            e, tensor == O, (edge.depth, tree.phase_loops, len(tree.architecture.fanouts), buses),
-            (tree.loops, tree.many, tree.size), again, machine.ragged, machine.amounts.tables,
-            index, limits, state, table,
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Turns of a loop that are not simulated, see ``repeats``: what lies in them moves on by them.
+
+    Attributes:
+        loop: in time.
+        outer: turns of the loops outside; epochs of other turns stay what they are.
+        turns: that it jumps.
+        phases: that they have.
+        epochs: per tensor, epochs that they have; 0 for a tensor that the loop does not move.
+    """
+
+    loop: int
+    outer: tuple[int, ...]
+    turns: int
+    phases: int
+    epochs: tuple[int, ...]
+
+    def moves(self, tensor: int, epoch: Epoch) -> bool:
+        """Return whether an epoch of ``tensor`` has another take its place."""
+        inside = tuple(epoch.index[: self.loop].tolist()) == self.outer
+        return inside and self.epochs[tensor] > 0
+
+    def epoch(self, tensor: int, epoch: Epoch) -> Epoch:
+        """Return the epoch that takes the place of one of ``tensor``."""
+        if not self.moves(tensor, epoch):
+            return epoch
+        index = epoch.index.copy()
+        index[self.loop] += self.turns
+        number, first = epoch.number + self.epochs[tensor], epoch.first + self.phases
+        return replace(epoch, number=number, first=first, index=index)
+
+    def order(self, order: Order) -> Order:
+        """Return the transfer that takes the place of another."""
+        if not self.moves(order.tensor, order.epoch):
+            return order
+        return replace(
+            order,
+            release=order.release + self.phases,
+            epoch=self.epoch(order.tensor, order.epoch),
+        )
+
+
+class Epochs:
+    """The epochs of a tensor, in order.
+
+    Attributes:
+        tensor: its code.
+        last: the epoch that was yielded last.
+    """
+
+    def __init__(self, machine: Machine, tensor: int) -> None:
+        """Take the design; nothing is examined yet."""
+        tree = machine.tree
+        self.tensor = tensor
+        self.last: Epoch | None = None
+        self._machine, self._edge = machine, machine.borders[tensor]
+        self._again = np.zeros(len(tree.time), np.bool_)
+        self._again[[j for j, _ in tree.edges[self._edge].again]] = True
+        self._index, self._limits = np.zeros(len(tree.time), np.int64), machine.limits()
+        self._state = np.array([0, -1, 0], np.int64)  # phase, loop that turned, whether all is over
+        self._rows: Iterator[Int] = iter(())
+        self._many = FIRST_LOOK
+
+    def __iter__(self) -> Epochs:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Epoch:
+        """Return the next epoch."""
+        row = next(self._rows, None)
+        if row is None:
+            if self._state[2]:
+                raise StopIteration
+            self._rows = iter(self._scanned())
+            return self.__next__()
+        phase, turned, words, most, up, tiles, sent = row[:ROW].tolist()
+        buses = len(self._machine.tree.edges[self._edge].fanouts)
+        self.last = Epoch(
+            0 if self.last is None else self.last.number + 1,
+            phase,
+            turned,
+            row[ROW + 2 * buses :],
+            words,
+            most,
+            words if self.tensor == O else sent,
+            up,
+            tiles,
+            sent,
+            row[ROW : ROW + buses],
+            row[ROW + buses : ROW + 2 * buses],
+        )
+        return self.last
+
+    def jump(self, jump: Jump) -> None:
+        """Go on after the epoch that takes the place of the last one."""
+        assert self.last is not None
+        if not jump.moves(self.tensor, self.last):
+            return
+        tree, last = self._machine.tree, jump.epoch(self.tensor, self.last)
+        self.last, self._rows, self._many = last, iter(()), FIRST_LOOK
+        self._index[:] = last.index
+        if self._machine.ragged:
+            find_limits(tree.loops, tree.many, tree.size, self._index, self._limits)
+        turned = next_turn(
+            tree.loops, tree.many, tree.size, self._index, self._limits, tree.phase_loops,
+            self._machine.ragged,
         )  # fmt: skip
-        for row in table[:many]:
-            phase, turned, words, most, up, tiles, sent = row[:ROW].tolist()
-            down_buses, up_buses = row[ROW : ROW + buses], row[ROW + buses : ROW + 2 * buses]
-            total = words if tensor == O else sent
-            yield Epoch(
-                number, phase, turned, row[ROW + 2 * buses :], words, most, total, up, tiles, sent,
-                down_buses, up_buses,
-            )  # fmt: skip
-            number += 1
+        self._state[:] = last.first + 1, turned, turned < 0
+
+    def _scanned(self) -> Int:
+        machine, tree = self._machine, self._machine.tree
+        edge, times = tree.edges[self._edge], len(tree.time)
+        buses = len(edge.fanouts)
+        table = np.empty((self._many, ROW + 2 * buses + times), np.int64)
+        self._many = min(2 * self._many, LOOK_AHEAD)
+        many = _scan(
+            self._edge, self.tensor == O,
+            (edge.depth, tree.phase_loops, len(tree.architecture.fanouts), buses),
+            (tree.loops, tree.many, tree.size), self._again, machine.ragged,
+            machine.amounts.tables, self._index, self._limits, self._state, table,
+        )  # fmt: skip
+        return table[:many]
 
 
 @njit(cache=True, nogil=True)
@@ -164,42 +262,89 @@ def _scan(
     return count
 
 
-def program(
-    machine: Machine, streams: dict[int, Iterator[Epoch]], *, inward: bool, outward: bool
-) -> Iterator[Order]:
-    """Yield the transfers of a DMA channel in the order in which it does them.
+class Tiles:
+    """The transfers that bring the tiles of a tensor in, one after the other.
 
-    Args:
-        machine: the mapped design.
-        streams: epochs per tensor code.
-        inward: the channel brings tiles in.
-        outward: the channel takes results out.
+    Attributes:
+        epochs: of the tensor.
+        head: the next transfer; None: there is none.
     """
-    parts = []
-    for tensor, stream in streams.items():
-        coming, leaving = tee(stream)
-        if tensor == O and outward:
-            parts.append(_results(machine.phases, leaving))
-        if inward:
-            parts.append(_tiles(tensor, coming, ahead=machine.ahead[tensor]))
-    return heapq.merge(*parts, key=lambda x: x.key)
+
+    def __init__(self, epochs: Epochs, *, ahead: bool) -> None:
+        """Take the epochs and whether a tile may come while the one before is in use."""
+        self.epochs = epochs
+        self._ahead = ahead
+        self.head: Order | None = None
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on to the next transfer."""
+        tensor, before = self.epochs.tensor, self.epochs.last
+        for epoch in self.epochs:
+            first = before.first if before else 0
+            release = (first if self._ahead else epoch.first) - 1
+            if epoch.words:
+                self.head = Order(release, {O: 1, I: 2, W: 3}[tensor], tensor, False, epoch)
+                return
+            before = epoch
+        self.head = None
 
 
-def _tiles(tensor: int, stream: Iterator[Epoch], *, ahead: bool) -> Iterator[Order]:
-    rank = {O: 1, I: 2, W: 3}[tensor]
-    before = 0
-    for epoch in stream:
-        release = (before if ahead else epoch.first) - 1
-        before = epoch.first
-        if epoch.words:
-            yield Order(release, rank, tensor, False, epoch)
+class Results:
+    """The transfers that take results out, one after the other; attributes as of ``Tiles``."""
+
+    def __init__(self, epochs: Epochs, phases: int) -> None:
+        """Take the epochs of the results and how many phases there are."""
+        self.epochs = epochs
+        self._phases = phases
+        self._over = False
+        self.head: Order | None = None
+        next(epochs)
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on to the next transfer."""
+        last, epoch = self.epochs.last, next(self.epochs, None)
+        assert last is not None
+        release = self._phases - 1 if epoch is None else epoch.first - 1
+        self.head = None if self._over else Order(release, 0, O, True, last)
+        self._over = epoch is None
 
 
-def _results(phases: int, stream: Iterator[Epoch]) -> Iterator[Order]:
-    last = None
-    for epoch in stream:
-        if last is not None:
-            yield Order(epoch.first - 1, 0, O, True, last)
-        last = epoch
-    assert last is not None
-    yield Order(phases - 1, 0, O, True, last)
+class Program:
+    """The transfers of a DMA channel in the order in which it does them.
+
+    Attributes:
+        parts: what it merges.
+    """
+
+    def __init__(self, machine: Machine, *, inward: bool, outward: bool) -> None:
+        """Take the design and whether the channel brings tiles in and takes results out."""
+        self.parts: list[Tiles | Results] = []
+        for tensor in range(3):
+            if tensor == O and outward:
+                self.parts.append(Results(Epochs(machine, tensor), machine.phases))
+            if inward:
+                ahead = machine.ahead[tensor]
+                self.parts.append(Tiles(Epochs(machine, tensor), ahead=ahead))
+
+    def __iter__(self) -> Program:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Order:
+        """Return the next transfer."""
+        heads = [(part.head.key, n) for n, part in enumerate(self.parts) if part.head]
+        if not heads:
+            raise StopIteration
+        part = self.parts[min(heads)[1]]
+        found = part.head
+        assert found is not None
+        part.advance()
+        return found
+
+    def jump(self, jump: Jump) -> None:
+        """Go on behind the turns that are not simulated."""
+        for part in self.parts:
+            part.epochs.jump(jump)
+            part.head = None if part.head is None else jump.order(part.head)

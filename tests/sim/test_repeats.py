@@ -1,0 +1,235 @@
+"""Skipping iterations that repeat: the same numbers, to the cycle, for every cause and word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+import numpy as np
+import pytest
+import tiny
+from cases import Case
+from chip_trees import changed
+from long_cases import long_case, queued
+from test_shared_networks import some_routed, some_tree, with_networks
+from time_twin import Twin
+
+from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
+from arraysmith.arch.problem import TENSORS, matmul
+from arraysmith.sim.cycle import engine, repeats
+from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.parameters import CycleParameters
+from arraysmith.sim.cycle.repeats import Repeats, alike_turns, tile_drift, understood
+from arraysmith.sim.report import Report
+
+RATES = (None, *(Fraction(*x) for x in ((1, 3), (1, 2), (2, 3), (1,), (3, 2), (5, 3), (2,), (4,))))
+EVERY_STEP = CycleParameters(skip=False)
+
+
+class Watched:
+    """Remembers what the runs since then have skipped."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs: list[Repeats] = []
+
+        def made(*arguments) -> Repeats:
+            self.runs.append(Repeats(*arguments))
+            return self.runs[-1]
+
+        monkeypatch.setattr(engine, "Repeats", made)
+
+    @property
+    def skipped(self) -> int:
+        """Runs that have skipped something."""
+        return sum(x.skipped_cycles > 0 for x in self.runs)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return Watched(monkeypatch)
+
+
+def both(design: Case) -> Report | None:
+    """The Report of a run that skips, which must be that of one that does not; None if refused."""
+    try:
+        every = CycleModel(None, EVERY_STEP).evaluate(*design)
+    except ArraysmithError:
+        return None
+    found = CycleModel().evaluate(*design)
+    assert found == every
+    return found
+
+
+def plain(random: Random, case: Case) -> Case:
+    del random
+    return case
+
+
+def with_rates(random: Random, case: Case) -> Case:
+    """Ports and buses of all widths, so that transfers end within cycles."""
+    draw = random.choice
+    wide = changed(
+        case[0],
+        memory=lambda x: replace(
+            x, read_words_per_cycle=draw(RATES), write_words_per_cycle=draw(RATES)
+        ),
+        bus=lambda x: replace(x, words_per_cycle=draw(RATES)),
+    )
+    return wide, *case[1:]
+
+
+def shared(random: Random, case: Case) -> Case:
+    """Trees or routed networks in place of buses."""
+    trees = random.random() < 0.5
+    made = with_networks(
+        case[0], lambda x: some_tree(random) if trees else some_routed(random, x.instances)
+    )
+    return made, *case[1:]
+
+
+def whole_words(random: Random, case: Case) -> Case:
+    """Memories on the chip move whole accesses of several words."""
+    return changed(
+        case[0],
+        memory=lambda x: (
+            replace(x, width_bits=8 * random.choice((1, 2, 4)), whole_words=True) if x.depth else x
+        ),
+    ), *case[1:]
+
+
+KINDS = {
+    "plain": (plain, 0, 45, 22),
+    "rates": (with_rates, 1000, 45, 22),
+    "queues": (queued, 2000, 30, 10),
+    "networks": (shared, 3000, 25, 12),
+    "whole words": (whole_words, 4000, 15, 6),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cycles_causes_and_words_are_those_of_every_step(kind: str, watched: Watched) -> None:
+    change, first, many, least = KINDS[kind]
+    for seed in range(first, first + many):
+        design = change(Random(seed), long_case(seed))
+        try:
+            both(design)
+        except AssertionError:
+            pytest.fail(f"seed {seed}")
+    assert watched.skipped >= least, "hardly anything was skipped"
+
+
+def rows(count: int, *, ports: int = 2, rate: Fraction = Fraction(1, 2), inner: int = 3) -> Case:
+    """Rows of a matrix product that all cost the same, one after the other."""
+    architecture = tiny.spatial(
+        mesh=(1, 1),
+        dram=tiny.memory("dram", TENSORS, read=rate, write=rate, ports=ports, latency=7),
+        glb=tiny.memory("glb", TENSORS, depth=256, read=2, write=2),
+        pipeline=2,
+    )
+    problem = matmul("mm", m=1, n=count, k=2 * inner)
+    k = next(d for d in ("C", "R", "S") if problem.size[d] == 2 * inner)
+    n = next(d for d in ("K", "P", "Q", "N") if problem.size[d] == count)
+    outer = LevelMapping("dram", (Loop(n, 1), Loop(k, inner)))
+    return architecture, problem, Mapping((outer, LevelMapping("glb", (Loop(k, 1),))))
+
+
+@pytest.mark.parametrize("count", [13, 29])
+@pytest.mark.parametrize("ports", [1, 2])
+def test_a_run_that_skips_takes_as_long_as_the_twin(
+    count: int, ports: int, watched: Watched
+) -> None:
+    design = rows(count, ports=ports)
+    cycles, stalls = Twin(*design).run()
+    report = CycleModel().evaluate(*design)
+    assert (report.cycles, dict(report.stall_cycles)) == (cycles, stalls)
+    assert watched.skipped == 1
+    assert watched.runs[0].skipped_phases > 0
+
+
+def test_more_turns_of_what_repeats_take_no_more_phases(watched: Watched) -> None:
+    few, many = (CycleModel().evaluate(*rows(n)) for n in (1000, 100_000))
+    phases = [Machine.of(*rows(n)).phases for n in (1000, 100_000)]
+    run = [n - x.skipped_phases for n, x in zip(phases, watched.runs, strict=True)]
+    assert run[0] == run[1] < 40
+    per_row = Fraction(many.cycles - few.cycles, 99_000)
+    assert per_row.denominator == 1
+    assert CycleModel(None, EVERY_STEP).evaluate(*rows(1000)) == few
+
+
+def test_where_requests_are_counted_nothing_is_skipped(watched: Watched) -> None:
+    for seed in range(5000, 5008):
+        architecture, problem, mapping = long_case(seed)
+        dram = replace(architecture.levels[0], requests_in_flight=2, request_bytes=8)
+        design = replace(architecture, levels=(dram, *architecture.levels[1:]))
+        both((design, problem, mapping))
+    assert not watched.runs
+
+
+def test_the_arrays_of_the_kernel_are_those_that_are_compared() -> None:
+    machine = Machine.of(*rows(13))
+    plan, clocks = machine.plan(), machine.clocks()
+    assert understood(plan, clocks), "say in sim/cycle/repeats.py how to compare what is new"
+    assert not understood((*plan, plan[0]), clocks)
+    assert not understood(plan, (*clocks, clocks[0]))
+
+
+def test_a_kernel_with_unknown_arrays_is_never_skipped(
+    monkeypatch: pytest.MonkeyPatch, watched: Watched
+) -> None:
+    monkeypatch.setattr(repeats, "understood", lambda *_: False)
+    both(rows(60))
+    assert watched.skipped == 0
+
+
+def words_by_turn(machine: Machine, loop: int) -> list[set[tuple[int, ...]]]:
+    """Per turn of the loop, all that any turn of it or inside it moves, looked up one by one."""
+    amounts, tree = machine.amounts, machine.tree
+    counts = [int(x) for x in tree.counts]
+    found: list[set[tuple[int, ...]]] = [set() for _ in range(counts[loop])]
+    for e, edge in enumerate(tree.edges):
+        for turned in range(loop, edge.depth):
+            for flat in range(int(np.prod(counts[: turned + 1]))):
+                index, rest = [], flat
+                for count in counts[: turned + 1]:
+                    index.append(rest % count)
+                    rest //= count
+                others = tuple(x for j, x in enumerate(index) if j != loop)
+                row = [e, turned, *others]
+                for f in range(int(amounts.factors[e])):
+                    at = int(amounts.base[e, f, turned])
+                    at += sum(x * int(amounts.stride[e, f, j]) for j, x in enumerate(index))
+                    row += [*amounts.words[:, at].tolist(), *amounts.known[:, at].tolist()]
+                found[index[loop]].add(tuple(row))
+    return found
+
+
+def test_turns_that_count_as_alike_move_the_same_whatever_the_other_loops_do() -> None:
+    alike = 0
+    for seed in range(6000, 6030):
+        machine = Machine.of(*long_case(seed))
+        if np.prod(machine.tree.counts.astype(float)) > 1500:
+            continue
+        for loop, last in enumerate(alike_turns(machine)):
+            turns = words_by_turn(machine, loop)
+            for i, end in enumerate(last.tolist()):
+                assert i <= end < len(turns)
+                assert all(turns[i] == turns[t] for t in range(i, end + 1)), f"seed {seed}"
+                alike += end - i
+    assert alike > 100
+
+
+def test_numbers_of_result_tiles_drift_by_the_same_with_every_turn() -> None:
+    for seed in range(6100, 6120):
+        machine = Machine.of(*long_case(seed))
+        drift = tile_drift(machine)
+        for k, e in enumerate(machine.inner):
+            stride = machine.amounts.stride[e]
+            own = len(machine.tree.problem.tensors[machine.tree.edges[e].tensor].axes)
+            for j in range(len(machine.tree.time)):
+                tile = 0
+                for f in range(own):
+                    tile = tile * 31 + int(stride[f, j])
+                assert drift[k, j] == tile % 1024
