@@ -9,8 +9,9 @@ G. Cohen, D. Dubois, J.-P. Quadrat, M. Viot, IEEE Trans. Automatic Control 30(3)
 
 When an outer loop turns between two phases, the state relative to the present cycle is compared
 with that of up to ``MOST_PERIOD`` turns ago. If all of it is equal, and the turns to come move what
-the turns since then have moved (``alike_turns``: looked up, never guessed), each of them takes as many cycles, moves as many words and stalls for the same causes. Whole periods of them are added
-up without being simulated; loops inside one another are each treated so.
+the turns since then have moved (``alike_turns``: looked up, never guessed), each of them takes as
+many cycles, moves as many words and stalls for the same causes. Whole periods of them are added up
+without being simulated; loops inside one another are each treated so.
 
 What is compared: all clocks of the kernel, of every process and of every transfer on its way. A
 clock that is not later than the present cycle counts as "past": whatever may still ask for it asks
