@@ -9,12 +9,14 @@ from random import Random
 import numpy as np
 import pytest
 import tiny
+from bank_trees import banked, lined, may_have_banks
 from cases import Case
 from chip_trees import changed
 from long_cases import long_case, queued
 from test_shared_networks import some_routed, some_tree, with_networks
 from time_twin import Twin
 
+from arraysmith.arch.architecture import Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS, matmul
@@ -100,12 +102,23 @@ def whole_words(random: Random, case: Case) -> Case:
     ), *case[1:]
 
 
+def with_banks(random: Random, case: Case) -> Case:
+    """Memories with lines, banks and layouts."""
+    names = may_have_banks(case)
+    levels = tuple(
+        banked(lined(x, random), random) if isinstance(x, Memory) and x.name in names else x
+        for x in case[0].levels
+    )
+    return replace(case[0], levels=levels), *case[1:]
+
+
 KINDS = {
     "plain": (plain, 0, 45, 22),
     "rates": (with_rates, 1000, 45, 22),
     "queues": (queued, 2000, 30, 10),
     "networks": (shared, 3000, 25, 12),
     "whole words": (whole_words, 4000, 15, 6),
+    "banks": (with_banks, 4500, 15, 6),
 }
 
 
