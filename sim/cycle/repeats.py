@@ -81,7 +81,7 @@ def understood(plan: Plan, clocks: Clocks) -> bool:
     What it does not know, it cannot compare: then nothing is skipped. A test says so.
     """
     shape = len(plan), len(plan[7]), len(clocks), len(clocks[7]), columns.EDGE, columns.NUMBERS
-    return (*shape, KNOWN, columns.E_THROUGH, columns.STATE) == (9, 8, 8, 14, 20, 8, 8, 12, 8)
+    return (*shape, KNOWN, columns.E_THROUGH, columns.STATE) == (9, 9, 8, 17, 24, 8, 8, 12, 8)
 
 
 def alike_turns(machine: Machine) -> list[Int]:
@@ -125,13 +125,14 @@ def alike_turns(machine: Machine) -> list[Int]:
 def _contents(machine: Machine, start: int, many: int) -> Int:
     """Return all that the tables say of so many entries, int64 [.., many]."""
     amounts, some = machine.amounts, slice(start, start + many)
-    parts = [amounts.words[:, some], amounts.known[:, some], amounts.many[:, some]]
+    tables = amounts.words, amounts.known, amounts.passed, amounts.many
+    parts = [x[:, some] for x in tables]
     parts += [x[:, some] for x in (machine.crossings.code, machine.banks.code) if x.shape[1]]
     first, rows = amounts.first[:, some], amounts.many[:, some]
     for m in range(int(rows.max(initial=0))):
         there = m < rows
         pairs = amounts.pairs[np.where(there, first + m, 0)]
-        parts += [np.where(there, pairs[:, :, 0], 0), np.where(there, pairs[:, :, 1], 0)]
+        parts += [np.where(there, pairs[:, :, n], 0) for n in range(pairs.shape[2])]
     return np.concatenate(parts)
 
 
@@ -176,6 +177,10 @@ def relative_state(now: int, shift: Int, plan: Plan, clocks: Clocks, out: Int) -
     for i in range(len(wires[4])):
         out[n] = max(0, wires[4][i] - now * wires[6])
         n += 1
+    for channel in wires[15]:
+        for v in range(len(channel)):
+            out[n] = max(0, channel[v] - now)
+            n += 1
     for k in range(len(edges)):
         row, ring, last = known[k], epochs[k], known[k, EPOCH]
         out[n], out[n + 1] = max(0, row[ARRIVED] - now), max(0, row[READ_LEFT] - now)
@@ -215,7 +220,7 @@ def relative_state(now: int, shift: Int, plan: Plan, clocks: Clocks, out: Int) -
 def room_for(plan: Plan, clocks: Clocks) -> int:
     """Return the length of ``relative_state``'s ``out``."""
     _, _, limits, known, _, _, memories, wires = clocks
-    fixed = 3 + len(limits) + 2 * len(memories) + len(wires[0]) + len(wires[4])
+    fixed = 3 + len(limits) + 2 * len(memories) + len(wires[0]) + len(wires[4]) + wires[15].size
     return fixed + len(known) * (5 + 9 + int(plan[3][FANOUTS]) + 5 * RING)
 
 

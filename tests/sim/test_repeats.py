@@ -214,7 +214,8 @@ def words_by_turn(machine: Machine, loop: int) -> list[set[tuple[int, ...]]]:
                 for f in range(int(amounts.factors[e])):
                     at = int(amounts.base[e, f, turned])
                     at += sum(x * int(amounts.stride[e, f, j]) for j, x in enumerate(index))
-                    row += [*amounts.words[:, at].tolist(), *amounts.known[:, at].tolist()]
+                    for table in (amounts.words, amounts.known, amounts.passed):
+                        row += table[:, at].tolist()
                 found[index[loop]].add(tuple(row))
     return found
 
