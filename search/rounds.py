@@ -94,8 +94,15 @@ class Rounds:
 
     @property
     def told(self) -> str:
-        """How many designs were simulated."""
-        return str(sum(len(x.designs) for x in self.rounds))
+        """How many designs were simulated, of how many at most where that is known."""
+        return self._told(sum(len(x.designs) for x in self.rounds))
+
+    def _told(self, simulated: int) -> str:
+        run, every = self.evaluator.run, self.calibration.every
+        generations = getattr(run.settings, "generations", None)
+        if generations is None:
+            return str(simulated)
+        return f"{simulated}/{run.repeats * self.calibration.simulate * (generations // every)}"
 
     def after(
         self, evaluations: Sequence[Evaluation], generation: int, tell: Callable[[str], None]
@@ -106,6 +113,19 @@ class Rounds:
             return False
         self._round(generation, tell)
         return True
+
+    def best_simulated(self) -> Genome | None:
+        """Return the design of least loss that was simulated whole; None if none was.
+
+        It has to be among the best in the end, whatever scores say of designs not simulated.
+        """
+        known = [
+            self.revised(self.ledger.evaluations[genome])
+            for genome in self.judge.points
+            if all(x.simulated for x in self.judge.choice(self.ledger.evaluations[genome]))
+        ]
+        best = min(known, key=lambda x: (x.loss, x.genome), default=None)
+        return None if best is None else best.genome
 
     def mapped(self, genome: Genome) -> MappedDesign:
         """Return a design met before with the mappings that it is scored with."""
@@ -268,14 +288,14 @@ class Rounds:
                     for layer, costed, mapping in pick.tasks
                 ]
             )
-        done = int(self.told)
+        done = sum(len(x.designs) for x in self.rounds)
         for number, (pick, futures) in enumerate(zip(picked, waiting, strict=True), start=1):
             genome = pick.evaluation.genome
             if futures is not None:
                 self.ledger.append_simulated(genome, [x.result() for x in futures])
             known = self.ledger.simulated[genome]
             pick.layers += [known[layer, costed.row.variant] for layer, costed, _ in pick.tasks]
-            tell(str(done + number))
+            tell(self._told(done + number))
             yield self._told_of(pick)
 
     def _told_of(self, pick: _Picked) -> RoundDesign:

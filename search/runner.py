@@ -165,7 +165,8 @@ def _search(
     mapped = partial(_mapped, evaluator) if rounds is None else rounds.mapped
     by_genome = {x.genome: x for x in evaluations}
     searches = [generations_of(x, by_genome) for x in batches]
-    best = _best(run, evaluator, evaluations, mapped)
+    proven = None if rounds is None else rounds.best_simulated()
+    best = _best(run, evaluator, evaluations, mapped, proven)
     corner, box = bounds_of(evaluations) if run.front else ((), 0.0)
     curves = [
         with_hypervolumes(generations, told, corner, box) if run.front else tuple(generations)
@@ -303,12 +304,14 @@ def _best(
     evaluator: Evaluator,
     evaluations: Sequence[Evaluation],
     mapped: Callable[[Genome], MappedDesign],
+    proven: Genome | None = None,
 ) -> list[tuple[Evaluation, MappedDesign]]:
     """Return the best ``run.top`` designs, one per mapping.
 
     Designs that are mapped alike differ in room to spare and simulate alike: one stands for all.
     Of equal losses the one with less storage comes first, then the smaller genome. Where mappings
-    do not suffice the next designs follow.
+    do not suffice the next designs follow. The best one simulated on the way, ``proven``, is always
+    among them: scores of others may promise too much.
 
     Raises:
         InputError: no design has a legal mapping of every layer.
@@ -320,6 +323,7 @@ def _best(
         hint = "widen the space or raise the optimiser's effort"
         raise InputError([run.positions.fault("space", rule, hint)])
     finite.sort(key=lambda x: (x.loss, run.space.architecture(x.genome).storage_bits, x.genome))
+    finite.sort(key=lambda x: x.genome != proven)  # stable
     chosen: dict[tuple[Mapping, ...], tuple[Evaluation, MappedDesign]] = {}
     alike = []
     for found in finite[: LOOKED_AT * run.top]:

@@ -184,9 +184,10 @@ def cycles_by_cause(architecture: Architecture, report: Report) -> tuple[int, ..
         known |= {f"{level.name}_{x}": kind for x in (*TENSORS, "port")}
         known[f"{level.name}_room"] = "rooms"
     for name, cycles in report.stalls:
-        if name not in known:
+        cause = name.partition(" ")[0]  # what follows says where on a network, or in a DRAM
+        if cause not in known:
             raise ArraysmithError(f"{architecture.name}: no cause of calibration has {name}")
-        found[known[name]] += cycles
+        found[known[cause]] += cycles
     return tuple(found.values())
 
 

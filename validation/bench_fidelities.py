@@ -1,7 +1,7 @@
 """Searches with and without simulations on the way: the best that each finds, simulated.
 
-    python validation/bench_fidelities.py [RUN ...] [--seeds 5] [--generations 20] [--samples 20000]
-        [--every 5] [--simulate 4] [--mappings 4] [--workers 2]
+    python validation/bench_fidelities.py [RUN ...] [--seeds 5] [--population 24]
+        [--generations 16] [--samples 10000] [--every 4] [--simulate 3] [--mappings 4] [--workers 1]
 
 RUN is a run file or a run that ships (``poster`` when left out). Every seed searches with the same
 number of evaluations three times:
@@ -69,10 +69,11 @@ class Outcome:
     simulated: int
 
 
-def shortened(ref: str, seed: int, generations: int, samples: int) -> Run:
+def shortened(ref: str, seed: int, population: int, generations: int, samples: int) -> Run:
     """Return a run without what does not matter here, and with less effort."""
     run = load_run(ref, seed=seed)
-    settings = run.settings.model_copy(update={"generations": generations})
+    effort = {"population": population, "generations": generations}
+    settings = run.settings.model_copy(update=effort)
     mapper = replace(run.mapper, samples=samples)
     return replace(run, settings=settings, mapper=mapper, rivals=(), values_macs=0, traces="none")
 
@@ -118,12 +119,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", default=["poster"], metavar="RUN")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--generations", type=int, default=20)
-    parser.add_argument("--samples", type=int, default=20_000)
-    parser.add_argument("--every", type=int, default=5)
-    parser.add_argument("--simulate", type=int, default=4)
+    parser.add_argument("--population", type=int, default=24)
+    parser.add_argument("--generations", type=int, default=16)
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--every", type=int, default=4)
+    parser.add_argument("--simulate", type=int, default=3)
     parser.add_argument("--mappings", type=int, default=4)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     calibration = Calibration(
         arguments.every, arguments.simulate, 1, arguments.mappings, most_steps=100_000
@@ -133,7 +135,8 @@ def main() -> int:
         outcomes, rows = [], []
         for seed in range(1, arguments.seeds + 1):
             try:
-                run = shortened(ref, seed, arguments.generations, arguments.samples)
+                effort = (arguments.population, arguments.generations, arguments.samples)
+                run = shortened(ref, seed, *effort)
                 found = compared(run, calibration, arguments.workers)
             except ArraysmithError as error:
                 print(error, file=sys.stderr)
@@ -156,7 +159,8 @@ def main() -> int:
         heads = ("seed", "closed", "late", "on the way", "closed/way", "late/way", "simulated")
         errors = ("closed forms off", "corrected off", "designs/s without", "with")
         unit = f"{run.objective.name}, {run.objective.unit}"
-        print(f"{ref}: least simulated {unit}, {arguments.generations} generations")
+        evaluated = arguments.population * arguments.generations
+        print(f"{ref}: least simulated {unit}, {evaluated:,} designs asked for")
         print(text_table((*heads, *errors), rows))
         closed = mean_ratio([(x.closed, x.on_the_way) for x in outcomes])
         late = mean_ratio([(x.late, x.on_the_way) for x in outcomes])

@@ -22,7 +22,9 @@ needs_dask = pytest.mark.skipif(
     find_spec("distributed") is None, reason="extra dask: distributed not installed"
 )
 
-SMALL = RUN.replace("top: 2", "top: 1").replace("mapper:", "traces: none\nmapper:")
+SMALL = RUN.replace("top: 2", "top: 1").replace("mapper:", "traces: none\nmapper:") + (
+    "calibration: {every: 2, simulate: 2, mappings: 2, most_steps: 2000}\n"
+)
 
 CLUSTER = """
 import json, sys

@@ -171,6 +171,17 @@ def test_losses_are_all_of_the_last_correction_and_the_best_are_simulated(run, o
     assert row == ["all", "9", *(f"{x:.2%}" for x in errors)]
 
 
+def test_the_winner_is_never_worse_than_what_was_simulated_on_the_way(run, result, ledger):
+    judge = judge_of(run)
+    for genome, layers in ledger.simulated.items():
+        judge.learn(genome, list(layers.values()))
+    judge.fit(ledger.evaluations)
+    found = [ledger.evaluations[genome] for genome in judge.points]
+    whole = [x for x in found if all(y.simulated for y in judge.choice(x))]
+    least = min(judge.revised(x).loss for x in whole)
+    assert result["top"][0]["cycle_loss"] <= least * (1 + 1e-9)
+
+
 def test_it_finds_better_designs_where_the_closed_forms_mislead(run, result, tmp_path):
     plain = replace(run, calibration=None)
     run_search(plain, tmp_path / "plain")

@@ -93,6 +93,15 @@ def test_a_cause_that_nobody_knows_is_an_error():
         cycles_by_cause(DESIGN, report)
 
 
+def test_where_on_a_network_a_cycle_went_does_not_change_its_cause():
+    report = replace(CycleModel().evaluate(*drawn(1)), stalls=())
+    fanout = DESIGN.fanouts[0].name
+    named = replace(report, stalls=((f"{fanout}_ifmap (0,1)->(0,2)", 5), (f"{fanout}_ifmap", 2)))
+    found = dict(zip(CAUSES, cycles_by_cause(DESIGN, named), strict=True))
+    assert found["networks"] == 7
+    assert sum(found.values()) == report.compute_cycles + 7
+
+
 def layers(rng, count, change):
     """Random rehearsals of some layers, and what would be measured if ``change`` were true."""
     said = [rng.uniform(0, 1000, (30, len(CAUSES))) for _ in range(count)]
