@@ -43,13 +43,19 @@ RATES = (None, *(Fraction(*x) for x in ((1, 3), (1, 2), (2, 3), (1,), (3, 2), (5
 class Keeper:
     """Keeps the records of a run in place of the streams of a probe."""
 
+    steps = False
+
     def __init__(self, machine: Machine) -> None:
         rows = 4 * max(1, len(machine.inner)) * (columns.RING + 2) + 1024
         self.room = np.empty((rows, columns.RECORD + len(machine.tree.time)), np.int64)
         self.records: list[list[int]] = []
 
-    def tell_inner(self, records: np.ndarray) -> None:
+    def tell_inner(self, records: np.ndarray, clocks: columns.Clocks) -> None:
+        del clocks
         self.records += records.tolist()
+
+    def finish(self) -> None:
+        """Hold nothing back."""
 
     def tell_border(self, *_, **__) -> None:
         """Keep nothing: the border has clocks of its own."""

@@ -11,6 +11,7 @@ import tiny
 from cases import case
 from chip_trees import tree_case
 from test_cycle_streams import Listener
+from test_shared_networks import shared_case
 from trace_twin import list_words
 
 from arraysmith.arch.architecture import Architecture
@@ -39,6 +40,7 @@ CASES = [
     *(pytest.param(case, seed, id=f"plain {seed}") for seed in range(16)),
     *(pytest.param(ragged_case, seed, id=f"ragged {seed}") for seed in range(27, 43)),
     *(pytest.param(tree_case, seed, id=f"tree {seed}") for seed in (12, 50, 73, *range(80, 96))),
+    *(pytest.param(shared_case, seed, id=f"shared network {seed}") for seed in (1, 2, 3, 4)),
 ]
 
 
