@@ -61,7 +61,7 @@ class Chains:
     """More of several waits of an array: where it stood, and what was behind their causes.
 
     Attributes:
-        step: int64 [n], step that could not begin, counted from 0.
+        step: int64 [n], step that could not begin, counted from 0; -1 where no steps are counted.
         chain: int64 [n], chain of waiting, see ``links_of``; its first link is the cause.
     """
 

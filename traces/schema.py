@@ -96,7 +96,8 @@ CHAIN_COLUMNS = (
         "what waited for what: 10 bits each, the cause lowest, indices into causes; 0 ends it",
     ),
 )
-"""Further columns of ``stalls`` of arrays that are not systolic."""
+"""Further columns of ``stalls`` of arrays that tell chains of waiting: those that are not systolic,
+and systolic ones before a DRAM or a network, whose waits have step -1."""
 
 FOLD_COLUMNS = (
     Column("number", np.dtype("<i8"), "1", "number of the fold, from 0"),

@@ -116,6 +116,7 @@ def run_of(
     base: dict[str, int],
     probe: Probe | None,
     parameters: CycleParameters,
+    network: ChipNetwork | None = None,
 ) -> ArrayRun:
     """Return a design that is set up in a simulation.
 
@@ -127,13 +128,15 @@ def run_of(
         base: byte address of each tensor there.
         probe: None: nobody observes.
         parameters: choices of the simulator.
+        network: between it and the memory, see ``machine_of``.
     """
     if isinstance(machine, Machine):
         return SpatialArray(env, design, machine, channel, base, probe, parameters)
     # Imported when needed: most runs simulate one kind of array only.
     from arraysmith.sim.cycle.systolic import SystolicArrays
 
-    return SystolicArrays(env, *design, channel, probe, parameters, min(base.values()))
+    links = () if network is None else tuple(link_cause(link) for link in network.links)
+    return SystolicArrays(env, *design, channel, probe, parameters, min(base.values()), links)
 
 
 def sums_bytes(

@@ -187,7 +187,7 @@ def simulate_cores(
             }
             channel = NetworkChannel(domain, links, core.at, bits, channel)
         design = core.architecture, core.problem, core.mapping
-        runs.append(run_of(domain, design, machine, channel, base, probe, chosen))
+        runs.append(run_of(domain, design, machine, channel, base, probe, chosen, network))
         shared.watch(domain, runs[-1])
     for run in runs:
         run.start()

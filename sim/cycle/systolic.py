@@ -39,6 +39,7 @@ from arraysmith.sim.cycle.systolic_run import CAUSES, Outcome, SystolicRun
 from arraysmith.sim.cycle.systolic_streams import SystolicStreams
 from arraysmith.sim.cycle.systolic_sums import Adders
 from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.dram.use import chain_links
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.operand_words import Moves, OperandWords, counts_of, offchip_moves
 from arraysmith.sim.pricing import priced_report
@@ -100,6 +101,7 @@ class SystolicArrays:
         probe: Probe | None,
         parameters: CycleParameters | None = None,
         base: int = 0,
+        links: tuple[str, ...] = (),
     ) -> None:
         """Set up all parts; arguments and errors as of ``simulate_systolic``.
 
@@ -112,6 +114,7 @@ class SystolicArrays:
             probe: None: nobody observes.
             parameters: None takes the defaults.
             base: byte address from which on the tensors lie off-chip.
+            links: of a network before the memory, as chains of waiting name them.
         """
         self._design = architecture, problem
         self.machine = machine = SystolicMachine.of(architecture, mapping, problem)
@@ -166,6 +169,7 @@ class SystolicArrays:
                 SystolicRun(
                     env, machine, folding, problem, channel, views, edge, ports, requests, streams,
                     None if group is None else (group, folding.keeper[0]),
+                    (*chain_links(machine.offchip), *links),
                 )
             )  # fmt: skip
 

@@ -9,7 +9,7 @@ jobs of a queue are done in order, and what a job waits for was ordered before i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -45,6 +45,7 @@ class Job:
             counts from then on.
         turn: of sums that several arrays add up off-chip: waits for its turn, then reads first what
             they are added to; gives the transfers in order. None: only ``transfer``.
+        blame: of the last transfer, when it has left and landed: see ``Timing``.
         left: cycle in which the last word has left its memory; -1 until then.
         arrived: cycle in which the last word arrives; known when it has left.
         event: succeeds when it has left; made when somebody waits.
@@ -58,6 +59,7 @@ class Job:
     event: simpy.Event | None = None
     turn: Turn | None = None
     landed: simpy.Event | None = None
+    blame: Callable[[], tuple[str, ...]] | None = None
 
     @property
     def done(self) -> bool:
@@ -189,6 +191,7 @@ class Dma:
 
     def _land(self, job: Job, transfer: Transfer, timing: Timing) -> None:
         """Note when the last word of a transfer arrives: now, or when it is known."""
+        job.blame = timing.blame
         if timing.landed is None:
             job.arrived = self._arrived(transfer, timing)
             return

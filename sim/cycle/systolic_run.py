@@ -78,14 +78,17 @@ class SystolicRun:
         requests: RequestLists | None,
         streams: SystolicStreams | None,
         adders: tuple[Adders, int] | None = None,
+        named: tuple[str, ...] = (),
     ) -> None:
         """Take the parts; see ``Traffic`` for ``requests`` and ``adders``.
 
-        ``streams`` is None if nobody observes.
+        ``streams`` is None if nobody observes; ``named`` are the links that may stand behind a
+        cause, see ``Timing.blame``.
         """
         self._env = env
         self._folding = folding
         self._streams = streams
+        self._named = named
         self._views = views
         self._outcome = Outcome()
         self._meets = "its first words"
@@ -119,7 +122,7 @@ class SystolicRun:
     def start(self) -> None:
         """Set the array off; it runs with the environment."""
         if self._streams is not None:
-            self._streams.tell_steps(self._steps.tau, WAITS)
+            self._streams.tell_steps(self._steps.tau, WAITS, self._named)
         self._traffic.begin()
         self._process = self._env.process(self._array())
 
@@ -196,9 +199,9 @@ class SystolicRun:
     def _meet(
         self, meetings: list[Meeting], window: Window, begin: int, clock: int, first_mac: int
     ) -> Process:
-        """Meet the memories in a window; return (array cycle, wait, cause) of every wait."""
+        """Meet the memories in a window; return (array cycle, wait, chain) of every wait."""
         traffic, offsets = self._traffic, window.offsets
-        waits: list[tuple[int, int, str]] = []
+        waits: list[tuple[int, int, tuple[str, ...]]] = []
         waited = 0
         for meeting in meetings:
             cycle, tensor = meeting.cycle, meeting.tensor
@@ -219,7 +222,10 @@ class SystolicRun:
             ready = job.left if job.transfer is not None and job.transfer.outward else job.arrived
             if ready > now:
                 cause = "fill" if cycle <= first_mac else f"offchip_{tensor}"
-                waits.append((cycle, ready - now, cause))
+                behind = () if job.blame is None else job.blame()
+                if behind and cause == "fill":
+                    behind = (f"offchip_{tensor}", *behind)
+                waits.append((cycle, ready - now, (cause, *behind)))
                 self._outcome.stalls[cause] = self._outcome.stalls.get(cause, 0) + ready - now
                 waited += ready - now
         return waits
@@ -252,29 +258,29 @@ class SystolicRun:
         begin: int,
         window: Window,
         clock: int,
-        waits: list[tuple[int, int, str]],
+        waits: list[tuple[int, int, tuple[str, ...]]],
     ) -> None:
         """Tell what happened in a window."""
         assert self._streams is not None
         waited = np.zeros(window.cycles + 1, np.int64)
-        told: list[tuple[int, int, int, str]] = []
-        for cycle, wait, cause in waits:
+        told: list[tuple[int, int, int, tuple[str, ...]]] = []
+        for cycle, wait, chain in waits:
             at = clock + int(window.offsets[cycle - begin]) + int(waited[cycle - begin])
-            told.append((at, 0, wait, cause))
+            told.append((at, 0, wait, chain))
             waited[cycle - begin :] += wait
         starts = clock + window.offsets[:-1] + waited[:-1]
         begins = starts
         for waited_for, causes in zip(window.waits, window.cause, strict=True):
             for cycle in np.flatnonzero(waited_for).tolist() if window.waiting else ():
                 cause = PORT_CAUSES[causes[cycle]]
-                told.append((int(begins[cycle]), 1, int(waited_for[cycle]), cause))
+                told.append((int(begins[cycle]), 1, int(waited_for[cycle]), (cause,)))
             begins = begins + waited_for
-        for at, _, wait, cause in sorted(told):
-            self._streams.tell_stall(at, wait, cause)
+        for at, _, wait, chain in sorted(told):
+            self._streams.tell_stall(at, wait, chain)
         self._streams.tell_window(alive, begin, window, starts)
 
     def _stall(self, clock: int, cycles: int, cause: str) -> None:
         if cycles:
             self._outcome.stalls[cause] = self._outcome.stalls.get(cause, 0) + cycles
             if self._streams is not None:
-                self._streams.tell_stall(clock, cycles, cause)
+                self._streams.tell_stall(clock, cycles, (cause,))

@@ -29,7 +29,7 @@ from arraysmith.sim.cycle.systolic_banks import (
 from arraysmith.sim.cycle.systolic_edge import Edge, Records
 from arraysmith.sim.cycle.systolic_schedule import Placed
 from arraysmith.sim.cycle.systolic_window import Window
-from arraysmith.sim.probe import Folds, Probe
+from arraysmith.sim.probe import LINK_BITS, Chains, Folds, Probe
 from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]
@@ -58,7 +58,8 @@ class SystolicStreams:
         self._suffix = suffix
         self._chunk = max(chunk_records, machine.array.mesh_x + machine.array.mesh_y)
         self._folds: list[tuple[int, ...]] = []
-        self._stalls: list[tuple[int, int, int]] = []
+        self._stalls: list[tuple[int, int, int]] = []  # clock cycle, cycles, chain
+        self._chained = False
         self._causes: dict[str, int] = {}
 
     def tell_window(self, alive: Sequence[Placed], begin: int, window: Window, clock: Int) -> None:
@@ -86,15 +87,22 @@ class SystolicStreams:
         if len(self._folds) >= self._chunk:
             self._flush_folds()
 
-    def tell_stall(self, clock: int, cycles: int, cause: str) -> None:
-        """Tell a wait of the array; waits are told in order."""
-        self._stalls.append((clock, cycles, self._causes[cause]))
+    def tell_stall(self, clock: int, cycles: int, links: tuple[str, ...]) -> None:
+        """Tell a wait of the array, its cause first among ``links``; waits are told in order."""
+        chain = 0
+        for link in reversed(links):
+            chain = chain << LINK_BITS | self._causes[link]
+        self._stalls.append((clock, cycles, chain))
         if len(self._stalls) >= self._chunk:
             self._flush_stalls()
 
-    def tell_steps(self, tau: Int, causes: Sequence[str]) -> None:
-        """Tell, first of all, the cycles of the steps; ``causes`` are those that will be told."""
-        self._causes = {cause: number for number, cause in enumerate(causes)}
+    def tell_steps(self, tau: Int, causes: Sequence[str], behind: Sequence[str] = ()) -> None:
+        """Tell, first of all, the cycles of the steps.
+
+        ``causes`` are those that will be told, ``behind`` what may stand behind one in a chain.
+        """
+        self._causes = {cause: number for number, cause in enumerate((*causes, *behind))}
+        self._chained = bool(behind)
         self._probe.step_cycle(tau)
 
     def finish(self) -> None:
@@ -111,8 +119,11 @@ class SystolicStreams:
     def _flush_stalls(self) -> None:
         if self._stalls:
             table = np.array(self._stalls, np.int64)
-            columns = [column.copy() for column in table.T]
-            self._probe.stalls(columns[0], columns[1], columns[2], tuple(self._causes))
+            clock, cycles, chain = (column.copy() for column in table.T)
+            step = np.full(len(chain), -1)  # waits are within steps, which overlap
+            told = Chains(step, chain) if self._chained else None
+            first = chain & ((1 << LINK_BITS) - 1)
+            self._probe.stalls(clock, cycles, first, tuple(self._causes), told)
             self._stalls.clear()
 
     def _tell(

@@ -134,8 +134,8 @@ def test_cores_behind_links_move_the_same_words_and_every_cycle_has_a_cause(netw
             report = found.report
             assert report.cycles == report.compute_cycles + sum(n for _, n in report.stalls)
             assert report.accesses == other.report.accesses
-            if core.name != "s":
-                assert heard[core.name].cycles == {k: n for k, n in report.stalls if n}
+            told = {k: n for k, n in report.stalls if n and not k.startswith("gap_")}
+            assert heard[core.name].cycles == told
             waited |= {x for chain in heard[core.name].chains for x in chain.links}
             slower += report.cycles > other.report.cycles
             bits = core.architecture.memories[0].word_bits

@@ -173,8 +173,8 @@ def test_cores_share_the_queues_of_a_dram_and_all_their_bursts_are_moved():
                 asked[way] += sum((a + n - 1) // burst - a // burst + 1 for _, _, a, n in mine)
                 assert all(row[1] <= found.report.cycles for row in mine)
             stalls = {cause: n for cause, n in found.report.stalls if n}
-            if core.name != "s":
-                assert heard[core.name].cycles == stalls
+            told = {k: n for k, n in stalls.items() if not k.startswith("gap_")}
+            assert heard[core.name].cycles == told
             assert found.report.compute_cycles + sum(stalls.values()) == found.report.cycles
             slower += found.slowdown > 1
             faster += found.slowdown < 1

@@ -142,3 +142,15 @@ def test_waits_for_a_dram_name_the_channel_and_what_it_was_busy_with():
                     assert link in {"dram_channel_0", "dram_channel_1"}
                     assert behind in {f"dram_{reason}" for reason in REASONS}
     assert named > 1000
+
+
+def test_waits_of_a_systolic_array_name_the_channel_as_well():
+    of, totals = matmul("mm", m=40, n=40, k=40), WaitTotals()
+    design = replace(on(systolic(16, 16), "ddr4_2400_2ch"), clock_hz=2_000_000_000)
+    design = on(design, "ddr4_2400_2ch")
+    report = CycleModel(totals).evaluate(design, of, stationary("os"))
+    assert totals.cycles == {cause: n for cause, n in report.stalls if n}
+    chains = {chain.links[:-1] for chain in totals.chains}
+    fill = {("fill", f"offchip_{x}", f"dram_channel_{c}") for x in TENSORS for c in (0, 1)}
+    assert chains & fill
+    assert all(chain.longest.step is None for chain in totals.chains)
