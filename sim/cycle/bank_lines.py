@@ -67,15 +67,11 @@ def count_turns(
     while True:
         for a in range(AXES):
             low[a], high[a] = ends[a, pick[a]], ends[a, pick[a] + 1]
-        stamp += 1
-        lines[:] = 0
-        _open_family(turned, side, groups, members, low, high, 1, most, stamp, seen, lines)
-        turns[0] = max(turns[0], lines.max())
-        if adds:
+        for least in range(1, 3 if adds else 2):
             stamp += 1
             lines[:] = 0
-            _open_family(turned, side, groups, members, low, high, 2, most, stamp, seen, lines)
-            turns[1] = max(turns[1], lines.max())
+            _open_family(turned, side, groups, members, low, high, least, most, stamp, seen, lines)
+            turns[least - 1] = max(turns[least - 1], lines.max())
         if not _step(pick, np.zeros(AXES, np.int64), families):
             return stamp
 
@@ -120,7 +116,6 @@ def _open_family(
         if count and least > 1:
             arrivals = _arrivals(turned, view[8], groups, members, low, high, chosen) * most
             count = count if arrivals >= least else 0
-            moved_boxes(view[8], turned >= 0, groups, chosen, box, old, boxes)
         for b in range(count):
             part = boxes[b]
             row[:] = part[:, 0]

@@ -127,6 +127,7 @@ class BankTurns:
             find_limits(tree.loops, tree.many, tree.size, np.zeros_like(limits), limits)
             look = _side_of(tree, edge, side)
             keys, turns, used = _tabulate(
+                -1, 0,
                 (tree.loops, tree.many, tree.size), limits, edge.depth, tree.ragged, number,
                 amounts.tables, code[side], int(base[number, side]), look, scratch_of(look[0]),
                 keys, turns, used,
@@ -320,6 +321,8 @@ def _fill_keys(
 
 @njit(cache=True, nogil=True)
 def _tabulate(
+    turned: int,
+    stamp: int,
     nest: tuple[Int, Int, Int],
     limits: Int,
     depth: int,
@@ -334,13 +337,16 @@ def _tabulate(
     turns: Int,
     used: int,
 ) -> tuple[Int, Int, int]:
-    """Take all turns of the loops that move an edge's tile; return (keys, turns, how many)."""
+    """Take all turns of the loops that move an edge's tile; return (keys, turns, how many).
+
+    ``turned`` is -1 and ``stamp`` 0: written in here, they would be types of their own, and the
+    kernels that they are handed on to be compiled twice.
+    """
     index = np.zeros(len(limits), np.int64)
     entries = np.empty(16, np.int64)
     shape = side[5]
     seen = np.zeros((shape[0], shape[1]), np.int64)
     lines = np.zeros(shape[0], np.int64)
-    stamp, turned = 0, -1
     while True:
         find_entries(tables, edge, index, turned, entries)
         at = base
