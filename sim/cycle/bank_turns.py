@@ -44,6 +44,7 @@ from arraysmith.sim.cycle.listing import (
     view_of,
 )
 from arraysmith.sim.cycle.lookups import Tables, find_entries
+from arraysmith.sim.cycle.passing import links_of
 from arraysmith.sim.cycle.transfer_groups import entries_of
 from arraysmith.sim.cycle.tree import Edge, O, Tree, UnsupportedDesignError
 from arraysmith.sim.cycle.turns import (
@@ -148,7 +149,12 @@ def _banked(tree: Tree, edge: Edge, side: int) -> bool:
     level = edge.parent if side == AT_PARENT else edge.child
     if level == 0 or (side == AT_CHILD_SIDE and edge.at_macs):
         return False
-    return tree.memory(level).banked(TENSORS[edge.tensor])
+    memory, name = tree.memory(level), TENSORS[edge.tensor]
+    if memory.banked(name) and len(links_of(tree, edge)):
+        raise UnsupportedDesignError(
+            f"{memory.name}: its banks are not simulated where neighbours pass words of {name} on"
+        )
+    return memory.banked(name)
 
 
 def _require_banks(tree: Tree) -> None:

@@ -142,7 +142,7 @@ def walk_records(case: Case) -> int:
         if not served[parent]:
             at_port(parent, READ, most(0), begin, left, first)
         if child >= 0:
-            at_port(child, FILL, most(fanouts), None, left, first)
+            at_port(child, FILL, most(int(edge[columns.EACH])), None, left, first)
         for i in range(int(edge[columns.BUSES])):
             bus = int(edge[columns.FIRST_BUS]) + i
             clock, each = clocks["bus", int(bus_clock[bus])], Fraction(int(bus_ticks[bus]), ticks)
