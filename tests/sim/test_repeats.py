@@ -12,6 +12,7 @@ import tiny
 from bank_trees import banked, lined, may_have_banks
 from cases import Case
 from chip_trees import changed
+from forwarding_cases import links
 from long_cases import long_case, queued
 from test_shared_networks import some_routed, some_tree, with_networks
 from time_twin import Twin
@@ -112,12 +113,18 @@ def with_banks(random: Random, case: Case) -> Case:
     return replace(case[0], levels=levels), *case[1:]
 
 
+def with_links(random: Random, case: Case) -> Case:
+    """Children pass words on to their neighbours."""
+    return changed(case[0], bus=lambda x: replace(x, forwarding=links(random))), *case[1:]
+
+
 KINDS = {
     "plain": (plain, 0, 45, 22),
     "rates": (with_rates, 1000, 45, 22),
     "queues": (queued, 2000, 30, 10),
     "networks": (shared, 3000, 25, 12),
     "whole words": (whole_words, 4000, 15, 6),
+    "links": (with_links, 5500, 25, 4),
     "banks": (with_banks, 4500, 15, 6),
 }
 
