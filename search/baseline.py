@@ -43,6 +43,14 @@ class Baselines:
     original: Scored
     remapped: Scored
 
+    def remapped_as(self, better: Scored) -> Baselines:
+        """Return them with better mappings of the template.
+
+        Where no mapping is stated as the original one, the best is the original.
+        """
+        alike = self.original.design == self.remapped.design
+        return Baselines(better if alike else self.original, better)
+
 
 def score_baselines(
     run: Run,

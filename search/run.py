@@ -35,6 +35,10 @@ class Mapper:
         name: ``table``, or a registered mapper.
         evaluations: mappings a registered mapper may score per layer and design.
         settings: of it, its ``settings_type``.
+        refine: of ``table`` only: mappings that the genetic mapper may score for each layer of the
+            best designs, going on from what the table found.
+        prove: of ``table`` only: partial mappings that the exact mapper may look at for each layer
+            of the winner.
     """
 
     objective: str
@@ -42,6 +46,8 @@ class Mapper:
     name: str = TABLE
     evaluations: int = 0
     settings: Spec | None = None
+    refine: int = 0
+    prove: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,7 @@ class _Reader:
         spec: Any = self.spec.mapper
         inner = spec.objective or objective.mapping_objective
         if spec.name == TABLE:
-            return Mapper(inner, spec.samples)
+            return Mapper(inner, spec.samples, refine=spec.refine, prove=spec.prove)
         settings = plain_settings(spec, mapper_class(spec.name).settings_type)
         return Mapper(inner, 1, spec.name, spec.evaluations, settings)
 

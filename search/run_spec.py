@@ -162,6 +162,18 @@ class TableSpec(MapperSpec):
     samples: int = Field(
         default=200_000, ge=1, le=10**8, description="mappings of a layer to look at, at most"
     )
+    refine: int = Field(
+        default=1000,
+        ge=0,
+        le=10**8,
+        description="mappings that the genetic mapper scores for each layer of the best designs",
+    )
+    prove: int = Field(
+        default=10_000_000,
+        ge=0,
+        le=10**12,
+        description="partial mappings that the exact mapper looks at for each layer of the winner",
+    )
 
 
 class PlugInSpec(MapperSpec):

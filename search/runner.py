@@ -39,13 +39,14 @@ from arraysmith.search.explore import (
     generations_of,
     with_hypervolumes,
 )
+from arraysmith.search.finish import finish
 from arraysmith.search.folder import check_folder, locked
 from arraysmith.search.found import Ranked, SearchResult
 from arraysmith.search.ledger import LEDGER, Evaluation, Ledger
 from arraysmith.search.objective import Figures
 from arraysmith.search.optimisers.base import Domain, Optimiser
+from arraysmith.search.refine import Refiner
 from arraysmith.search.remote import Job, evaluate_apart, make_evaluator
-from arraysmith.search.rescore import simulate_designs
 from arraysmith.search.result import provenance_of, write_results
 from arraysmith.search.rounds import Rounds
 from arraysmith.search.run import Run
@@ -119,8 +120,8 @@ def _search(
     run: Run, out: Path, digest: str, workers: Workers, threads: int, progress: Progress
 ) -> SearchResult:
     """Explore the space and simulate the best."""
-    seeds = np.random.SeedSequence(run.seed).spawn(4)
-    search_seed, table_seed, baseline_seed, rival_seed = seeds
+    seeds = np.random.SeedSequence(run.seed).spawn(5)
+    search_seed, table_seed, baseline_seed, rival_seed, refine_seed = seeds
     model = AnalyticalModel(run.setting)
     progress.stage("mappings", None if run.dataflows else len(run.layers), "layer")
     unknown = Figures(1, 1.0, 1, 1, 1, 1)  # what losses are relative to follows from the mappings
@@ -172,24 +173,10 @@ def _search(
         with_hypervolumes(generations, told, corner, box) if run.front else tuple(generations)
         for generations, told in searches
     ]
-    closed = [evaluate_design(model, design, run.layers) for _, design in best]
-    designs = [x.design for x in (baselines.original, baselines.remapped, *stated, *closed)]
-    progress.stage("simulation", len(set(designs)) * len(run.layers), "layer")
-    executor = workers.executor
-    original, remapped, *cycle = simulate_designs(designs, run.layers, executor, progress.step)
-    ranked = [
-        Ranked(
-            found.genome,
-            analytical,
-            simulated,
-            found.loss,
-            run.objective.loss(simulated.total, original.total),
-        )
-        for (found, _), analytical, simulated in zip(
-            best, closed, cycle[len(stated) :], strict=True
-        )
-    ]
-    ranked.sort(key=lambda x: x.cycle_loss)
+    entropy = tuple(refine_seed.generate_state(4).tolist())
+    refiner = Refiner(run, model, evaluator.baseline, workers.executor, entropy, progress)
+    done = finish(refiner, best, baselines, stated, estimated)
+    winner = done.ranked[0]
     progress.stage("sensitivity", None, "design")
 
     def loss_of(genome: Genome) -> float:
@@ -199,11 +186,11 @@ def _search(
 
     return SearchResult(
         run=run,
-        baselines=baselines,
-        baselines_cycle=Baselines(original, remapped),
-        rivals=tuple(zip(stated, cycle[: len(stated)], strict=True)),
-        estimated=estimated,
-        top=tuple(ranked),
+        baselines=done.baselines,
+        baselines_cycle=done.simulated,
+        rivals=tuple(zip(stated, done.stated, strict=True)),
+        estimated=done.estimated,
+        top=done.ranked,
         generations=curves[0],
         evaluations=len(evaluations),
         drawn=drawn,
@@ -214,8 +201,8 @@ def _search(
         corner=corner,
         scored=sum(x.scored for x in evaluations),
         compared=sum(x.compared for x in evaluations),
-        sensitivity=sensitivities(run.space, ranked[0].genome, loss_of),
-        gaps=_gaps(evaluator, ranked[0]),
+        sensitivity=sensitivities(run.space, winner.genome, loss_of),
+        gaps=done.gaps if run.mapper.name == TABLE else _gaps(evaluator, winner),
         rounds=() if rounds is None else tuple(rounds.rounds),
         correction=None if rounds is None else rounds.judge.correction,
         energy=1.0 if rounds is None else rounds.judge.energy,
@@ -349,7 +336,7 @@ def _why(evaluator: Evaluator, genome: Genome) -> str:
 def _gaps(evaluator: Evaluator, winner: Ranked) -> tuple[float | None, ...]:
     """Return how far the winner's mappings may be from the optimum, where its mapper knows."""
     # What is proven of the closed forms says nothing of corrected ones.
-    if evaluator.run.mapper.name == TABLE or evaluator.run.calibration is not None:
+    if evaluator.run.calibration is not None:
         return (None,) * len(evaluator.run.layers)
     found = evaluator.found(winner.genome, winner.analytical.design.architecture)
     assert found is not None  # it was simulated

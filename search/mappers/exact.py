@@ -6,12 +6,14 @@ split that the dataflow and the mesh allow. ``exact_search`` says how it is sear
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
+from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.registry import register
 from arraysmith.arch.spec_reader import Spec
 from arraysmith.search.mappers.base import Found, LayerTask, Mapper
@@ -57,8 +59,16 @@ class Exact(Mapper):
     settings_type = ExactSettings
     settings: ExactSettings
 
-    def find(self, task: LayerTask, rng: np.random.Generator) -> ExactFound:
+    def find(
+        self, task: LayerTask, rng: np.random.Generator, known: Sequence[Mapping] = ()
+    ) -> ExactFound:
         """Return the optimum, or the best within the effort and a bound of the optimum.
+
+        Args:
+            task: the layer.
+            rng: not used.
+            known: legal mappings of the layer, not scored again; where one of them is better than
+                the whole space, as one with ragged tiles may be, it is the answer and proven.
 
         Raises:
             ArraysmithError: the architecture has no mappings to search, or the dataflow leaves a
@@ -67,6 +77,8 @@ class Exact(Mapper):
         del rng
         whole = ExactSpace.of(task.architecture, task.problem, task.dataflow, task.setting)
         best = Incumbent(whole, task.objective, task.evaluations)
+        for mapping in known:
+            best.take(mapping)
         spaces = whole.bypasses() if self.settings.bypass else (whole,)
         searches = [
             BranchAndBound(space, best, nodes=self.settings.nodes, growth=self.settings.growth)

@@ -12,6 +12,7 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.sim.analytical.encoding import ChainArrays, Int, MappingArrays, ProblemArrays
+from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.scores import score
 from arraysmith.sim.analytical.scoring import Entries, Float, Machine, chain_of
 
@@ -101,6 +102,16 @@ class Incumbent:
         """Go on with mappings of another space of the same problem."""
         self.space = space
         self._scorer = BatchScorer(space.architecture, space.problem, space.setting)
+
+    def take(self, mapping: Mapping) -> None:
+        """Note a legal mapping of the problem, of this space or not, which costs no evaluation."""
+        space = self.space
+        report = AnalyticalModel(space.setting).evaluate(space.architecture, space.problem, mapping)
+        cycles, energy = np.array([report.cycles]), np.array([report.energy_pj])
+        loss = float(loss_of(self.objective, cycles, energy)[0])
+        if loss < self.loss:
+            self.mapping, self.loss = mapping, loss
+            self.cycles, self.energy_pj = report.cycles, report.energy_pj
 
     def score(self, temporal: Int, orders: Int, spread: Int) -> bool:
         """Score mappings; return whether the budget reached them all."""

@@ -70,7 +70,7 @@ class BranchAndBound:
 
     Attributes:
         incumbent: the best so far.
-        nodes: nodes visited.
+        nodes: nodes visited, and tiles listed.
         leaves: leaves reached.
         bound: no mapping of the space has less loss.
         proven: whether the incumbent's loss is the least.
@@ -145,6 +145,9 @@ class BranchAndBound:
         for bound, number, bounds in self._spreads:
             if bound >= least:
                 break
+            if self._spent(number):
+                least = bound
+                break
             lists = self._listed(number, bounds)
             if lists is not None and lists.most * (1 + SLACK) >= self._done:
                 least = min(least, lists.least)
@@ -153,11 +156,15 @@ class BranchAndBound:
     def _within(self, limit: float) -> Iterator[_Lists]:
         """Yield the tiles of every spatial split whose bound lies below a limit."""
         for bound, number, bounds in self._spreads:
-            if bound >= limit:
+            if bound >= limit or self._spent(number):
                 break
             lists = self._listed(number, bounds)
             if lists is not None and lists.least < limit:
                 yield lists
+
+    def _spent(self, number: int) -> bool:
+        """Return whether there is no effort left to list the tiles of a spatial split."""
+        return number not in self._lists and self.nodes >= self._limit
 
     def _loss(self, energy: float, cycles: float) -> float:
         return float(bound_of(self._objective, energy, cycles, self._tables.leakage_pj))
@@ -176,6 +183,7 @@ class BranchAndBound:
         most = bounds.base_pj
         for m in range(1, memories):
             choices = bounds.choices(m)
+            self.nodes += len(choices)
             if m == 1 and self._tile is not None:
                 choices = choices[(choices * bounds.inside[1] == self._tile).all(axis=1)]
             costs, slow, moved = bounds.by_loop(m, choices)
@@ -225,7 +233,7 @@ class BranchAndBound:
                     return True
             if self.nodes >= self._limit:
                 return False
-        return self._score(waiting)
+        return self._score(waiting) and self.nodes < self._limit
 
     def _score(self, waiting: list[_Rows]) -> bool:
         """Score what waits; return whether the budget reached it all."""

@@ -62,7 +62,7 @@ def cluster(folder):
     try:
         yield json.loads(process.stdout.readline())
     finally:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def start(home, out, *more):
@@ -102,7 +102,7 @@ def out(home):
 def test_a_cluster_gives_the_same_bytes_also_when_a_worker_is_killed(home, out, tmp_path):
     with cluster(tmp_path) as (address, pids):
         whole = start(home, tmp_path / "whole", "--cluster", address)
-        assert whole.wait(120) == 0, whole.stderr.read()
+        assert whole.wait(300) == 0, whole.stderr.read()
         whole.stderr.close()
         assert files(tmp_path / "whole") == files(out)
         part = start(home, tmp_path / "part", "--cluster", address)
@@ -111,7 +111,7 @@ def test_a_cluster_gives_the_same_bytes_also_when_a_worker_is_killed(home, out, 
             time.sleep(0.002)
         assert part.poll() is None  # it is at work
         os.kill(pids[0], signal.SIGKILL)
-        assert part.wait(120) == 0, part.stderr.read()
+        assert part.wait(300) == 0, part.stderr.read()
         part.stderr.close()
     assert files(tmp_path / "part") == files(out)
 
