@@ -6,12 +6,13 @@ seed; medians over the seeds, then geometric means over the layers of a point (h
 objective). The black-box optimisers see the flat view of the same space, with the same repair;
 mappings that they ask again cost them nothing.
 
-Columns: ``at 100`` and ``at 1000`` are GAMMA's best after 1,000 evaluator calls / the method's best
-after that many; ``most`` is what MACs / PEs and every word once through L2 leave to win, ``worst``
-the layer of the least ratio at the end, ``reached`` the evaluations to GAMMA's best (geometric mean
-of medians; the number of layers where the median run did not is behind it), ``rejected`` the share
-of evaluations that the guard refuses. ``genetic, physical`` refuses more: mappings that the rules
-finish in fewer cycles than the PE with most work computes, or that move less than every word once.
+Columns: ``at 100`` and ``at N``, N the budget, are GAMMA's best after 1,000 evaluator calls / the
+method's best after that many evaluations; ``most`` is what MACs / PEs and every word once through
+L2 leave to win, ``worst`` the layer of the least ratio at the end, ``reached`` the evaluations to
+GAMMA's best (geometric mean of medians; the number of layers where the median run did not is behind
+it), ``rejected`` the share of evaluations that the guard refuses. ``genetic, physical`` refuses
+more: mappings that the rules finish in fewer cycles than the PE with most work computes, or that
+move less than every word once.
 
     python validation/bench_gamma.py [--seeds N] [--budget N] [--ablate] [--jobs N] [--json FILE]
 """
@@ -251,14 +252,17 @@ def ablation_rows(
     return rows
 
 
-def text(found: Sequence[Case], runs: dict[str, dict[str, list[Run]]], *, ablate: bool) -> str:
+def text(
+    found: Sequence[Case], runs: dict[str, dict[str, list[Run]]], budget: int, *, ablate: bool
+) -> str:
     """Return the table."""
     points = list(dict.fromkeys(case.point for case in found))
     if ablate:
         heads = [f"{point} at {at}" for at in (EARLY, "end") for point in points]
         return text_table(("", *heads), ablation_rows(found, runs))
     columns = (
-        "point", "method", "at 100", "at 1000", "most", "worst", "reached", "rejected", "repaired",
+        "point", "method", f"at {EARLY}", f"at {budget}", "most", "worst", "reached", "rejected",
+        "repaired",
     )  # fmt: skip
     rows = [row for point in points for row in point_rows(point, found, runs)]
     return f"{text_table(columns, rows)}\n\n{UNCOUNTED}"
@@ -283,7 +287,7 @@ def main() -> None:
         budget=options.budget,
         jobs=options.jobs,
     )
-    sys.stdout.write(text(found, runs, ablate=options.ablate) + "\n")
+    sys.stdout.write(text(found, runs, options.budget, ablate=options.ablate) + "\n")
     if options.json:
         document = {
             name: {case: [asdict(x) for x in group] for case, group in by_case.items()}

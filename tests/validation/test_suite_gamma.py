@@ -44,7 +44,8 @@ def test_a_tenth_of_the_budget_beats_what_gamma_found_with_all_of_it():
     ours, random = (row for row in bench_gamma.point_rows("edge168 edp", found, runs))
     assert float(ours[3]) > 1.25
     assert float(random[3]) < 1
-    table = bench_gamma.text(found, runs, ablate=False)
+    table = bench_gamma.text(found, runs, 250, ablate=False)
+    assert "at 250" in table
     assert "edge168 edp" in table
     assert bench_gamma.OURS in table
 
