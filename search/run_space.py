@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -258,6 +259,11 @@ class SpaceReader:
             excesses = space.budget.violations(space.architecture(genome))
             for excess in excesses:
                 key = _BUDGET_KEYS.get(excess.limit, excess.limit)
+                if math.isinf(excess.value):
+                    name = self.template.memories[0].name
+                    rule = f"{name} has no rates, so that no design keeps within it"
+                    self.fault(f"budget.{key}", rule, f"give {name} read: and write: rates")
+                    continue
                 shape = ", ".join(f"{path} {x}" for path, x in space.values(genome).items())
                 rule = (
                     f"no design meets it: the smallest has {excess.value:,.15g}, "

@@ -160,6 +160,16 @@ def test_faults_of_a_space_are_told_at_their_place(tmp_path, old, new, field, ru
     assert [x for x in told if x[0] == field and rule in x[1]], told
 
 
+def test_a_memory_without_rates_keeps_within_no_bandwidth(tmp_path):
+    text = RUN.replace("storage: 8 KiB", "storage: 8 KiB, bandwidth: 25.6 GB/s")
+    with pytest.raises(InputError) as caught:
+        load_run(write(tmp_path, text))
+    (fault,) = caught.value.faults
+    assert fault.field == "budget.bandwidth"
+    assert fault.rule.startswith("dram has no rates")
+    assert "read: and write:" in fault.hint
+
+
 BY_KIND = RUN.replace("row_stationary", "{any: row_stationary, depthwise: nvdla_like}")
 
 
