@@ -44,6 +44,7 @@ from arraysmith.search.space import DATAFLOW, MappingChoice, Space
 from arraysmith.sim.analytical.counting import SETTINGS
 from arraysmith.sim.cycle.tree import require_buses
 from arraysmith.sim.layers import distinct_layers
+from arraysmith.traces.levels import SHARED, traced_levels
 from arraysmith.traces.page import DesignRow
 
 RUNS = Path(__file__).parent / "runs"
@@ -147,6 +148,7 @@ class _Reader:
                 self.fault("architecture", rule)
             else:  # what cannot be simulated cannot be re-scored: say so before the search
                 self.simulable("architecture", template)
+                self.traceable(template)
             reader = SpaceReader(spec, self.positions, template)
             space = reader.read()
             self.faults += reader.faults
@@ -299,6 +301,12 @@ class _Reader:
         if design.systolic is not None:
             return True
         return self.attempt(at, lambda: require_buses(design)) is not None
+
+    def traceable(self, design: Architecture) -> None:
+        """Note traces that cannot be recorded."""
+        if self.spec.traces != "none":
+            levels = SHARED if self.spec.traces == "all" else self.spec.traces
+            self.attempt("traces", lambda: traced_levels(design, (levels,)))
 
     def mappings(
         self, template: Architecture | None, network: Network | None

@@ -7,6 +7,7 @@ from math import prod
 
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.arch.problem import IFMAP
 
 OFFCHIP, SHARED, NETWORKS, EVERY = "offchip", "shared", "networks", "every"
 WORDS = (OFFCHIP, SHARED, NETWORKS, EVERY)
@@ -23,7 +24,7 @@ def traced_levels(architecture: Architecture, chosen: Sequence[str] = (SHARED,))
         chosen: words of ``WORDS`` and names of memories and fan-outs.
 
     Raises:
-        InputError: something else.
+        InputError: something else, or levels that pass input words on from child to child.
     """
     memories = [level.name for level in architecture.memories]
     networks = [level.name for level in architecture.fanouts]
@@ -46,6 +47,14 @@ def traced_levels(architecture: Architecture, chosen: Sequence[str] = (SHARED,))
             faults.append(Fault("levels", word, rule, nearest(word, [*WORDS, *names])))
         # A level may bear one of the words as its name: then it is meant.
         found |= {word} if word in names else set(meant.get(word, ()))
+    linked = [
+        x.name for x in architecture.fanouts if x.bus is not None and x.bus.forwarding is not None
+    ]
+    passing = {x.name for x in architecture.memories[1:] if IFMAP in x.holds} | set(networks)
+    if linked and passing & found and not faults:
+        rule = f"neighbours below {', '.join(linked)} pass words on, of which no request is told"
+        hint = f"only {OFFCHIP} and {', '.join(x for x in memories[1:] if x not in passing)}"
+        faults.append(Fault("levels", ",".join(chosen), rule, hint.removesuffix(" and ")))
     if faults:
         raise InputError(faults)
     return frozenset(found)

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from trace_samples import DESIGN, LAYER, MAPPING
 
-from arraysmith.arch.architecture import Architecture, Fanout
+from arraysmith.arch.architecture import Architecture, Fanout, XyBus
 from arraysmith.arch.errors import ArraysmithError, InputError
+from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.loader import dump_architecture, dump_mapping, load_architecture
 from arraysmith.arch.main import run
 from arraysmith.arch.networks import dump_network
@@ -46,6 +47,18 @@ def test_levels_that_are_not_there_are_named_all_at_once():
         traced_levels(DESIGN, ("spda", "glb", "nothing"))
     assert [fault.value for fault in error.value.faults] == ["spda", "nothing"]
     assert "spad" in str(error.value)
+
+
+def test_words_that_neighbours_pass_on_are_told_of_nowhere():
+    bus = XyBus(forwarding=Forwarding(("+x",)))
+    design = replace(
+        DESIGN,
+        levels=tuple(replace(x, network=bus) if x.name == "array" else x for x in DESIGN.levels),
+    )
+    assert traced_levels(design, ("offchip",)) == {"dram"}
+    for levels in ("shared", "networks", "every", "spad"):
+        with pytest.raises(InputError, match="neighbours below array pass words on"):
+            traced_levels(design, (levels,))
 
 
 def test_more_instances_than_a_port_can_number_are_refused():
