@@ -129,7 +129,8 @@ class Streams:
         self.steps = any(isinstance(y, MacSide) for x in self._streams.values() for y in x.sides)
         width = RECORD + len(tree.time)
         rows = 4 * max(1, len(machine.inner)) * (RING + 2) + parameters.chunk_records
-        self.room = np.empty((rows, width), np.int64)
+        # Without room the kernel keeps no records: nobody is told of anything on the chip.
+        self.room = np.empty((rows if self._streams else 0, width), np.int64)
 
     def _add(self, name: str, level: int, tensor: int, side: Side) -> None:
         """Add a source of the stream ``name``, with addresses in the memory at ``level``."""
