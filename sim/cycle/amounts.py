@@ -11,8 +11,7 @@ point of view:
   parents with equal tiles, one has them;
 * further ones where tiles do not divide: see ``Amounts.kept``.
 
-Where neighbours pass words of an edge on, those are left out of ``down``; ``up`` has them, and
-``back`` what every child takes from the parent by itself.
+Where neighbours pass words of an edge on, those are left out of ``down``, and ``up`` has them.
 
 The number of an entry follows from the turns of the loops down to the one that has just turned.
 """
@@ -218,7 +217,6 @@ def _views(tree: Tree, edge: Edge, fanouts: int, *, linked: bool) -> dict[int, V
     views = {column: (x, 0, 0, STAY if column == fanouts else down) for column, x in found.items()}
     if linked:
         views[fanouts + 1] = found[fanouts], 0, 0, ALONE_LEFT
-        views[2 * fanouts + 1] = found[fanouts], 0, 0, LEFT_OUT
     return views
 
 

@@ -36,8 +36,7 @@ BANK_CAUSE = 19  # stall cause: banks that the parent's words, or the child's, l
 LINK = 20  # clock of the links between neighbours, -1 if none
 LINK_LATENCY = 21
 LINK_CAUSE = 22
-EACH = 23  # column of the tables: what a child takes from the parent by itself
-EDGE = 24
+EDGE = 23
 
 # What is known of an edge.
 ARRIVED = 0  # its tile is in the child (has room there)

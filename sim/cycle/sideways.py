@@ -34,7 +34,15 @@ from arraysmith.sim.cycle.transfers import pass_sideways
 
 @njit(cache=True, nogil=True)
 def pass_on(
-    k: int, room: int, start: int, cause: int, plan: Plan, clocks: Clocks, words: Int, entries: Int
+    k: int,
+    room: int,
+    start: int,
+    cause: int,
+    plan: Plan,
+    clocks: Clocks,
+    words: Int,
+    entries: Int,
+    beside: bool,
 ) -> None:
     """Take words from neighbours, and note when they have come and why not before.
 
@@ -47,6 +55,7 @@ def pass_on(
         clocks: updated.
         words: added to.
         entries: of the turn, see ``lookups.find_entries``.
+        beside: whether words come from the parent as well.
     """
     numbers, edge, tables = plan[3], plan[4][k], plan[7]
     known, memories, wires = clocks[3], clocks[6], clocks[7]
@@ -56,7 +65,8 @@ def pass_on(
     if moved == 0:
         return
     words[number, DRAIN_WORDS] += moved
-    words[number, FILL_WORDS] += moved
+    if not beside:
+        words[number, FILL_WORDS] += moved
     at, blame = start, cause
     if room > at:
         at, blame = room, chained(edge[ROOM_CAUSE], known[k, BEHIND])
@@ -64,7 +74,7 @@ def pass_on(
         at, blame = memories[edge[AFTER], 0], edge[ROOM_CAUSE]
     if known[k, ARRIVED] > at:
         at, blame = known[k, ARRIVED], known[k, BLAME]
-    finish = pass_sideways(wires, at, edge[CHILD], edge[LINK], most)
+    finish = pass_sideways(wires, at, edge[CHILD], edge[LINK], most, beside)
     arrived = -(-finish // wires[6]) + edge[LINK_LATENCY]
     if at == start or at - clocks[0][COMPUTED] <= arrived - at:
         blame = chained(edge[LINK_CAUSE], blame if at > clocks[0][COMPUTED] else 0)

@@ -58,7 +58,6 @@ from arraysmith.sim.cycle.columns import (
     E_TURNED,
     E_TURNS,
     E_WHY,
-    EACH,
     ENDED,
     EPOCH,
     FANOUTS,
@@ -251,11 +250,11 @@ def _send_operand(
         room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
     moved = total_words(tables, factors, 0, entries)
     if edge[LINK] >= 0:
-        pass_on(k, room, start, cause, plan, clocks, words, entries)
+        pass_on(k, room, start, cause, plan, clocks, words, entries, moved > 0)
     if moved == 0:
         return recorded
     words[number, DOWN_WORDS] += moved
-    words[number, FILL_WORDS] += total_words(tables, factors, edge[EACH], entries)
+    words[number, FILL_WORDS] += total_words(tables, factors, plan[3][FANOUTS], entries)
     came, blame = known[k, ARRIVED], known[k, BLAME]
     begin = _move(k, room, start, cause, plan, clocks, entries)
     if len(records) > 0:
@@ -278,7 +277,7 @@ def _move(
     factors, buses = tables[2][edge[NUMBER]], edge[BUSES]
     through = np.empty(8, np.int64)
     through[0] = most_words(tables, factors, 0, entries)
-    through[1] = most_words(tables, factors, edge[EACH], entries)
+    through[1] = most_words(tables, factors, plan[3][FANOUTS], entries)
     for i in range(buses):
         through[2 + i] = most_words(tables, factors, i, entries)
     at, blame = start, cause

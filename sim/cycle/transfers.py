@@ -193,10 +193,11 @@ def _hold(wires: Wires, bus: int, words: int, finish: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def pass_sideways(wires: Wires, at: int, child: int, link: int, words: int) -> int:
+def pass_sideways(wires: Wires, at: int, child: int, link: int, words: int, beside: bool) -> int:
     """Bring words from neighbours; return the tick of the last one.
 
-    They leave a child and enter it at its ports towards the parent.
+    They leave a child and enter it at its ports towards the parent. Beside words of the same turn
+    from the parent, they enter with those, whose transfer takes the port for all.
 
     Args:
         wires: clocks; updated.
@@ -204,6 +205,7 @@ def pass_sideways(wires: Wires, at: int, child: int, link: int, words: int) -> i
         child: memory.
         link: of the links among the buses.
         words: that the child takes which takes most.
+        beside: whether words come from the parent as well.
     """
     bus_free, bus_ticks, ticks, clock = wires[4], wires[5], wires[6], wires[7]
     finish: int
@@ -212,9 +214,11 @@ def pass_sideways(wires: Wires, at: int, child: int, link: int, words: int) -> i
     first, per_word = max(here, bus_free[clock[link]]), bus_ticks[link]
     end = last_word(first, words, per_word, here, early, ticks)
     bus_free[clock[link]] = end
-    here, early = hand_on(first, per_word, here, early, ticks)
-    _, last = hold_port(wires, child, FILL, words, 0, here, early)
-    finish = max(finish, end, last)
+    finish = max(finish, end)
+    if not beside:
+        here, early = hand_on(first, per_word, here, early, ticks)
+        _, end = hold_port(wires, child, FILL, words, 0, here, early)
+        finish = max(finish, end)
     return finish
 
 

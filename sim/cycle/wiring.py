@@ -98,8 +98,7 @@ def add_links(tree: Tree, inner: list[int], rows: Int, code: Callable[[str], int
                 f"{tree.architecture.levels[edge.fanouts[-1]].name}: forwarding is simulated below "
                 f"a memory on the chip that keeps the {TENSORS[edge.tensor]}"
             )
-    many = len(tree.architecture.fanouts)
-    rows[:, columns.LINK], rows[:, columns.EACH] = -1, many
+    rows[:, columns.LINK] = -1
     at = 2 * sum(len(tree.edges[e].fanouts) for e in inner)
     for row, e in zip(rows, inner, strict=True):
         links = _links(tree, e)
@@ -107,7 +106,6 @@ def add_links(tree: Tree, inner: list[int], rows: Int, code: Callable[[str], int
             name = tree.architecture.levels[tree.edges[e].fanouts[-1]].name
             row[columns.LINK], row[columns.LINK_LATENCY] = at, links.latency_cycles
             row[columns.LINK_CAUSE] = code(f"{name}_links")
-            row[columns.EACH] = 2 * many + 1  # see ``amounts``
             at += 1
 
 

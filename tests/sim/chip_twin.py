@@ -126,23 +126,26 @@ class Chip:
         if edge.at_macs:
             room = max(0, room - edge.latency)
         if tile.moved.passed:
-            self._pass_on(edge, tile.moved.passed, room, start, cause)
+            self._pass_on(edge, tile.moved, room, start, cause)
         came, blame = edge.arrived, edge.blame
         if tile.moved.all_down:
             self._move_down(edge, tile.moved, room, start, cause)
         if edge.links_cause and came > edge.arrived:
             edge.arrived, edge.blame = came, blame
 
-    def _pass_on(self, edge: Edge, words: int, room: int, start: int, cause: str) -> None:
-        """Take words from neighbours: what they hold has come, and there is room for it."""
+    def _pass_on(self, edge: Edge, moved: Moved, room: int, start: int, cause: str) -> None:
+        """Take words from neighbours: what they hold has come, and there is room for it.
+
+        With words from the parent beside them, they enter with those.
+        """
         at, blame = start, cause
         if room > at:
             at, blame = room, edge.room_cause
         if edge.arrived > at:
             at, blame = edge.arrived, edge.blame
         finish, come = Fraction(at), Come(at)
-        for way in (edge.place.drain, edge.links, edge.place.fill):
-            _, last, come = way.carry(words, come)
+        for way in (edge.place.drain, edge.links, *([] if moved.all_down else [edge.place.fill])):
+            _, last, come = way.carry(moved.passed, come)
             finish = max(finish, last)
         edge.arrived = ceil(finish) + edge.links_latency
         edge.place.filled = max(edge.place.filled, edge.arrived)

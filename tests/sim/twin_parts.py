@@ -127,7 +127,7 @@ class Moved:
         turns: lines that the busiest bank of a parent opens for all words.
         again_turns: for those that come up more than once.
         each_turns: that the busiest bank of a child opens.
-        passed: at the child that takes most from its neighbours; ``each`` is without these.
+        passed: at the child that takes most from its neighbours; ``each`` has these, too.
     """
 
     down: int = 0
@@ -252,7 +252,7 @@ class Edge:
             around = [old.get(tuple(instances[x].values()), frozenset()) for x in near[number]]
             mine = new.intersection(frozenset[Indices]().union(*around))
             passed = max(passed, len(mine))
-            new -= mine
+            every, new = new, new - mine
             self.held[me] = tile
             self.worked[me] = index
             if not tile:
@@ -266,7 +266,8 @@ class Edge:
                     up[n].setdefault((bus, key, tile), set()).update(tile)
                 else:
                     key = self._key(split, inside, levels, upwards=False)
-                    down[n].setdefault((bus, key, tile), set()).update(new)
+                    words = every if split == self.child else new
+                    down[n].setdefault((bus, key, tile), set()).update(words)
         most_down, most_up = [_most(x) for x in down], [_most(x) for x in up]
         return Tile(
             Moved(
