@@ -131,6 +131,7 @@ class DramChannel:
             told = told[len(mine) :]
             if flight.landed == len(flight.told):
                 self._flights.popleft()
+                self.dram.end()
                 self._finish(flight)
 
     def issued(self, issue: Int, offered: Int, held: Int) -> None:

@@ -130,6 +130,7 @@ class DramMemory:
         self._held = np.zeros((engines, self.codes), np.int64)
         self._told = np.zeros((_TOLD_ROWS + 2 * engines * most, feed.TOLD), np.int64)
         self._turn = 0
+        self._under_way = 0  # transfers, until all of their requests are back
         self._told_to: list[Engine] = []
         self._wake: simpy.Event | None = None
         env.process(self._follow())
@@ -160,6 +161,7 @@ class DramMemory:
         mine[feed.NEAR], mine[feed.LATE] = flight.near_cycles, flight.transfer.near_latency_cycles
         mine[feed.OUT], mine[feed.SETTLE] = flight.outward, settle
         self._held[number] = 0
+        self._under_way += 1
         if self._wake is not None:
             self._wake.succeed()
             self._wake = None
@@ -208,6 +210,10 @@ class DramMemory:
         assert wait >= 0, "the memory has been simulated too late"
         return self._env.timeout(wait)
 
+    def end(self) -> None:
+        """Note that all requests of a transfer are back."""
+        self._under_way -= 1
+
     def link(self, code: int) -> tuple[str, str]:
         """Return channel and reason as a chain of waiting names them."""
         channel, reason = divmod(code, at.REASONS)
@@ -215,9 +221,9 @@ class DramMemory:
 
     def _reach(self, tick: int) -> None:
         """Simulate what begins before ``tick``."""
-        while self._busy and self._serve(tick):
+        while self._under_way and self._serve(tick):
             pass
-        if not self._busy:
+        if not self._under_way:
             back = self.controller.advance(tick)
             assert len(back) == 0, "something came back that nobody waits for"
 
@@ -239,7 +245,8 @@ class DramMemory:
             )
         told = self._told[:count]
         for number, channel in enumerate(self._told_to):
-            channel.arrive(told[told[:, feed.TOLD_ENGINE] == number])
+            if count:
+                channel.arrive(told[told[:, feed.TOLD_ENGINE] == number])
             mine = self._engines[number]
             if mine[feed.NEXT] == mine[feed.COUNT] > 0:
                 mine[feed.NEXT] = mine[feed.COUNT] = 0
@@ -247,18 +254,11 @@ class DramMemory:
                 channel.issued(rows[:, feed.ISSUE], rows[:, feed.OFFERED], self._held[number])
         return bool(status == feed.TELLS)
 
-    @property
-    def _busy(self) -> bool:
-        """Whether requests are under way or to be issued."""
-        mine = self._engines
-        waits = (mine[:, feed.NEXT] < mine[:, feed.COUNT]).any()
-        return bool(waits or (mine[:, feed.LANDED] < mine[:, feed.ISSUED]).any())
-
     def _follow(self) -> Generator[simpy.Event, Any, None]:
         """Let the memory run up to the next event of the simulation."""
         env = self._env
         while True:
-            if not self._busy:
+            if not self._under_way:
                 self._wake = env.event()
                 yield self._wake
                 continue
