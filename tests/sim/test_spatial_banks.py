@@ -10,7 +10,8 @@ import pytest
 import tiny
 from bank_trees import bank_case, may_have_banks
 from cases import Case
-from chip_trees import changed, tree_case
+from chip_trees import changed
+from test_cycle_streams import Listener
 from test_time_twin import RATES, same_time
 
 from arraysmith.arch.architecture import Memory
@@ -149,12 +150,34 @@ def test_a_bank_for_every_line_is_a_memory_without_banks() -> None:
 
 
 def test_what_is_not_simulated_is_refused_with_the_reason() -> None:
-    architecture, problem, mapping = tree_case(0)
-    chip = architecture.memories[1].name
+    shared = tiny.memory("spad", TENSORS, depth=4096)
+    architecture = tiny.spatial(glb=tiny.memory("glb", TENSORS, depth=4096), spads=(shared,))
+    problem = conv("c", height=4, width=4, in_channels=1, out_channels=1, window=(1, 1))
+    mapping = from_factors(architecture, (("glb", "t", "P", 4), ("array", "x", "Q", 4)))
 
-    def refused(rule: str, **fields) -> None:
-        levels = tuple(replace(x, **fields) if x.name == chip else x for x in architecture.levels)
-        with pytest.raises(UnsupportedDesignError, match=rule):
+    def refused(name: str, rule: str, **fields: object) -> None:
+        levels = tuple(replace(x, **fields) if x.name == name else x for x in architecture.levels)
+        with pytest.raises(UnsupportedDesignError, match=f"{name}: {rule}"):
             CycleModel().evaluate(replace(architecture, levels=levels), problem, mapping)
 
-    refused("a partition is simulated beside a systolic array only", partition=(("ifmap", 4),))
+    parts = tuple((name, 1024) for name in TENSORS)
+    refused("glb", "a partition is simulated beside a systolic array only", partition=parts)
+    refused("dram", "banks are simulated on the chip only", banks=2)
+    refused("spad", "MACs take words of 3 tensors from its banks", banks=2)
+
+
+def test_requests_from_banks_carry_the_words_counted() -> None:
+    for seed in range(8600, 8620):
+        (architecture, problem, mapping), listener = bank_case(seed)[1], Listener()
+        report = CycleModel(listener).evaluate(architecture, problem, mapping)
+        assert report == CycleModel().evaluate(architecture, problem, mapping)
+        for memory in architecture.memories[1:]:
+            for t in memory.holds:
+                for way, directions in (("read", ("read", "drain")), ("write", ("fill", "update"))):
+                    name = f"{memory.name}/{t}/{way}"
+                    rows = listener.stream(name) if name in listener.parts else None
+                    moved = 0 if rows is None else int(rows["size"].sum())
+                    want = sum(report.words(memory.name, t, x) for x in directions)
+                    assert moved == want, f"seed {seed} {name}"
+                    if rows is not None:
+                        assert rows["response"].max() <= report.cycles
