@@ -54,7 +54,8 @@ def view_of(
     """
     if len(links_of(tree, edge)):
         raise UnsupportedDesignError(
-            f"{tree.architecture.name}: requests are not told where neighbours pass words on"
+            f"{tree.architecture.name}: words are not listed (for traces, banks) where neighbours "
+            "pass them on"
         )
     if split is None:
         split = edge.fanouts[0] if edge.fanouts else edge.child

@@ -107,7 +107,7 @@ def test_what_is_not_simulated_is_refused_with_the_reason():
     assert AnalyticalModel().evaluate(straight, LAYER, loops).words("dram", "ifmap", "read") == 240
     with pytest.raises(UnsupportedDesignError, match="below a memory on the chip"):
         CycleModel().evaluate(straight, LAYER, loops)
-    with pytest.raises(UnsupportedDesignError, match="requests are not told"):
+    with pytest.raises(UnsupportedDesignError, match="words are not listed"):
         CycleModel(Listener()).evaluate(DESIGN, LAYER, ROWS_KEPT)
 
 
