@@ -133,8 +133,8 @@ class FlitNetwork:
                     numbers = network.reduce(ends, memory, flits, release).tolist()
                 else:
                     here, there = np.array(ends), np.full(len(ends), memory)
-                    pair = (here, there) if up else (there, here)
-                    numbers = network.inject(*pair, flits, release).tolist()
+                    sources, targets = (here, there) if up else (there, here)
+                    numbers = network.inject(sources, targets, flits, release).tolist()
                 lengths |= dict.fromkeys(numbers, flits)
         return lengths, sent
 
