@@ -74,7 +74,7 @@ def shortened(ref: str, seed: int, population: int, generations: int, samples: i
     run = load_run(ref, seed=seed)
     effort = {"population": population, "generations": generations}
     settings = run.settings.model_copy(update=effort)
-    mapper = replace(run.mapper, samples=samples)
+    mapper = replace(run.mapper, samples=samples, refine=0, prove=0)  # of closed forms alone
     return replace(run, settings=settings, mapper=mapper, rivals=(), values_macs=0, traces="none")
 
 
