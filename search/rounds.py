@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,7 @@ class Rounds:
             mappings.append(candidate.mapping)
         design = MappedDesign(template, tuple(mappings))
         model = AnalyticalModel(run.setting)
-        return replace(baselines, remapped=evaluate_design(model, design, run.layers))
+        return baselines.remapped_as(evaluate_design(model, design, run.layers))
 
     def _mapping(self, genome: Genome, layer: int, variant: int) -> Mapping:
         run = self.evaluator.run
