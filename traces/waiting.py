@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from arraysmith.sim.wait_profile import WaitProfile
+if TYPE_CHECKING:
+    from arraysmith.sim.wait_profile import WaitProfile
 
 MOST_CHAINS = 24
 """Chains of waiting that are kept of a layer."""
