@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+AT_MEMORY = "all"
+"""Kind of the flits on the memory's own link, whatever they are behind it."""
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkUse:
@@ -14,21 +17,30 @@ class NetworkUse:
 
     Attributes:
         network: fan-out name.
-        links: (link, kind, flits) of every link that flits passed; that of the memory is of kind
-            ``all``.
-        degrees: (targets, packets) of packets that fork in routers.
+        links: (link, kind, tensor, flits) of every link that flits passed; that of the memory is of
+            kind ``all``.
+        degrees: (tensor, targets, packets) of packets that fork in routers.
     """
 
     network: str
-    links: tuple[tuple[str, str, int], ...]
-    degrees: tuple[tuple[int, int], ...]
+    links: tuple[tuple[str, str, str, int], ...]
+    degrees: tuple[tuple[str, int, int], ...]
+
+    @property
+    def loads(self) -> dict[str, int]:
+        """Flits of every link, the busiest first."""
+        found: Counter[str] = Counter()
+        for link, _, _, flits in self.links:
+            found[link] += flits
+        return dict(sorted(found.items(), key=lambda x: (-x[1], x[0])))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, for JSON."""
+        heads, degree = ("link", "kind", "tensor", "flits"), ("tensor", "targets", "packets")
         return {
             "network": self.network,
-            "links": [dict(zip(("link", "kind", "flits"), x, strict=True)) for x in self.links],
-            "degrees": {str(targets): packets for targets, packets in self.degrees},
+            "links": [dict(zip(heads, x, strict=True)) for x in self.links],
+            "degrees": [dict(zip(degree, x, strict=True)) for x in self.degrees],
         }
 
     @classmethod
@@ -36,8 +48,8 @@ class NetworkUse:
         """Return what ``to_dict`` made ``plain`` of."""
         return cls(
             plain["network"],
-            tuple((x["link"], x["kind"], x["flits"]) for x in plain["links"]),
-            tuple((int(targets), packets) for targets, packets in plain["degrees"].items()),
+            tuple((x["link"], x["kind"], x["tensor"], x["flits"]) for x in plain["links"]),
+            tuple((x["tensor"], x["targets"], x["packets"]) for x in plain["degrees"]),
         )
 
 
@@ -45,21 +57,21 @@ def total_network_use(
     parts: Iterable[tuple[tuple[NetworkUse, ...], int]],
 ) -> tuple[NetworkUse, ...]:
     """Return the loads of several runs, each so many times."""
-    links: dict[str, Counter[tuple[str, str]]] = {}
-    degrees: dict[str, Counter[int]] = {}
+    links: dict[str, Counter[tuple[str, str, str]]] = {}
+    degrees: dict[str, Counter[tuple[str, int]]] = {}
     for uses, repeat in parts:
         for use in uses:
             flits = links.setdefault(use.network, Counter())
             packets = degrees.setdefault(use.network, Counter())
-            for link, kind, count in use.links:
-                flits[link, kind] += repeat * count
-            for targets, count in use.degrees:
-                packets[targets] += repeat * count
+            for link, kind, tensor, count in use.links:
+                flits[link, kind, tensor] += repeat * count
+            for tensor, targets, count in use.degrees:
+                packets[tensor, targets] += repeat * count
     return tuple(
         NetworkUse(
             name,
-            tuple((link, kind, count) for (link, kind), count in sorted(found.items())),
-            tuple(sorted(degrees[name].items())),
+            tuple((*key, count) for key, count in sorted(found.items())),
+            tuple((*key, count) for key, count in sorted(degrees[name].items())),
         )
         for name, found in links.items()
     )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arraysmith.sim.network_text import networks_text
 from arraysmith.sim.probe import Chains, Folds, Probe, links_of
 from arraysmith.sim.report import Report
 from arraysmith.sim.tables import text_table
@@ -173,6 +174,8 @@ class WithTotals:
 def explain_waits(name: str, report: Report, waits: WaitTotals) -> str:
     """Return as text where the cycles of a simulated layer went, and what waited for what.
 
+    And, of routed networks, what passed their links.
+
     Args:
         name: of the layer.
         report: of one run.
@@ -183,6 +186,8 @@ def explain_waits(name: str, report: Report, waits: WaitTotals) -> str:
         parts += [chains_table(waits), _longest(waits)]
     else:
         parts.append("the array never waits")
+    if report.networks:
+        parts.append(networks_text(report.networks, report.cycles))
     return "\n\n".join(parts)
 
 

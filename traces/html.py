@@ -31,6 +31,7 @@ from arraysmith.traces.plots.cycles import (
 from arraysmith.traces.plots.energy import energy_by_level, energy_by_tensor
 from arraysmith.traces.plots.foretold import foretold_figure
 from arraysmith.traces.plots.front import front_figure
+from arraysmith.traces.plots.link_loads import forks, link_loads
 from arraysmith.traces.plots.pe_map import pe_map
 from arraysmith.traces.plots.roofline import roofline_figure
 from arraysmith.traces.plots.sensitivity import sensitivity_figure
@@ -238,6 +239,22 @@ def _pe_use(page: ReportPage, figures: _Figures) -> str:
     return _section("Use of the PEs", f'<div class="figures">{"".join(maps)}</div>')
 
 
+def _networks(page: ReportPage, figures: _Figures) -> str:
+    uses = page.top[0].cycle.networks if page.top else ()
+    if not uses:
+        return ""
+    drawn = [figures.place(link_loads(x), f"loads of the links of {x.network}") for x in uses]
+    degrees = [
+        figures.place(forks(x), f"packets that fork, {x.network}") for x in uses if x.degrees
+    ]
+    return _section(
+        "Links of the networks",
+        _note("Flits of the best design, simulated, over all runs and instances of a network."),
+        *drawn,
+        *degrees,
+    )
+
+
 def _models(page: ReportPage, figures: _Figures) -> str:
     if not page.top:
         return ""
@@ -304,6 +321,7 @@ SECTIONS: Sequence[Callable[[ReportPage, _Figures], str]] = (
     _time,
     _waiting,
     _pe_use,
+    _networks,
     _models,
     _layers,
     _mappings,

@@ -142,10 +142,21 @@ class Crossings:
         """
         parts = []
         for way in self.ways:
-            name = tree.architecture.levels[tree.edges[way.edge].fanouts[way.place]].name
+            edge = tree.edges[way.edge]
+            name, tensor = (
+                tree.architecture.levels[edge.fanouts[way.place]].name,
+                TENSORS[edge.tensor],
+            )
             for at in self.way_patterns(way):
                 if uses[at]:
-                    crossed = tuple(NetworkUse(name, x.loads, x.degrees) for x in self.found[at])
+                    crossed = tuple(
+                        NetworkUse(
+                            name,
+                            tuple((link, kind, tensor, n) for link, kind, n in x.loads),
+                            tuple((tensor, *degree) for degree in x.degrees),
+                        )
+                        for x in self.found[at]
+                    )
                     parts.append((crossed, int(uses[at])))
         return total_network_use(parts)
 

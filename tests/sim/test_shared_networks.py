@@ -12,6 +12,7 @@ from chip_trees import changed, tree_case
 from walker import walk
 
 from arraysmith.arch.architecture import Architecture, Fanout, Routed, Tree, Wires, XyBus
+from arraysmith.arch.architecture_file import dump_architecture, parse_architecture
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.legality import IllegalMappingError, check_mapping
 from arraysmith.arch.problem import TENSORS
@@ -27,6 +28,7 @@ from arraysmith.sim.cycle.transfer_groups import way_of
 from arraysmith.sim.cycle.tree import O
 from arraysmith.sim.cycle.tree import Tree as Loops
 from arraysmith.sim.cycle.values import verify_values
+from arraysmith.sim.network_text import networks_text
 from arraysmith.sim.report import Report, total
 from arraysmith.sim.routed import hops_of, link_profile, tree_profile
 
@@ -187,18 +189,17 @@ def test_no_link_carries_more_than_a_flit_a_cycle_and_hops_are_link_loads() -> N
         for use in report.networks:
             fanout = design[0].level(use.network)
             assert isinstance(fanout, Fanout)
-            loads: dict[str, int] = {}
-            for link, _, flits in use.links:
-                loads[link] = loads.get(link, 0) + flits
             copies = design[0].instances(use.network)
-            assert max(loads.values()) <= report.cycles * copies
-            between = sum(n for link, kind, n in use.links if kind != "all")
-            assert between == sum(x.hops for x in report.traffic if x.network == use.network)
-            seen += between > 0
+            assert max(use.loads.values()) <= report.cycles * copies
+            for tensor in TENSORS:
+                between = sum(n for _, kind, x, n in use.links if kind != "all" and x == tensor)
+                traffic = [x for x in report.traffic if x.network == use.network]
+                assert between == sum(x.hops for x in traffic if x.tensor == tensor)
+                seen += between > 0
             assert isinstance(fanout.network, Routed)
             bits = fanout.network.flit_bits
             sent = {x.tensor: x.words for x in report.traffic if x.network == use.network}
-            at_memory = sum(n for _, kind, n in use.links if kind == "all")
+            at_memory = sum(n for _, kind, _, n in use.links if kind == "all")
             assert at_memory * bits >= max(sent.values()), "words fit in the flits that carry them"
     assert seen > 5
 
@@ -234,7 +235,10 @@ def test_a_simulation_is_the_same_twice_and_its_report_survives_its_file() -> No
     assert first.networks
     assert Report.from_dict(first.to_dict()) == first
     twice = total([(first, 2)])
-    assert twice.networks[0].links[0][2] == 2 * first.networks[0].links[0][2]
+    assert twice.networks[0].links[0][3] == 2 * first.networks[0].links[0][3]
+    loads = first.networks[0].loads
+    assert "flits x links" in networks_text(first.networks, first.cycles)
+    assert max(loads, key=lambda x: loads[x]) in networks_text(first.networks, first.cycles)
 
 
 def test_profiles_are_exact_for_one_taker_and_for_all() -> None:
@@ -269,6 +273,40 @@ def test_a_batch_costs_what_the_model_says_of_each() -> None:
         assert found.energy_pj[0] == pytest.approx(report.energy_pj, abs=slack + 1e-6), seed
         compared += 1
     assert compared > 20
+
+
+FAMILIES = (
+    Routed("hierarchical_mesh", (2, 1, 3, 2), routing="hierarchical_xy", memory=7),
+    Routed("fat_tree", (2, 4), routing="up_by_target", memory=15),
+    Routed("fat_tree", (2, 4), routing="up_down", reduction=False, adds_above=True),
+    Routed("tree", (2, 4), routing="up_down"),
+    Routed("crossbar", (12,), routing="direct"),
+    Routed("ring", (12,), routing="dateline", memory=4, packet_flits=20),
+    Routed("torus", (4, 3), routing="dateline", memory=5, options=(("link_cycles", 2),)),
+    Routed("mesh", (4, 3), routing="odd_even", multicast=False, reduction=False, adds_above=True),
+)
+
+
+@pytest.mark.parametrize("network", FAMILIES, ids=lambda x: f"{x.topology} {x.routing}")
+def test_every_family_is_named_in_a_file_carries_values_and_counts_its_links(network) -> None:
+    seed = next(
+        s
+        for s in range(200)
+        if tree_case(s)[0].fanouts[0].instances == 12 and tree_case(s)[1].macs < 10_000
+    )
+    architecture, problem, mapping = tree_case(seed)
+    design = changed(architecture, bus=lambda x: x)
+    levels = tuple(
+        replace(x, network=network) if x is design.fanouts[0] else x for x in design.levels
+    )
+    read = parse_architecture(dump_architecture(replace(design, levels=levels)), "t.yaml")
+    assert read.fanouts[0].network == network
+    verify_values(read, problem, mapping, seed)
+    (use,) = CycleModel().evaluate(read, problem, mapping).networks
+    assert use.network == read.fanouts[0].name
+    kinds = {kind for _, kind, _, _ in use.links}
+    assert network.reduction or "reduction" not in kinds
+    assert network.multicast or kinds <= {"unicast", "all"}
 
 
 WRONG = (

@@ -11,6 +11,7 @@ from arraysmith.arch.mapping import LevelMapping, Loop, Mapping, from_factors
 from arraysmith.arch.problem import conv
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.loop_nest import loop_nest
+from arraysmith.sim.network_use import NetworkUse
 from arraysmith.traces.describe import hardware_table, pe_use
 from arraysmith.traces.html import SECTIONS, render_html, write_html
 from arraysmith.traces.page import (
@@ -170,7 +171,9 @@ def test_every_section_is_left_out_when_it_has_nothing_to_show():
     html = render_html(ReportPage("title", "summary"))
     assert "<h2>" not in html
     assert len(html) < 20_000
-    full = replace(PAGE, top=(BALANCED,))
+    links = NetworkUse("array", (("(0,0)->(1,0)", "unicast", "ifmap", 3),), ())
+    routed = replace(BALANCED, cycle=replace(BALANCED.cycle, networks=(links,)))
+    full = replace(PAGE, top=(routed,))
     assert render_html(full).count("<h2>") == len(SECTIONS)
 
 
