@@ -22,8 +22,8 @@ def link_loads(use: NetworkUse) -> go.Figure:
     """Return the loads of a network's links.
 
     A map of routers in rows and columns: between two of them the flits of both links, of which the
-    words under the pointer tell each; at the memory's router (M) those that it sends and takes; links
-    that close a ring stand outside the grid. Other networks: the busiest links by tensor.
+    words under the pointer tell each; at the memory's router (M) those that it sends and takes.
+    Links that close a ring stand outside the grid. Other networks: the busiest links by tensor.
     """
     ends = {link: _ends(link) for link in use.loads}
     if all(ends.values()):
