@@ -57,7 +57,6 @@ from arraysmith.sim.noc.state import (
     SEND_VC,
     SENT,
     STUCK,
-    T_FIRST,
     T_LAST,
     T_PORT,
     V_READY,
@@ -280,8 +279,6 @@ def _send(
     now[FLITS_IN] += 1
     ends[terminal, SEND_CREDITS + vc] -= 1
     ends[terminal, T_LAST] = cycle
-    if ends[terminal, T_FIRST] < 0:
-        ends[terminal, T_FIRST] = cycle
     if ends[terminal, SEND_CREDITS + vcs + vc] < 0:
         ends[terminal, SEND_CREDITS + vcs + vc] = cycle
     ends[terminal, SENT] = index + 1

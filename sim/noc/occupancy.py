@@ -13,11 +13,9 @@ import numpy as np
 
 from arraysmith.sim.noc.state import (
     SEND_CREDITS,
-    T_FIRST,
     T_LAST,
     V_FIRST,
     V_READY,
-    W_FIRST,
     W_LAST,
     Int,
     State,
@@ -63,28 +61,32 @@ def spans_of(state: State, vcs: int, classes: list[list[int]]) -> list[Span]:
         classes: of these.
     """
     gates, ends, found = state.gates, state.ends, []
-    for port in np.flatnonzero(gates[:, W_FIRST] >= 0).tolist():
-        for number, members in enumerate(classes):
-            lanes = state.lanes[[port * vcs + vc for vc in members]]
-            of_link = int(gates[port, W_FIRST]), int(gates[port, W_LAST]) + 1
-            span = _span(
-                port * len(classes) + number, number, of_link, lanes[:, [V_FIRST, V_READY]]
-            )
-            found += [span] if span.taken or not number else []
-    for terminal in np.flatnonzero(ends[:, T_FIRST] >= 0).tolist():
-        of_link = int(ends[terminal, T_FIRST]), int(ends[terminal, T_LAST]) + 1
+    for port in np.flatnonzero(gates[:, W_LAST] >= 0).tolist():
+        of_vcs = state.lanes[port * vcs : (port + 1) * vcs, [V_FIRST, V_READY]]
+        found += _spans(port, int(gates[port, W_LAST]), of_vcs, classes)
+    for terminal in np.flatnonzero(ends[:, T_LAST] >= 0).tolist():
         of_vcs = ends[terminal, SEND_CREDITS + vcs :].reshape(2, vcs).T
-        for number, members in enumerate(classes):
-            channel = (len(gates) + terminal) * len(classes) + number
-            span = _span(channel, number, of_link, of_vcs[members])
-            found += [span] if span.taken or not number else []
+        found += _spans(len(gates) + terminal, int(ends[terminal, T_LAST]), of_vcs, classes)
     return found
 
 
-def _span(channel: int, number: int, of_link: tuple[int, int], of_vcs: Int) -> Span:
-    """Return the span of a class; ``of_vcs``: first flit and ready, -1 is never."""
-    used = of_vcs[of_vcs[:, 0] >= 0]
-    taken = tuple(sorted(used[:, 0].tolist()))
-    ready = tuple(sorted((used[:, 1] + 1).tolist()))
-    begin, end = (min(taken, default=0),) * 2 if number else of_link
-    return Span(channel, begin, end, len(of_vcs), taken, ready)
+def _spans(place: int, last: int, of_vcs: Int, classes: list[list[int]]) -> list[Span]:
+    """Return the spans of one port or terminal.
+
+    Args:
+        place: its number.
+        last: cycle of its last flit.
+        of_vcs: int64 [virtual channels, 2], cycles of the first flit and in which it was ready.
+        classes: of virtual channels.
+    """
+    first = int(of_vcs[of_vcs[:, 0] >= 0, 0].min())
+    found = []
+    for number, members in enumerate(classes):
+        used = of_vcs[members][of_vcs[members, 0] >= 0]
+        taken = tuple(sorted(used[:, 0].tolist()))
+        ready = tuple(sorted((used[:, 1] + 1).tolist()))
+        if taken or not number:
+            begin, end = (taken[0], taken[0]) if number else (first, last + 1)
+            channel = place * len(classes) + number
+            found.append(Span(channel, begin, end, len(members), taken, ready))
+    return found

@@ -45,7 +45,6 @@ from arraysmith.sim.noc.state import (
     SUMS,
     V_FIRST,
     VC,
-    W_FIRST,
     W_LAST,
     W_LATENCY,
     W_LATENCY_IN,
@@ -107,8 +106,6 @@ def launch(
     kind = table[packet, P_KIND]
     gates[out, LOADS + kind] += 1
     gates[out, W_LAST] = now[NOW]
-    if gates[out, W_FIRST] < 0:
-        gates[out, W_FIRST] = now[NOW]
     if gates[out, W_TARGET] >= 0:
         hops[table[packet, P_TAG], kind] += 1
     if (flit & ((1 << INDEX_BITS) - 1)) == table[packet, P_FLITS] - 1:

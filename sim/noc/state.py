@@ -50,19 +50,19 @@ PORT_OF, ROUTER_OF, V_FIRST, V_READY, BRANCH = range(24, 29)
 # After BRANCH + 2 * port: virtual channel held, flits sent.
 BRANCH_VC, BRANCH_SENT = range(2)
 # Columns of ``gates``, the ports: router; other ends; latency of what leaves and of what comes in;
-# virtual channels not held (bits), pointer of the switch, cycles of the first and the last flit
-# sent (-1 is none), flits sent by kind from LOADS on.
+# virtual channels not held (bits), pointer of the switch, cycle of the last flit sent (-1 is none),
+# flits sent by kind from LOADS on.
 W_ROUTER_OF, W_TARGET, W_SOURCE, W_LATENCY, W_LATENCY_IN, FREE, SWITCH_OUT = range(7)
-W_FIRST, W_LAST, LOADS = range(7, 10)
+W_LAST, LOADS = range(7, 9)
 # Columns of ``entries``, the inputs of the switch: pointers to outputs, and to lanes.
 SWITCH_IN, SWITCH_VC = range(2)
 # Columns of ``nodes``, the routers: first port, length of each list from LISTED on, and of all.
 FIRST_PORT, LISTED = range(2)
 # Columns of ``ends``, the terminals: port, router, packets queued, flits of the first sent, its
-# virtual channel, the one before, those not held (bits), cycles as of a port; then free places
+# virtual channel, the one before, those not held (bits), cycle as of a port; then free places
 # behind each virtual channel, cycles of its first flit, and in which it was ready, as of a lane.
 T_PORT, T_ROUTER, QUEUE, QUEUE_END, SENT, SEND_VC, LAST_VC, SEND_FREE = range(8)
-T_FIRST, T_LAST, SEND_CREDITS = range(8, 11)
+T_LAST, SEND_CREDITS = range(8, 10)
 # Columns of ``wheel``, cycles modulo its length: flits and credits that arrive, three columns per
 # flit, then one per credit: a lane, or -1 - (terminal * vcs + vc).
 FLITS, RETURNS = range(2)
@@ -202,7 +202,7 @@ def fresh_state(topology: Topology, table: RouteTable, settings: Settings, route
     gates[:, W_ROUTER_OF] = np.repeat(np.arange(topology.routers), topology.ports)
     gates[:, [W_LATENCY, W_LATENCY_IN]] = router.terminal_cycles
     gates[:, FREE] = everything
-    gates[:, [W_FIRST, W_LAST]] = -1
+    gates[:, W_LAST] = -1
     for link in topology.links:
         out, into = first[link.source] + link.source_port, first[link.target] + link.target_port
         gates[out, W_TARGET], gates[into, W_SOURCE] = into, out
