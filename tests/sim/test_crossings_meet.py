@@ -147,7 +147,7 @@ def test_patterns_from_a_memory_take_exactly_as_long_as_from_rest() -> None:
 def test_the_schedule_of_the_engine_in_one_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both directions, all tensors, released when the engine says: within two cycles."""
     patterns = late = 0
-    for seed in range(6000, 6040):
+    for seed in range(6000, 6016):
         design = shared_case(seed)
         with monkeypatch.context() as context:
             networks = entered(context, design) if routes(design) else {}
@@ -156,7 +156,7 @@ def test_the_schedule_of_the_engine_in_one_network(monkeypatch: pytest.MonkeyPat
             found = lateness(FlitNetwork(fanout, fanout.network), entries)
             assert np.abs(found).max() <= 2, f"seed {seed}: {name}"
             patterns, late = patterns + len(found), late + np.count_nonzero(found)
-    assert patterns > 500
+    assert patterns > 400
     assert late < patterns // 50
 
 
