@@ -73,12 +73,16 @@ def finish(
     winner, baselines, simulated_baselines, gaps = _proven(
         refiner, ranked[0], baselines, Baselines(original, again)
     )
+    reference = simulated_baselines.original.total
+    others = (
+        replace(x, cycle_loss=run.objective.loss(x.cycle.total, reference)) for x in ranked[1:]
+    )
     return Finished(
         baselines,
         simulated_baselines,
         tuple(cycle[: len(stated)]),
         estimated,
-        (winner, *ranked[1:]),
+        (winner, *others),
         gaps,
     )
 
