@@ -316,11 +316,11 @@ def passed_words(
                 same *= number
         if same == 0:
             continue
-        kept, passed = 1, 0
         for a in range(sliding):
-            more = passed_along(nest, t, a, parent, levels, above, j, room)
-            part = along(nest, t, a, parent, levels, child, above, j, room)
-            passed = passed * part + kept * more
-            kept *= part
-        total += same * passed
+            kept = same
+            for b in range(sliding):
+                if b != a and kept:
+                    kept *= along(nest, t, b, parent, levels, child, above, j, room)
+            if kept:
+                total += kept * passed_along(nest, t, a, parent, levels, above, j, room)
     return total

@@ -236,15 +236,16 @@ def count_tensor(
         crossing = instances * served * each
         if t == IFMAP and nest[NETWORK + PASSES, levels] and not at_macs:
             if find_links(nest, top, child, above, room[6]):
-                share(nest, t, top, levels, above, single != 0, sliding, room)
+                apart = share(nest, t, top, levels, above, single != 0, sliding, room)
                 found = passed_words(
                     nest, uneven, t, top, child, levels, above, tile, turned, single, sliding, room
                 )
                 crossing -= instances * served * found
-                share(nest, t, top, levels, above, False, sliding, room)
-                found = passed_words(
-                    nest, uneven, t, top, child, levels, above, tile, turned, 0, sliding, room
-                )
+                if still or apart:
+                    share(nest, t, top, levels, above, False, sliding, room)
+                    found = passed_words(
+                        nest, uneven, t, top, child, levels, above, tile, turned, 0, sliding, room
+                    )
                 words[i, m, t, DRAIN] = instances * copies * found
             else:
                 words[i, m, t, DRAIN] = 0
