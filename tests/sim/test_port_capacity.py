@@ -142,7 +142,7 @@ def walk_records(case: Case) -> int:
         if not served[parent]:
             at_port(parent, READ, most(0), begin, left, first)
         if child >= 0:
-            at_port(child, FILL, most(int(edge[columns.EACH])), None, left, first)
+            at_port(child, FILL, most(fanouts), None, left, first)
         for i in range(int(edge[columns.BUSES])):
             bus = int(edge[columns.FIRST_BUS]) + i
             clock, each = clocks["bus", int(bus_clock[bus])], Fraction(int(bus_ticks[bus]), ticks)
@@ -193,9 +193,10 @@ def transfers(draw):
     wires = (
         np.zeros(8, np.int64), ports, per_word, whole, np.zeros(4, np.int64), buses, TICKS,
         np.arange(4), np.zeros(4, np.int64), np.zeros((4, 0), np.int64),
-        np.full((1, 4), -1, np.int64), np.zeros((0, 2), np.int64), none,
+        np.full((1, 4), -1, np.int64), np.zeros((0, 4), np.int64), none,
         (np.zeros((2, 0), np.int64), np.full((1, 2), -1, np.int64),
          np.full(2, EMPTY, np.int64), np.zeros((2, 2), np.int64)),
+        np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros(4, np.int64),
     )  # fmt: skip
     count = st.integers(1, 9)
     turns = st.integers(0, 4)
