@@ -240,7 +240,8 @@ def _pe_use(page: ReportPage, figures: _Figures) -> str:
 
 
 def _networks(page: ReportPage, figures: _Figures) -> str:
-    uses = page.top[0].cycle.networks if page.top else ()
+    reports = [x.cycle for x in page.top[:1]] + [x.report for x in page.designs[-1:]]
+    uses = next((x.networks for x in reports if x.networks), ())
     if not uses:
         return ""
     drawn = [figures.place(link_loads(x), f"loads of the links of {x.network}") for x in uses]
@@ -249,7 +250,7 @@ def _networks(page: ReportPage, figures: _Figures) -> str:
     ]
     return _section(
         "Links of the networks",
-        _note("Flits of the best design, simulated, over all runs and instances of a network."),
+        _note("Flits, simulated, of all runs and of all instances of a network."),
         *drawn,
         *degrees,
     )

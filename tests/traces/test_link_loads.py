@@ -4,7 +4,7 @@ from test_page import PAGE
 
 from arraysmith.sim.network_use import NetworkUse
 from arraysmith.traces.html import render_html
-from arraysmith.traces.page import ReportPage
+from arraysmith.traces.page import Design, ReportPage
 from arraysmith.traces.plots.link_loads import forks, link_loads
 
 
@@ -70,5 +70,7 @@ def test_the_page_draws_the_networks_of_the_best_design_if_it_has_any() -> None:
     html = render_html(ReportPage("t", "s", top=(with_links,)))
     assert "Links of the networks" in html
     assert "packets that fork, array" in html
+    simulated = Design("simulated", with_links.cycle)
+    assert "Links of the networks" in render_html(ReportPage("t", "s", designs=(simulated,)))
     assert "Links of the networks" not in render_html(ReportPage("t", "s", top=PAGE.top))
     assert ReportPage.from_dict(replace(PAGE, top=(with_links,)).to_dict()).top == (with_links,)
