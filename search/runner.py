@@ -297,8 +297,8 @@ def _best(
 
     Designs that are mapped alike differ in room to spare and simulate alike: one stands for all.
     Of equal losses the one with less storage comes first, then the smaller genome. Where mappings
-    do not suffice the next designs follow. The best one simulated on the way, ``proven``, is always
-    among them: scores of others may promise too much.
+    do not suffice the next designs follow. The best one simulated on the way, ``proven``, comes on
+    top of them if it is not among them: scores of others may promise too much.
 
     Raises:
         InputError: no design has a legal mapping of every layer.
@@ -310,7 +310,6 @@ def _best(
         hint = "widen the space or raise the optimiser's effort"
         raise InputError([run.positions.fault("space", rule, hint)])
     finite.sort(key=lambda x: (x.loss, run.space.architecture(x.genome).storage_bits, x.genome))
-    finite.sort(key=lambda x: x.genome != proven)  # stable
     chosen: dict[tuple[Mapping, ...], tuple[Evaluation, MappedDesign]] = {}
     alike = []
     for found in finite[: LOOKED_AT * run.top]:
@@ -321,7 +320,10 @@ def _best(
         chosen[design.mappings] = (found, design)
         if len(chosen) == run.top:
             break
-    return [*chosen.values(), *alike][: run.top]
+    best = [*chosen.values(), *alike][: run.top]
+    if proven is not None and all(x.genome != proven for x, _ in best):
+        best.append((next(x for x in finite if x.genome == proven), mapped(proven)))
+    return best
 
 
 def _why(evaluator: Evaluator, genome: Genome) -> str:
