@@ -128,7 +128,8 @@ def simulate(
     architecture = inputs.architecture()
     network = inputs.network()
     chosen = tuple((SHARED if levels is None else levels).split(","))
-    traced_levels(architecture, chosen)  # a name that is wrong shall not cost an hour
+    if traces_path:
+        traced_levels(architecture, chosen)  # a name that is wrong shall not cost an hour
     dataflow_ref = inputs.dataflow(mapping_path, dataflow_ref)
     mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples)
     # All layers before the first: a mapping that is wrong for the last shall not cost an hour.

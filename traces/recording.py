@@ -144,7 +144,7 @@ class LayerRun:
                 layer,
                 mapping,
                 writer,
-                traced_levels(self.architecture, self.levels),
+                None if writer is None else traced_levels(self.architecture, self.levels),
                 values_seed=self.values_seed,
                 waits=waits,
                 skip=self.skip,

@@ -61,6 +61,19 @@ def test_words_that_neighbours_pass_on_are_told_of_nowhere():
             traced_levels(design, (levels,))
 
 
+def test_designs_whose_neighbours_pass_words_on_are_simulated_without_traces(tmp_path, capsys):
+    row = "{matmul: few, m: 8, n: 4, k: 4}"
+    network = tmp_path / "net.yaml"
+    network.write_text(f"kind: network\nname: n\nsource: a test\nlayers:\n  - {row}\n")
+    job = ["simulate", "shidiannao-like", str(network), "--dataflow", "shidiannao_like"]
+    path = tmp_path / "t.h5"
+    assert run([*job, "--values", "--explain", "--report", str(tmp_path / "r.html")]) == 0
+    assert run([*job, "--traces", str(path), "--levels", "offchip,psum_spad"]) == 0
+    assert run([*job, "--traces", str(tmp_path / "all.h5")]) == 2
+    assert "neighbours below array pass words on" in capsys.readouterr().err
+    assert path.exists() and not (tmp_path / "all.h5").exists()
+
+
 def test_more_instances_than_a_port_can_number_are_refused():
     big: list = [*DESIGN.levels[:2], Fanout("array", 512, 256), DESIGN.levels[3]]
     design = replace(DESIGN, levels=tuple(big))
