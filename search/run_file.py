@@ -35,6 +35,7 @@ from arraysmith.search.run_spec import (
     ANY,
     TABLE,
     RunSpec,
+    TableSpec,
     mapper_class,
     optimiser_class,
     plain_settings,
@@ -156,6 +157,7 @@ class _Reader:
         self.check_front()
         self.check_cluster()
         self.check_calibration()
+        spec = self.spec
         if space is not None and not self.faults:
             self.attempt("optimiser", lambda: started_optimiser(spec.optimiser, space))
         baseline, rivals = self.mappings(template, network)
@@ -279,10 +281,21 @@ class _Reader:
             self.fault("cluster", rule, "for example slurm: {cores: 8, memory: 16 GB}")
 
     def check_calibration(self) -> None:
-        """Note an optimiser that old losses cannot be corrected for, or rounds never made."""
+        """Note an optimiser that old losses cannot be corrected for, or rounds never made.
+
+        The finishing of ``table`` is by closed forms: none of it where they are corrected.
+        """
         spec, settings = self.spec.calibration, self.spec.optimiser
         if spec is None:
             return
+        mapper = self.spec.mapper
+        if isinstance(mapper, TableSpec):
+            for name in ("refine", "prove"):
+                if name in mapper.model_fields_set and getattr(mapper, name):
+                    rule = "goes by closed forms, which calibration corrects"
+                    self.fault(f"mapper.{name}", rule, f"remove {name}, or remove calibration")
+            unfinished = mapper.model_copy(update={"refine": 0, "prove": 0})
+            self.spec = self.spec.model_copy(update={"mapper": unfinished})
         if not optimiser_class(settings.name).revisable:
             rule = f"optimiser {settings.name} goes on from losses that a calibration corrects"
             names = [x for x in sorted(registered("optimiser")) if optimiser_class(x).revisable]

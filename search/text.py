@@ -173,7 +173,14 @@ def _layers(document: dict[str, Any]) -> str:
     layers = {x["layer"]: x for x in document["layers"]}
     rows = [(layers[x["layer"]], x) for x in mappings]
     table = text_table(
-        ("layer", "runs", "cycles", "least by PEs", "above", "mapping above its optimum"),
+        (
+            "layer",
+            "runs",
+            "cycles",
+            "least by PEs",
+            "above",
+            "mapping above all whose tiles divide",
+        ),
         [
             (
                 layer["layer"],
@@ -195,10 +202,14 @@ def _layers(document: dict[str, Any]) -> str:
 
 
 def _gap(gap: float | None) -> str:
-    """Return in words how far a mapping may be from the optimum."""
+    """Return in words how far a mapping may be above the best one whose tiles divide.
+
+    Not "optimum" where it is not above: its own tiles may not divide, and others like it were not
+    looked at.
+    """
     if gap is None:
         return "not known"
-    return "proven optimum" if gap == 0 else f"at most {gap:.2%}"
+    return "proven: none is better" if gap == 0 else f"at most {gap:.2%}"
 
 
 def _indented(text: str) -> str:

@@ -40,7 +40,7 @@ def test_every_layer_stands_beside_its_least_cycles_with_its_loops(found):
     first, second = (x.split() for x in table.splitlines()[3:5])
     assert first[:4] == ["first", "1", f"{document['layers'][0]['cycles']:,}", "768"]
     assert second[1] == "2"  # the third is its equal
-    assert table.count("proven optimum") == 2
+    assert table.count("proven: none is better") == 2
     best = [x["nest"] for x in document["mappings"] if x["design"] == "best"]
     loops = text[text.index("LOOPS OF THE BEST") :]
     assert all(line in loops for nest in best for line in nest.splitlines())
@@ -52,7 +52,7 @@ def test_what_the_exact_mapper_proves_stands_beside_its_layer(tmp_path):
     path = write(tmp_path, short + "traces: none\n")
     document = run_search(load_run(path), tmp_path / "out")
     assert [layer["gap"] for layer in document["layers"]] == [0, 0, 0]
-    assert result_text(document, tmp_path).count("proven optimum") == 2
+    assert result_text(document, tmp_path).count("proven: none is better") == 2
 
 
 def test_no_traces_are_written_or_named_when_none_are_asked_for(found):
