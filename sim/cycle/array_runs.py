@@ -133,7 +133,7 @@ def run_of(
     if isinstance(machine, Machine):
         return SpatialArray(env, design, machine, channel, base, probe, parameters)
     # Imported when needed: most runs simulate one kind of array only.
-    from arraysmith.sim.cycle.systolic import SystolicArrays
+    from arraysmith.sim.cycle.systolic.arrays import SystolicArrays
 
     links = () if network is None else tuple(link_cause(link) for link in network.links)
     return SystolicArrays(env, *design, channel, probe, parameters, min(base.values()), links)
@@ -143,7 +143,7 @@ def sums_bytes(
     architecture: Architecture, problem: Problem, mapping: Mapping, parameters: CycleParameters
 ) -> int:
     """Return the bytes that sums of a systolic design take off-chip, behind its tensors."""
-    from arraysmith.sim.cycle.systolic_addresses import Addresses
+    from arraysmith.sim.cycle.systolic.addresses import Addresses
 
     machine = SystolicMachine.of(architecture, mapping, problem)
     arrays = 1 if machine.mesh is None else machine.mesh.instances

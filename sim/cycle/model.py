@@ -53,7 +53,7 @@ class CycleModel:
         refuse_whole_words(architecture)
         if architecture.systolic:
             # Imported when needed: most runs simulate one kind of array only.
-            from arraysmith.sim.cycle.systolic import simulate_systolic
+            from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
 
             return simulate_systolic(architecture, problem, mapping, self.probe, self.parameters)
         machine = Machine.of(architecture, problem, mapping)

@@ -163,7 +163,7 @@ def verify_values(
     run = simulate_values
     if architecture.systolic:
         # Imported when needed: that module imports this one.
-        from arraysmith.sim.cycle.systolic_values import systolic_values
+        from arraysmith.sim.cycle.systolic.values import systolic_values
 
         run = systolic_values
     got = run(architecture, problem, mapping, ifmap, weight)

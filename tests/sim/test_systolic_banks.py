@@ -31,7 +31,7 @@ from arraysmith.arch.problem import TENSORS, Problem, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.banks import Places
 from arraysmith.sim.cycle.streams import address_map
-from arraysmith.sim.cycle.systolic import CAUSES, simulate_systolic
+from arraysmith.sim.cycle.systolic.arrays import CAUSES, simulate_systolic
 
 seeds = st.integers(0, 10**9)
 

@@ -16,7 +16,7 @@ from arraysmith.arch.architecture import Systolic
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.streams import address_map
-from arraysmith.sim.cycle.systolic import simulate_systolic
+from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
 
 small = st.integers(1, 40)
 mesh = st.integers(1, 9)

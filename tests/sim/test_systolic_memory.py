@@ -29,7 +29,7 @@ from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import address_map
-from arraysmith.sim.cycle.systolic import CAUSES, simulate_systolic
+from arraysmith.sim.cycle.systolic.arrays import CAUSES, simulate_systolic
 
 seeds = st.integers(0, 10**9)
 

@@ -20,7 +20,7 @@ from arraysmith.arch.problem import DIMS, Problem, conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.streams import address_map
-from arraysmith.sim.cycle.systolic import simulate_systolic
+from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.report import Report
 from arraysmith.sim.systolic_machine import SystolicMachine

@@ -28,8 +28,8 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.systolic import simulate_systolic
-from arraysmith.sim.cycle.systolic_values import systolic_values
+from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
+from arraysmith.sim.cycle.systolic.values import systolic_values
 from arraysmith.sim.cycle.values import random_operands, reference_output
 
 

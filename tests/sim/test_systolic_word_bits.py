@@ -15,7 +15,7 @@ from tiny import problem as any_problem
 
 from arraysmith.arch.problem import WordBits, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.systolic import simulate_systolic
+from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
 from arraysmith.sim.folding import Folding
 from arraysmith.sim.operand_words import fitted
 from arraysmith.sim.residency import Operand

@@ -21,7 +21,7 @@ from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.analytical.systolic_words import WordCounter
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.systolic import simulate_systolic, word_views
+from arraysmith.sim.cycle.systolic.arrays import simulate_systolic, word_views
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.residency import Operand, half_words
 from arraysmith.sim.side import Side

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from arraysmith.arch.problem import OFMAP, TENSORS
-from arraysmith.sim.cycle.systolic_plan import FREE, OPERANDS, Meeting, Plan, Plans
-from arraysmith.sim.cycle.systolic_wave import StepTimes, Wave
+from arraysmith.sim.cycle.systolic.plan import FREE, OPERANDS, Meeting, Plan, Plans
+from arraysmith.sim.cycle.systolic.wave import StepTimes, Wave
 from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import Fold, Folding
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import COLUMNS, ROWS
 from arraysmith.arch.problem import OFMAP
-from arraysmith.sim.cycle.systolic_words import Range
+from arraysmith.sim.cycle.systolic.words import Range
 from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import Fold, Folding
 from arraysmith.sim.residency import (

@@ -77,7 +77,7 @@ class Adders:
 
 @dataclass
 class AddTurn:
-    """See ``Adders.turn`` and ``systolic_dma.Turn``."""
+    """See ``Adders.turn`` and ``dma.Turn``."""
 
     adders: Adders
     array: int

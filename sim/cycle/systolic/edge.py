@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import STREAM
 from arraysmith.arch.problem import IFMAP, OFMAP
-from arraysmith.sim.cycle.systolic_schedule import Placed
-from arraysmith.sim.cycle.systolic_wave import Passing, Wave
-from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.cycle.systolic.schedule import Placed
+from arraysmith.sim.cycle.systolic.wave import Passing, Wave
+from arraysmith.sim.cycle.systolic.words import WordView
 from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding
 
 Int = NDArray[np.int64]

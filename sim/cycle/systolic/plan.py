@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT
-from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
-from arraysmith.sim.cycle.systolic_wave import StepTimes, Wave
+from arraysmith.sim.cycle.systolic.loads import LoadOrder, ResultOrder
+from arraysmith.sim.cycle.systolic.wave import StepTimes, Wave
 from arraysmith.sim.folding import Fold, Folding
 
 Int = NDArray[np.int64]

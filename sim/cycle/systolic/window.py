@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.arch.problem import TENSORS
-from arraysmith.sim.cycle.systolic_banks import (
+from arraysmith.sim.cycle.systolic.banks import (
     STREAMS,
     BankedMemory,
     BankedPorts,
@@ -27,7 +27,7 @@ from arraysmith.sim.cycle.systolic_banks import (
     demand_of,
     port_rates,
 )
-from arraysmith.sim.cycle.systolic_schedule import Placed
+from arraysmith.sim.cycle.systolic.schedule import Placed
 from arraysmith.sim.systolic_machine import SystolicMachine
 
 Int = NDArray[np.int64]

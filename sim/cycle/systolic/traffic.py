@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from arraysmith.arch.problem import OFMAP, TENSORS
 from arraysmith.sim.cycle.offchip import Bursts, Transfer
 from arraysmith.sim.cycle.rates import whole_cycles
-from arraysmith.sim.cycle.systolic_addresses import PARTIAL_SUM, SHARED_SUM, RequestLists
-from arraysmith.sim.cycle.systolic_dma import Dma, Job
-from arraysmith.sim.cycle.systolic_edge import Edge
-from arraysmith.sim.cycle.systolic_loads import Load, LoadOrder, ResultChunk, ResultOrder
-from arraysmith.sim.cycle.systolic_plan import OPERANDS, Meeting, Plans
-from arraysmith.sim.cycle.systolic_sums import Adders, BlockKey
-from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.cycle.systolic.addresses import PARTIAL_SUM, SHARED_SUM, RequestLists
+from arraysmith.sim.cycle.systolic.dma import Dma, Job
+from arraysmith.sim.cycle.systolic.edge import Edge
+from arraysmith.sim.cycle.systolic.loads import Load, LoadOrder, ResultChunk, ResultOrder
+from arraysmith.sim.cycle.systolic.plan import OPERANDS, Meeting, Plans
+from arraysmith.sim.cycle.systolic.sums import Adders, BlockKey
+from arraysmith.sim.cycle.systolic.words import WordView
 from arraysmith.sim.folding import Fold, Folding
 from arraysmith.sim.operand_words import OperandWords
 from arraysmith.sim.systolic_machine import SystolicMachine

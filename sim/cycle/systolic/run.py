@@ -1,10 +1,10 @@
 """The run of a systolic design on one line of array time.
 
-One process is the array. It goes from window to window (``systolic_window``: the cycles between two
-fold starts) and, inside, from one meeting with the memories to the next (``systolic_plan``), in
+One process is the array. It goes from window to window (``window``: the cycles between two
+fold starts) and, inside, from one meeting with the memories to the next (``plan``), in
 increasing array time over all folds that are alive. Where a load or a place has not come, the whole
 array waits. Only then the array comes back to simulated time: SimPy carries the transfers
-(``systolic_dma``).
+(``dma``).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.cycle.offchip import OffChip
-from arraysmith.sim.cycle.systolic_addresses import RequestLists
-from arraysmith.sim.cycle.systolic_banks import BankedPorts
-from arraysmith.sim.cycle.systolic_dma import Dma, Job, Process
-from arraysmith.sim.cycle.systolic_edge import Edge
-from arraysmith.sim.cycle.systolic_loads import LoadOrder, ResultOrder
-from arraysmith.sim.cycle.systolic_plan import FREE, OPERANDS, Meeting, Plans
-from arraysmith.sim.cycle.systolic_schedule import Placed, Schedule
-from arraysmith.sim.cycle.systolic_streams import SystolicStreams
-from arraysmith.sim.cycle.systolic_sums import Adders
-from arraysmith.sim.cycle.systolic_traffic import Traffic
-from arraysmith.sim.cycle.systolic_wave import StepTimes
-from arraysmith.sim.cycle.systolic_window import PORT_CAUSES, Window, Windows
-from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.cycle.systolic.addresses import RequestLists
+from arraysmith.sim.cycle.systolic.banks import BankedPorts
+from arraysmith.sim.cycle.systolic.dma import Dma, Job, Process
+from arraysmith.sim.cycle.systolic.edge import Edge
+from arraysmith.sim.cycle.systolic.loads import LoadOrder, ResultOrder
+from arraysmith.sim.cycle.systolic.plan import FREE, OPERANDS, Meeting, Plans
+from arraysmith.sim.cycle.systolic.schedule import Placed, Schedule
+from arraysmith.sim.cycle.systolic.streams import SystolicStreams
+from arraysmith.sim.cycle.systolic.sums import Adders
+from arraysmith.sim.cycle.systolic.traffic import Traffic
+from arraysmith.sim.cycle.systolic.wave import StepTimes
+from arraysmith.sim.cycle.systolic.window import PORT_CAUSES, Window, Windows
+from arraysmith.sim.cycle.systolic.words import WordView
 from arraysmith.sim.cycle.waiting import NoProgressError
 from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding
 from arraysmith.sim.operand_words import Moves, OperandWords

@@ -1,6 +1,6 @@
 """Cycle-accurate simulation of a systolic array with an SRAM for every tensor.
 
-What runs when is in ``systolic_run``, what passes the edge when in ``systolic_wave``, what the
+What runs when is in ``run``, what passes the edge when in ``wave``, what the
 SRAMs keep in ``sim.residency``.
 
 Stall causes: ``fill``, waiting before the first MAC; ``offchip_<tensor>``, waiting for a load, for
@@ -31,14 +31,14 @@ from arraysmith.sim.arrays import arrays_of
 from arraysmith.sim.cycle.channel import offchip_channel
 from arraysmith.sim.cycle.offchip import OffChip
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.systolic_addresses import Addresses, RequestLists
-from arraysmith.sim.cycle.systolic_banks import BankedPorts
-from arraysmith.sim.cycle.systolic_dma import Process, SharedChannel
-from arraysmith.sim.cycle.systolic_edge import Edge
-from arraysmith.sim.cycle.systolic_run import CAUSES, Outcome, SystolicRun
-from arraysmith.sim.cycle.systolic_streams import SystolicStreams
-from arraysmith.sim.cycle.systolic_sums import Adders
-from arraysmith.sim.cycle.systolic_words import WordView
+from arraysmith.sim.cycle.systolic.addresses import Addresses, RequestLists
+from arraysmith.sim.cycle.systolic.banks import BankedPorts
+from arraysmith.sim.cycle.systolic.dma import Process, SharedChannel
+from arraysmith.sim.cycle.systolic.edge import Edge
+from arraysmith.sim.cycle.systolic.run import CAUSES, Outcome, SystolicRun
+from arraysmith.sim.cycle.systolic.streams import SystolicStreams
+from arraysmith.sim.cycle.systolic.sums import Adders
+from arraysmith.sim.cycle.systolic.words import WordView
 from arraysmith.sim.dram.use import chain_links
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.operand_words import Moves, OperandWords, counts_of, offchip_moves

@@ -8,7 +8,7 @@ asks that much ahead, so latency delays no cycle). At banks the request is stamp
 the word's line, and the response counts from when the word passes. Padding is not accessed, but
 keeps its turn.
 
-Records come by request cycle and then in the order of the port: see ``systolic_edge``.
+Records come by request cycle and then in the order of the port: see ``edge``.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.sim.cycle.systolic_addresses import Addresses
-from arraysmith.sim.cycle.systolic_banks import (
+from arraysmith.sim.cycle.systolic.addresses import Addresses
+from arraysmith.sim.cycle.systolic.banks import (
     STREAMS,
     BankedMemory,
     BankedPorts,
     Stream,
     port_rates,
 )
-from arraysmith.sim.cycle.systolic_edge import Edge, Records
-from arraysmith.sim.cycle.systolic_schedule import Placed
-from arraysmith.sim.cycle.systolic_window import Window
+from arraysmith.sim.cycle.systolic.edge import Edge, Records
+from arraysmith.sim.cycle.systolic.schedule import Placed
+from arraysmith.sim.cycle.systolic.window import Window
 from arraysmith.sim.probe import LINK_BITS, Chains, Folds, Probe
 from arraysmith.sim.systolic_machine import SystolicMachine
 

@@ -1,0 +1,1 @@
+"""Store-and-forward arrays, cycle by cycle; see README.md."""
