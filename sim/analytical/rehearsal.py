@@ -2,9 +2,9 @@
 
 Averages over a run do not see that one phase waits for off-chip words and the next one for a bus.
 A rehearsal does: it takes the first turns of every loop and the last one, transfer by transfer,
-with the mean words of each (``rehearsal_plan``). As soon as a turn took every clock on by as much
-as the turn before, those between go on alike and are not taken: the work depends on the loops, not
-on how often they turn.
+with the mean words of each (``rehearsal_plan``). As soon as two turns took every clock on by as
+much as the turn before, those between go on alike and are not taken: the work depends on the loops,
+not on how often they turn.
 
 What waits for what is the double-buffered pipeline: a tile may come when the one before the last
 has left its half (or, without halves, when nobody works with the memory); ports and buses serve one
@@ -74,6 +74,9 @@ MOST_STEPS = 200_000
 
 EVEN = 1e-3
 """Clocks that differ by no more than this share of a turn go on alike."""
+
+EVEN_TURNS = 2
+"""Turns that have to go on like the one before: one alone may do so by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
     at_cause = numbers[AT_CAUSE]
     clock = np.zeros(at_cause + len(cycles))
     before, steady = np.zeros((2, loops, len(clock)))
+    alike = np.zeros(loops, np.int64)  # turns that went on like the one before, up to now
     index = np.zeros(loops, np.int64)
     blame = np.full(many, OFFCHIP_CAUSE, np.int64)
     pending = np.zeros(many, np.int64)  # tiles of results that wait to be sent
@@ -231,9 +235,11 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
         index[turned + 1 :] = 0
         find_turns(cuts, index, turns)
         left = turns[turned] - 1 - index[turned]
+        alike[turned + 1 :] = 0
         if index[turned] >= 2 and left > 0:
             even = _goes_on(clock, before[turned], steady[turned], at_cause)
-            if (even and not whole) or steps > most:
+            alike[turned] = alike[turned] + 1 if even else 0
+            if (alike[turned] >= EVEN_TURNS and not whole) or steps > most:
                 pace = clock[COMPUTED] - before[turned, COMPUTED]
                 for i in range(len(clock)):
                     on = clock[i] - before[turned, i]
