@@ -102,7 +102,7 @@ class Memory:
             one tile comes ahead): closed forms see averages.
         fills_after: name of a memory beside this one that takes its words first: what a turn of a
             loop brings comes here when that one has what the turn brings there; None if the two
-            fill side by side. Counts in the simulator, where both are filled on the chip.
+            fill side by side. Counts in simulator and rehearsal, where both fill on the chip.
         latency_cycles: cycles from request to first word.
         energy: stated energies; None to take them from the technology.
         banks: parts that are accessed side by side. Per cycle, each port reaches one line of each

@@ -179,6 +179,32 @@ def child_terminals(routed: Routed, children: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=256)
+def unloaded_cycles(routed: Routed, children: int, used: tuple[int, ...]) -> int:
+    """Return the cycles of a flit that meets nobody from the memory to the farthest child.
+
+    Hops times the cycles of a hop: the way into the first router, routers, the way out of the last
+    one (Dally, Towles: Principles and Practices of Interconnection Networks, 2004, chapter 3). Ways
+    are shortest ones.
+
+    Args:
+        routed: the network.
+        children: of its fan-out.
+        used: numbers of those that count, at least one.
+    """
+    from arraysmith.sim.noc.router import Router
+
+    given = {name: value for name, value in routed.router if isinstance(value, int)}
+    router = Router(**given)  # type: ignore[arg-type]  # checked in build_network, by name
+    topology = topology_of(routed, children)
+    ends = child_terminals(routed, children)
+    distance = topology.distances(topology.terminals[memory_terminal(routed, children)])
+    far = max(distance[topology.terminals[ends[x]]] for x in used)
+    wire = max((x.latency_cycles for x in topology.links), default=1)
+    out = router.terminal_cycles
+    return out + far * router.hop_cycles(wire) + router.hop_cycles(out)
+
+
+@lru_cache(maxsize=256)
 def terminals_of(routed: Routed) -> int:
     """Return how many terminals the topology has, without one that the memory gets."""
     return len(topology_of(routed, 0).terminals)

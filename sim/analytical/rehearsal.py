@@ -124,6 +124,8 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
         plan.per_word,
         plan.port,
         plan.bus,
+        plan.wire,
+        plan.ends,
         plan.service,
         plan.part,
         plan.axes,

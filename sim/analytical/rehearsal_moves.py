@@ -11,8 +11,10 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.analytical.encoding import Int
+from arraysmith.sim.analytical.rehearsal_networks import FLIT, LEAF
 from arraysmith.sim.analytical.rehearsal_plan import (
     ABOVE,
+    AFTER,
     AT_CHILD,
     AT_MACS,
     AT_PARENT,
@@ -57,6 +59,7 @@ from arraysmith.sim.analytical.rehearsal_state import (
     SERVED,
     USED,
     Arrays,
+    load_of,
     shares_of,
     words_down,
 )
@@ -173,7 +176,8 @@ def _busy(
     if links[k, CHILD] >= 0:
         busy = max(busy, _whole(slots[AT_CHILD] * shares[1] * per_word[links[k, CHILD], near]))
     for i in range(links[k, BUSES]):
-        busy = max(busy, _whole(slots[ON_BUS + i] * shares[0] * bus[k, i, far]))
+        moved, each = slots[ON_BUS + i] * shares[0], slots[AT_CHILD] * shares[1]
+        busy = max(busy, _whole(load_of(arrays.ends, k, i, moved, each) * bus[k, i, far]))
     return float(busy)
 
 
@@ -222,11 +226,14 @@ def bring(
     links, words, per_word = arrays.links, arrays.words, arrays.per_word
     port, bus, numbers = arrays.port, arrays.bus, arrays.numbers
     mine, parent, child = RUN + k * CLOCKS, links[k, PARENT], links[k, CHILD]
-    memory, fanouts = numbers[AT_MEMORY], bus.shape[1]
-    share = arrays.shares[k, 0, 0]
+    memory, wire, ends = numbers[AT_MEMORY], numbers[AT_BUS] + arrays.wire[k], arrays.ends
+    share, each = arrays.shares[k, 0, 0], words[k, AT_CHILD, turned] * arrays.shares[k, 0, 1]
     at, cause = start, OFFCHIP_CAUSE
     if room > at:
         at, cause = room, ROOMS_CAUSE
+    after = links[k, AFTER]
+    if after >= 0 and clock[memory + 2 * after + FILLED] > at:
+        at, cause = clock[memory + 2 * after + FILLED], ROOMS_CAUSE
     above = links[k, ABOVE]
     if above >= 0 and clock[RUN + above * CLOCKS + ARRIVED] > at:
         at, cause = clock[RUN + above * CLOCKS + ARRIVED], blame[above]
@@ -238,21 +245,23 @@ def bring(
     clock[slot], slowest = finish, PORTS_CAUSE
     here, early = _hand_on(begin, per_word[parent, 0], at, np.inf)
     for i in range(links[k, BUSES]):
-        begin = max(here, clock[numbers[AT_BUS] + k * fanouts + i])
-        moved = words[k, ON_BUS + i, turned] * share
-        end = _last_word(begin, moved, bus[k, i, 0], here, early)
+        begin = max(here, clock[wire[i, 0]])
+        moved = load_of(ends, k, i, words[k, ON_BUS + i, turned] * share, each)
+        early = np.inf if ends[k, i, FLIT] > 0.0 else early
+        end = max(
+            _last_word(begin, moved, bus[k, i, 0], here, early), begin + each * ends[k, i, LEAF]
+        )
         if end > finish:
             finish, slowest = end, NETWORKS_CAUSE
         here, early = _hand_on(begin, bus[k, i, 0], here, early)
     if child >= 0:
         slot = numbers[AT_PORT] + port[child, 2]
-        moved = words[k, AT_CHILD, turned] * arrays.shares[k, 0, 1]
-        end = _last_word(max(here, clock[slot]), moved, per_word[child, 2], here, early)
+        end = _last_word(max(here, clock[slot]), each, per_word[child, 2], here, early)
         clock[slot] = end
         if end > finish:
             finish, slowest = end, PORTS_CAUSE
     for i in range(links[k, BUSES]):
-        clock[numbers[AT_BUS] + k * fanouts + i] = finish
+        clock[wire[i, 0]] = _whole(finish) if ends[k, i, FLIT] > 0.0 else finish
     left = _whole(finish)
     arrived = left + links[k, LATENCY]
     if at == start or at - clock[COMPUTED] <= arrived - at:
@@ -334,7 +343,7 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
     links, up, per_word = arrays.links, arrays.up, arrays.per_word
     port, bus, numbers = arrays.port, arrays.bus, arrays.numbers
     mine, parent, child = RUN + k * CLOCKS, links[k, PARENT], links[k, CHILD]
-    memory, fanouts = numbers[AT_MEMORY], bus.shape[1]
+    memory, wire, ends = numbers[AT_MEMORY], numbers[AT_BUS] + arrays.wire[k], arrays.ends
     pending[k] -= 1
     at = clock[mine + READY + pending[k]]
     share, each = arrays.shares[k, 1 + pending[k]]
@@ -353,12 +362,15 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
         begin = max(here, clock[slot])
         finish = clock[slot] = begin + moved * per_word[child, 3]
         here, early = _hand_on(begin, per_word[child, 3], here, early)
-    first = numbers[AT_BUS] + (len(links) + k) * fanouts
+    sent = moved
     for i in range(links[k, BUSES] - 1, -1, -1):
-        begin = max(here, clock[first + i])
-        early *= np.ceil(up[k, ON_BUS + i] * share / max(1.0, moved) - 1e-6)  # sent side by side
-        moved = up[k, ON_BUS + i] * share
+        begin = max(here, clock[wire[i, 1]])
+        load = load_of(ends, k, i, up[k, ON_BUS + i] * share, sent)
+        early = np.inf if ends[k, i, FLIT] > 0.0 else early
+        early *= np.ceil(load / max(1.0, moved) - 1e-6)  # sent side by side
+        moved = load
         finish = max(finish, _last_word(begin, moved, bus[k, i, 1], here, early))
+        finish = max(finish, begin + sent * ends[k, i, LEAF])
         here, early = _hand_on(begin, bus[k, i, 1], here, early)
     early *= np.ceil(up[k, AT_PARENT] * share / max(1.0, moved) - 1e-6)
     if up[k, -1] > 0.0:
@@ -373,7 +385,7 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
     clock[slot] = _last_word(begin, moved, per_word[parent, 1], here, early)
     finish = max(finish, clock[slot])
     for i in range(links[k, BUSES]):
-        clock[first + i] = finish
+        clock[wire[i, 1]] = _whole(finish) if ends[k, i, FLIT] > 0.0 else finish
     left = _whole(finish)
     landed = left + links[k, LATENCY]
     for i in range(LAST - 1, 0, -1):

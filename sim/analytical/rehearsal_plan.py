@@ -17,13 +17,14 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports, Routed, Tree, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports, XyBus
 from arraysmith.arch.legality import tile_sizes, tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.latency import overlaps
 from arraysmith.sim.analytical.rehearsal_loops import Loops, transfers_through
+from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
 
 Float = NDArray[np.float64]
@@ -42,7 +43,8 @@ CHILD = 7
 PARENT_SERIAL = 8
 LATENCY = 9
 BUSES = 10
-LINK = 11
+AFTER = 11  # memory that fills before the child; -1: none
+LINK = 12
 
 # Slots of ``Plan.words``: at a port of the parent, at one of a child, on a bus of each fan-out.
 AT_PARENT, AT_CHILD, ON_BUS = range(3)
@@ -72,7 +74,10 @@ class Plan:
         per_word: float64 [memories, 4], cycles that a word takes at each port: towards the
             children out and in, from the parent in, to the parent out; 0 is unlimited.
         port: int64 [memories, 4], number of each port; reads and writes may share one.
-        bus: float64 [links, fan-outs, 2], cycles that a word takes on each bus down, and up.
+        bus: float64 [links, fan-outs, 2], cycles that a word takes on each bus down, and up; on
+            routed networks, a flit.
+        wire: int64 [links, fan-outs, 2], clock of each bus; tensors may share one.
+        ends: float64 [links, fan-outs, 2], see ``rehearsal_networks.LEAF`` and ``FLIT``.
         service: float64 [memories], cycles of its busiest port per multiply-accumulate of the
             MACs right below.
         latency: cycles of the off-chip memory.
@@ -94,6 +99,8 @@ class Plan:
     per_word: Float
     port: Int
     bus: Float
+    wire: Int
+    ends: Float
     service: Float
     latency: int
     pipeline: int
@@ -161,7 +168,10 @@ class _Planner:
                     self._links.append(self._link(t, parent, child, between))
             if keepers[-1] and self._links[-1].child != self._macs:
                 self._service[self._number[keepers[-1]]] += (1, t == O)
-        self._links.sort(key=lambda x: (x.parent, x.tensor))
+        rows = [(x.parent, x.tensor, x.child) for x in self._links]
+        self._links = [self._links[i] for i in in_turn(architecture, rows)]
+        ways = [(TENSORS[x.tensor], x.parent, x.fanouts) for x in self._links]
+        self._ways = Ways(architecture, ways, self._space)
 
     @property
     def turns(self) -> list[int]:
@@ -182,7 +192,6 @@ class _Planner:
         words, up = np.zeros((*shape, step_loops + 1)), np.zeros((shape[0], shape[1] + 1))
         rows = np.zeros((len(self._links), LINK), np.int64)
         again = np.zeros((len(self._links), step_loops), np.int64)
-        bus = np.zeros((len(self._links), fanouts, 2))
         cuts = self._loops.cuts(step_loops)
         part = np.zeros((len(self._links), *cuts.shape[:2]), np.int64)
         axes = np.zeros(
@@ -193,9 +202,7 @@ class _Planner:
             rows[k] = self._row(link)
             tensor = self._tensor(link.tensor)
             mean[k] = self._loops.parts(tensor, link.parent, link.child, part[k], axes[k])
-            for i, level in enumerate(link.fanouts):
-                bus[k, i] = [_per_word(x) for x in self._rates(level, TENSORS[link.tensor])]
-            dims = self._tensor(link.tensor).dims
+            dims = tensor.dims
             if link.tensor == O:
                 again[k, : link.depth] = [x.dim not in dims for x in self._time[: link.depth]]
                 self._results(link, words[k], up[k])
@@ -230,7 +237,9 @@ class _Planner:
             again=again,
             per_word=per_word,
             port=port.astype(np.int64),
-            bus=bus,
+            bus=self._ways.bus,
+            wire=self._ways.wire,
+            ends=self._ways.ends,
             service=service,
             latency=memories[0].latency_cycles,
             pipeline=self._architecture.compute.pipeline_cycles,
@@ -245,20 +254,8 @@ class _Planner:
     def _bus(self, level: int) -> XyBus:
         found = self._levels[level]
         assert isinstance(found, Fanout)
-        network = found.network
-        if isinstance(network, Tree):
-            return network.as_bus(found.instances)
-        bus = network.as_bus() if isinstance(network, Routed) else network
-        assert isinstance(bus, XyBus)
-        return bus
-
-    def _rates(self, level: int, tensor: str) -> tuple[Fraction | None, Fraction | None]:
-        """Return the words per cycle of a network down and up; None is unlimited."""
-        found = self._levels[level]
-        if isinstance(found, Fanout) and isinstance(found.network, Tree):
-            return found.network.down_words_per_cycle, found.network.up_words_per_cycle
-        rate = self._bus(level).rate(tensor)
-        return rate, rate
+        assert found.bus is not None
+        return found.bus
 
     def _kept(self, level: int) -> tuple[str, ...]:
         memory = self._memory(level)
@@ -303,8 +300,10 @@ class _Planner:
         row[PARENT] = self._number[link.parent]
         row[CHILD] = -1 if at_macs else self._number[link.child]
         row[PARENT_SERIAL] = bool(link.parent) and self._slots(link.parent) == 1
-        row[LATENCY] = sum(self._bus(i).latency_cycles for i in link.fanouts)
+        row[LATENCY] = sum(self._ways.latency(i) for i in link.fanouts)
         row[BUSES] = len(link.fanouts)
+        before = None if at_macs else filled_before(self._architecture, link.child)
+        row[AFTER] = -1 if before is None else self._number[before]
         return row
 
     def _copies(self, level: int) -> int:
@@ -322,6 +321,7 @@ class _Planner:
         each = fresh / total
         sent = self._counted(link.parent, link.tensor, READ) / self._copies(link.parent)
         words[AT_PARENT] = each * sent
+        words[AT_CHILD] = fresh  # a word of every MAC
         if link.child != self._macs:
             taken = self._counted(link.child, link.tensor, FILL) / self._copies(link.child)
             words[AT_CHILD] = each * taken
@@ -342,6 +342,7 @@ class _Planner:
         elif link.fanouts:  # sums that meet in a word are read to be added to, all but the first
             met = self._transfers(link, up=True)[0] / self._transfers(link, up=False)[0]
             back = max(0.0, read - arrived * epochs * (1 - 1 / met))
+        up[AT_CHILD] = up[AT_CHILD] or 1.0  # a word of every MAC
         up[AT_PARENT] = arrived
         up[-1] = (read - back) / epochs
         for i, share in enumerate(self._shares(link, up=True)):
@@ -350,6 +351,7 @@ class _Planner:
             return
         each = back / (epochs - first)
         words[AT_PARENT] = each
+        words[AT_CHILD] = 1.0
         if not at_macs:
             fills = self._counted(link.child, O, FILL)
             words[AT_CHILD] = fills / self._copies(link.child) / (epochs - first)

@@ -9,6 +9,7 @@ from numba import njit
 
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, SPREADS
+from arraysmith.sim.analytical.rehearsal_networks import FLIT
 from arraysmith.sim.analytical.rehearsal_plan import (
     AT_PARENT,
     DEPTH,
@@ -53,6 +54,8 @@ class Arrays(NamedTuple):
     per_word: Float
     port: Int
     bus: Float
+    wire: Int
+    ends: Float
     service: Float
     part: Int
     axes: Int
@@ -127,3 +130,22 @@ def words_down(arrays: Arrays, k: int, index: Int, turned: int) -> float:
         if again[k, j] and index[j] > 0:
             return moved
     return 0.0
+
+
+@njit(cache=True, nogil=True)
+def load_of(ends: Float, k: int, i: int, words: float, each: float) -> float:
+    """Return what passes a bus of a link: its words, or the flits that they fill.
+
+    Words of equal tiles go together, in flits of their own.
+
+    Args:
+        ends: see ``Plan``.
+        k: the link.
+        i: the fan-out on its way.
+        words: on the bus.
+        each: that one child takes (gives).
+    """
+    per_flit = ends[k, i, FLIT]
+    if per_flit == 0.0 or words <= 0.0 or each <= 0.0:
+        return words
+    return float(max(1.0, words / each) * np.ceil(min(each, words) / per_flit - 1e-6))
