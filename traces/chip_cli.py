@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -14,6 +15,7 @@ import click
 from arraysmith.sim.cli import SAMPLES, Mappings, print_json
 from arraysmith.sim.provenance import provenance
 from arraysmith.sim.tables import dram_uses_table, text_table
+from arraysmith.traces.levels import SHARED, levels_of_cores
 
 if TYPE_CHECKING:
     from arraysmith.arch.chip_file import Chip
@@ -38,10 +40,21 @@ if TYPE_CHECKING:
     help="Mappings of a layer to look at, where a dataflow leaves a choice.",
 )
 @click.option("--traces", "traces_path", metavar="FILE.h5", help="Write every request here.")
+@click.option(
+    "--levels",
+    metavar="LIST",
+    help="What --traces holds of every core, see simulate; names count where a core has them.",
+)
 @click.option("--explain", "explained", is_flag=True, help="What waited for what, per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def chip(
-    *, file: str, samples: int, traces_path: str | None, explained: bool, as_json: bool
+    *,
+    file: str,
+    samples: int,
+    traces_path: str | None,
+    levels: str | None,
+    explained: bool,
+    as_json: bool,
 ) -> None:
     """Simulate the cores of a chip at once, cycle by cycle.
 
@@ -55,7 +68,13 @@ def chip(
     from arraysmith.traces.cli import open_writer
     from arraysmith.traces.recording import layer_folder
 
+    if levels is not None and traces_path is None:
+        raise click.UsageError("--levels says what --traces holds; give --traces")
     found = load_chip(file)
+    designs = {core.name: core.architecture for core in found.cores}
+    chosen = tuple((SHARED if levels is None else levels).split(","))
+    # A name that is wrong shall not cost an hour.
+    traced = levels_of_cores(designs, chosen) if traces_path else {}
     cores, sources = [], []
     for core in found.cores:
         mappings = Mappings(core.architecture, core.mapping, core.dataflow, "default", samples)
@@ -80,7 +99,7 @@ def chip(
     else:
         with open_writer(traces_path, {"cores": source}) as writer:
             folder = layer_folder(Path(traces_path))
-            result = _recorded(cores, waits, writer, folder, found.network)
+            result = _recorded(cores, traced, waits, writer, folder, found.network)
     if as_json:
         print_json(_document(found, result, source, waits))
         return
@@ -93,6 +112,7 @@ def chip(
 
 def _recorded(
     cores: Sequence[Core],
+    traced: Dict[str, frozenset[str]],
     waits: dict[str, WaitTotals],
     writer: TraceWriter,
     folder: Path,
@@ -114,7 +134,14 @@ def _recorded(
                 design = core.architecture
                 placed = {name: asdict(region) for name, region in regions[core.name].items()}
                 places = {design.memories[0].name: placed}
-                probe = own.layer(core.name, design, core.problem, core.mapping, places)
+                probe = own.layer(
+                    core.name,
+                    design,
+                    core.problem,
+                    core.mapping,
+                    places,
+                    memories=traced[core.name],
+                )
                 probes[core.name] = WithTotals(probe, waits[core.name]) if waits else probe
             result = simulate_cores(cores, probes, None, network)
         for number in range(len(cores)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from arraysmith.arch.architecture import Architecture, Fanout
@@ -58,3 +60,34 @@ def traced_levels(architecture: Architecture, chosen: Sequence[str] = (SHARED,))
     if faults:
         raise InputError(faults)
     return frozenset(found)
+
+
+def levels_of_cores(
+    designs: Dict[str, Architecture], chosen: Sequence[str]
+) -> dict[str, frozenset[str]]:
+    """Return for every core of a chip the names of the levels whose requests are recorded.
+
+    Args:
+        designs: of the cores, by their names.
+        chosen: words of ``WORDS``, for all cores, and names, which count where a core has them.
+
+    Raises:
+        InputError: see ``traced_levels``; a name is a fault where no core has it.
+    """
+    names = {core: {x.name for x in design.levels} for core, design in designs.items()}
+    known = set(WORDS).union(*names.values())
+    found: dict[str, frozenset[str]] = {}
+    faults = [
+        Fault("levels", word, "no core has such a level to trace", nearest(word, sorted(known)))
+        for word in chosen
+        if word not in known
+    ]
+    for core, design in designs.items():
+        own = [x for x in chosen if x in WORDS or x in names[core]]
+        try:
+            found[core] = traced_levels(design, own)
+        except InputError as error:
+            faults += [replace(x, rule=f"{core}: {x.rule}") for x in error.faults]
+    if faults:
+        raise InputError(faults)
+    return found

@@ -6,10 +6,14 @@ from dataclasses import replace
 import pytest
 from trace_samples import DESIGN, LAYER, MAPPING
 
-from arraysmith.arch.loader import dump_architecture, dump_mapping
+from arraysmith.arch.architecture import XyBus
+from arraysmith.arch.errors import InputError
+from arraysmith.arch.interconnect import Forwarding
+from arraysmith.arch.loader import dump_architecture, dump_mapping, load_architecture
 from arraysmith.arch.main import run
 from arraysmith.arch.networks import dump_network
 from arraysmith.arch.problem import Layer, Network
+from arraysmith.traces.levels import levels_of_cores
 from arraysmith.traces.reader import TraceFile
 
 CORE = "{{name: {}, architecture: ./arch.yaml, workload: ./net.yaml, mapping: ./mapping.yaml}}"
@@ -138,3 +142,49 @@ def test_links_between_cores_and_memory_are_told_with_what_passed_them(chip_of, 
     assert without["links"] == []
     assert run(["chip", str(chip), "--traces", str(tmp_path / "t.h5")]) == 0
     assert "bus" in capsys.readouterr().out
+
+
+def test_every_level_of_every_core_can_be_traced(chip_of, tmp_path, capsys):
+    path = tmp_path / "t.h5"
+    command = ["chip", chip_of("ab"), "--traces", str(path)]
+    cores = document_of([*command, "--levels", "every"], capsys)["cores"]
+    with TraceFile(path) as file:
+        for core in cores:
+            words: dict[str, int] = {}
+            for x in core["accesses"]:
+                way = "read" if x["direction"] in ("read", "drain") else "write"
+                name = f"{x['level']}/{x['tensor']}/{way}"
+                words[name] = words.get(name, 0) + x["words"]
+            streams = [x for x in file.layer(core["core"]).streams if "network" not in x.name]
+            told = {x.name: sum(int(c["size"].sum()) for c in x.chunks()) for x in streams}
+            assert told == words
+            assert any(name.startswith("spad/") for name in told)
+    assert run([*command, "--levels", "offchip"]) == 0
+    with TraceFile(path) as file:
+        assert {x.name.split("/")[0] for y in file.layers for x in y.streams} == {"dram"}
+
+
+def test_levels_of_a_chip_are_those_that_cores_have(chip_of, tmp_path, capsys):
+    chip = chip_of("ab")
+    path = tmp_path / "t.h5"
+    assert run(["chip", chip, "--levels", "every"]) == 2
+    assert "give --traces" in capsys.readouterr().err
+    assert run(["chip", chip, "--traces", str(path), "--levels", "spda,offchip"]) == 2
+    assert "spda: no core has such a level to trace: did you mean spad" in capsys.readouterr().err
+    passing = replace(
+        DESIGN,
+        levels=tuple(
+            replace(x, network=XyBus(forwarding=Forwarding(("+x",)))) if x.name == "array" else x
+            for x in DESIGN.levels
+        ),
+    )
+    assert levels_of_cores({"a": DESIGN, "b": passing}, ("offchip",)) == {
+        "a": frozenset({"dram"}),
+        "b": frozenset({"dram"}),
+    }
+    assert levels_of_cores({"a": DESIGN, "b": load_architecture("scalesim-default")}, ("glb",)) == {
+        "a": frozenset({"glb"}),
+        "b": frozenset(),
+    }
+    with pytest.raises(InputError, match="b: neighbours below array pass words on"):
+        levels_of_cores({"a": DESIGN, "b": passing}, ("every",))
