@@ -59,10 +59,7 @@ class WaitProfile(WaitTotals):
         if not len(self._bins):
             self._bins = np.zeros((len(names), MOST_BINS), np.int64)
         end = int((clock_cycle + cycles).max())
-        while end > MOST_BINS * self._width:
-            pairs = self._bins.reshape(len(names), MOST_BINS // 2, 2).sum(axis=2)
-            self._bins = np.concatenate((pairs, np.zeros_like(pairs)), axis=1)
-            self._width *= 2
+        self._hold(end)
         edges = np.arange(MOST_BINS + 1) * self._width
         for number in np.unique(cause).tolist():
             mine = np.flatnonzero(cause == number)
@@ -75,8 +72,16 @@ class WaitProfile(WaitTotals):
             before = waited[begun] - np.where(begun > 0, beyond, 0)
             self._bins[number] += np.diff(before)
 
+    def _hold(self, cycles: int) -> None:
+        """Make bins longer until they hold so many cycles."""
+        while cycles > MOST_BINS * self._width:
+            pairs = self._bins.reshape(len(self._bins), MOST_BINS // 2, 2).sum(axis=2)
+            self._bins = np.concatenate((pairs, np.zeros_like(pairs)), axis=1)
+            self._width *= 2
+
     def over_time(self, cycles: int) -> WaitBins:
         """Return the cycles of waiting over a run of so many cycles."""
+        self._hold(cycles)  # a run may go on long after its last wait
         bins = max(1, -(-cycles // self._width))
         chosen = [(name, row) for name, row in zip(self._names, self._bins, strict=False)
                   if row.any()]  # fmt: skip

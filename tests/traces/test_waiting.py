@@ -52,10 +52,11 @@ def profile_of(waits, batch: int) -> tuple[WaitProfile, np.ndarray]:
     return profile, np.array(cycles)
 
 
-@given(WAITS, st.integers(1, 7))
+@given(WAITS, st.integers(1, 7), st.integers(0, 9000))
 @settings(max_examples=60)
-def test_bins_hold_the_cycles_of_every_cause(waits, batch):
+def test_bins_hold_the_cycles_of_every_cause_of_runs_that_go_on_after_it(waits, batch, after):
     profile, cycles = profile_of(waits, batch)
+    cycles = np.concatenate((cycles, np.full(after, -1)))
     bins = profile.over_time(len(cycles))
     assert len(bins.waiting[0]) <= MOST_BINS
     assert bins.bin_cycles * len(bins.waiting[0]) >= len(cycles)
