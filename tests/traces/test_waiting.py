@@ -53,7 +53,7 @@ def profile_of(waits, batch: int) -> tuple[WaitProfile, np.ndarray]:
 
 
 @given(WAITS, st.integers(1, 7), st.integers(0, 9000))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_bins_hold_the_cycles_of_every_cause_of_runs_that_go_on_after_it(waits, batch, after):
     profile, cycles = profile_of(waits, batch)
     cycles = np.concatenate((cycles, np.full(after, -1)))
