@@ -120,6 +120,8 @@ def simulate(
         )
     if page_path:
         require_file_place("report", page_path)
+        if traces_path and Path(page_path).resolve() == Path(traces_path).resolve():
+            raise click.UsageError("--report and --traces name the same file; give each its own")
     if setting != "default":
         inputs.simulate(
             mapping_path, dataflow_ref, samples, traces_path, check_values, as_json=as_json

@@ -199,6 +199,7 @@ def test_simulate_writes_a_page_of_what_it_prints(job, tmp_path, capsys):
     [
         (["--report", "nowhere/page.html"], "its folder does not exist"),
         (["--report", "."], "is a folder"),
+        (["--report", "both", "--traces", "./both"], "name the same file"),
         (["--setting", "scalesim-3.0.0", "--report", "page.html"], "tells no waits"),
     ],
 )
