@@ -63,5 +63,5 @@ def test_every_part_can_be_left_out():
     names = bench_gamma.methods(ablate=True)
     assert len(names) == 13
     runs = bench_gamma.compare(names, [case], seeds=1, budget=30)
-    table = bench_gamma.text([case], runs, ablate=True)
+    table = bench_gamma.text([case], runs, 30, ablate=True)
     assert all(name in table for name in names)
