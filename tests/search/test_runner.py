@@ -296,13 +296,13 @@ def test_the_command_prints_tables_and_one_json_document(home, out, tmp_path, ca
     assert document == stored
 
 
-def test_ctrl_c_keeps_the_ledger_and_prints_how_to_go_on(home, tmp_path, capsys, monkeypatch):
-    from arraysmith.search import runner
+def test_ctrl_c_keeps_the_ledger_and_prints_how_to_go_on(home, run, tmp_path, capsys, monkeypatch):
+    from arraysmith.search import finish
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "simulate_designs", interrupt)
+    monkeypatch.setattr(finish, "simulate_designs", interrupt)
     monkeypatch.setattr(sys, "argv", ["arraysmith", "search", "a run.yaml", "--out", "x"])
     part = tmp_path / "part"
     assert command(["search", str(home / "run.yaml"), "--out", str(part), "--workers", "1"]) == 130
