@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,7 +20,8 @@ from arraysmith.arch.chip_network import (
     network_faults,
 )
 from arraysmith.arch.dataflows import load_dataflow
-from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.errors import InputError
+from arraysmith.arch.file_faults import FileFaults
 from arraysmith.arch.mapping_file import load_mapping
 from arraysmith.arch.memory_file import memory_faults, memory_of
 from arraysmith.arch.networks import load_network
@@ -29,9 +29,7 @@ from arraysmith.arch.problem import Layer
 from arraysmith.arch.spec_fields import Clock, Name, Text
 from arraysmith.arch.spec_reader import Spec, collect, is_path, sort_faults
 from arraysmith.arch.specs import MemorySpec
-from arraysmith.arch.yaml_positions import Positions, read_document
-
-T = TypeVar("T")
+from arraysmith.arch.yaml_positions import read_document
 
 
 class CoreSpec(Spec):
@@ -115,7 +113,7 @@ def load_chip(path: str | Path) -> Chip:
     spec, faults = collect(document, ChipSpec)
     if spec is None:
         raise InputError(sort_faults(faults))
-    reader = _Reader(document.positions, Path(path).parent, faults)
+    reader = _Reader(document.positions, Path(path).parent, faults=faults)
     chip = reader.chip(spec)
     if chip is None or faults:
         raise InputError(sort_faults(faults))
@@ -123,12 +121,10 @@ def load_chip(path: str | Path) -> Chip:
 
 
 @dataclass
-class _Reader:
+class _Reader(FileFaults):
     """Resolves one file and gathers its faults."""
 
-    positions: Positions
     folder: Path
-    faults: list[Fault] = field(default_factory=list)
 
     def chip(self, spec: ChipSpec) -> Chip | None:
         self.faults += memory_faults(
@@ -169,21 +165,6 @@ class _Reader:
             ),
             None if spec.network is None else spec.network.network(spec.offchip.word, clock_hz),
         )
-
-    def fault(self, path: str, rule: str, hint: str = "", *, at_key: bool = False) -> None:
-        self.faults.append(self.positions.fault(path, rule, hint, at_key=at_key))
-
-    def attempt(self, path: str, load: Callable[[], T]) -> T | None:
-        """Return what ``load`` returns; faults without a place are put where the file says it."""
-        try:
-            return load()
-        except InputError as error:
-            for fault in error.faults:
-                if fault.line:
-                    self.faults.append(fault)
-                else:
-                    self.fault(path, fault.rule, fault.hint)
-        return None
 
     def reference(self, ref: str | None) -> str | None:
         """Return ``ref``, a path in it taken from the folder of the file."""

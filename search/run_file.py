@@ -6,10 +6,9 @@ the run file's folder. Runs that ship with the project are known by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,8 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.architecture_file import load_architecture
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.dataflows import load_dataflow
-from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.arch.file_faults import FileFaults
 from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.mapping_file import load_mapping
@@ -25,7 +25,7 @@ from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Network
 from arraysmith.arch.registry import registered
 from arraysmith.arch.spec_reader import is_path, sort_faults, spec_of
-from arraysmith.arch.yaml_positions import Positions, read_document
+from arraysmith.arch.yaml_positions import read_document
 from arraysmith.search.objective import Objective, Weights
 from arraysmith.search.optimisers.base import Domain, Optimiser
 from arraysmith.search.run import Baseline, Calibration, Mapper, Rival, Run
@@ -50,8 +50,6 @@ from arraysmith.traces.page import DesignRow
 
 RUNS = Path(__file__).parent / "runs"
 """Folder of the runs that ship with the project."""
-
-T = TypeVar("T")
 
 
 def run_names() -> tuple[str, ...]:
@@ -79,7 +77,7 @@ def load_run(ref: str | Path, *, seed: int | None = None) -> Run:
     document = read_document(path)
     keys = document.data
     spec = spec_of(document, run_spec_for(keys.get("optimiser"), keys.get("mapper")))[0]
-    reader = _Reader(spec, document.positions, path.parent)
+    reader = _Reader(document.positions, spec, path.parent)
     run = reader.run(document.data, spec.seed if seed is None else seed)
     if run is None or reader.faults:
         raise InputError(sort_faults(reader.faults))
@@ -94,31 +92,12 @@ def started_optimiser(spec: Any, space: Space) -> Optimiser[Any]:
 
 
 @dataclass
-class _Reader:
+class _Reader(FileFaults):
     """Resolves one run file and gathers its faults."""
 
     spec: RunSpec
-    positions: Positions
     folder: Path
-    faults: list[Fault] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
-
-    def fault(self, path: str, rule: str, hint: str = "", *, at_key: bool = False) -> None:
-        self.faults.append(self.positions.fault(path, rule, hint, at_key=at_key))
-
-    def attempt(self, path: str, load: Callable[[], T]) -> T | None:
-        """Return what ``load`` returns; faults without a place are put where the run says it."""
-        try:
-            return load()
-        except InputError as error:
-            for fault in error.faults:
-                if fault.line:
-                    self.faults.append(fault)
-                else:
-                    self.fault(path, fault.rule, fault.hint)
-        except ArraysmithError as error:
-            self.fault(path, str(error))
-        return None
 
     def reference(self, ref: str) -> str:
         """Return ``ref`` with a path in it taken from the run file's folder, and note the file."""
@@ -150,7 +129,7 @@ class _Reader:
             else:  # what cannot be simulated cannot be re-scored: say so before the search
                 self.simulable("architecture", template)
                 self.traceable(template)
-            reader = SpaceReader(spec, self.positions, template)
+            reader = SpaceReader(self.positions, spec, template)
             space = reader.read()
             self.faults += reader.faults
         choices = self.dataflow_choices(template, space)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from arraysmith.arch.architecture import Architecture, Compute, Memory, Ports
 from arraysmith.arch.budget import Budget
-from arraysmith.arch.errors import Fault, InputError, nearest
+from arraysmith.arch.errors import InputError, nearest
+from arraysmith.arch.file_faults import FileFaults
 from arraysmith.arch.paths import CLOCK, numbers_of
 from arraysmith.arch.technology.estimate import mac_cost, memory_cost
-from arraysmith.arch.yaml_positions import Positions
 from arraysmith.search.objective import MAPPING_OBJECTIVES
 from arraysmith.search.run_spec import ChoiceSpec, ProductSpec, RunSpec
 from arraysmith.search.space import (
@@ -41,24 +41,16 @@ _BUDGET_KEYS = {
 
 
 @dataclass
-class SpaceReader:
+class SpaceReader(FileFaults):
     """Reads the space of one run file.
 
     Attributes:
         spec: the file.
-        positions: of its fields.
         template: that the space changes.
-        faults: found so far.
     """
 
     spec: RunSpec
-    positions: Positions
     template: Architecture
-    faults: list[Fault] = field(default_factory=list)
-
-    def fault(self, path: str, rule: str, hint: str = "") -> None:
-        """Note a fault."""
-        self.faults.append(self.positions.fault(path, rule, hint))
 
     def read(self) -> Space | None:
         """Return the space, or None after noting its faults."""
