@@ -78,6 +78,33 @@ def number(row: dict[str, str], column: str, path: Path, line: int) -> float:
     return value
 
 
+def whole_number(
+    row: dict[str, str], column: str, path: Path | None = None, line: int = 0, *, least: int = 1
+) -> int:
+    """Return a cell as a whole number.
+
+    Args:
+        row: of a file of cases.
+        column: of the cell.
+        path: of the file; None where the caller adds the place to a fault.
+        line: of the row, counted from 1.
+        least: smallest number allowed.
+
+    Raises:
+        InputError: it is none, or less than ``least``.
+    """
+    text = row[column] or ""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value) or value != int(value) or value < least:
+        rule = f"must be a whole number of at least {least}"
+        place = ("", 0, 0) if path is None else (str(path), line, 1)
+        raise InputError([Fault(column, text, rule, "", *place)])
+    return int(value)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML file of keys and values.
 

@@ -15,7 +15,7 @@ from arraysmith.sim.analytical.maestro.cost import Machine, MaestroCost, count
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.report import READ, UPDATE
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows, number
+from arraysmith.validation.reference_files import case_rows, number, whole_number
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "maestro"
 FILE = "maestro_cases.csv"
@@ -88,33 +88,22 @@ def layer_of_row(row: dict[str, str]) -> MaestroLayer:
     if kind not in TYPES:
         raise InputError([Fault("type", kind, "unknown type of layer", ", ".join(TYPES))])
     column = {} if kind == "GEMM" else {"N": "N_batch"}
-    sizes = tuple((dim, _whole(row, column.get(dim, dim))) for dim in TYPES[kind])
-    stride = _whole(row, "stride")
+    sizes = tuple((dim, whole_number(row, column.get(dim, dim))) for dim in TYPES[kind])
+    stride = whole_number(row, "stride")
     return MaestroLayer(row["case"], kind, sizes, (stride, stride))
 
 
 def _hardware(row: dict[str, str]) -> Hardware:
     return Hardware(
-        pes=_whole(row, "pes"),
-        noc_elements_per_cycle=_whole(row, "noc_bw_elem_per_cycle"),
-        noc_hops=_whole(row, "noc_hop_latency"),
-        offchip_elements_per_cycle=_whole(row, "offchip_bw_elem_per_cycle"),
+        pes=whole_number(row, "pes"),
+        noc_elements_per_cycle=whole_number(row, "noc_bw_elem_per_cycle"),
+        noc_hops=whole_number(row, "noc_hop_latency"),
+        offchip_elements_per_cycle=whole_number(row, "offchip_bw_elem_per_cycle"),
     )
 
 
 def _machine(row: dict[str, str]) -> Machine:
     return Machine.of_hardware(_hardware(row))
-
-
-def _whole(row: dict[str, str], column: str) -> int:
-    text = row[column]
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if value < 1 or value != int(value):
-        raise InputError([Fault(column, text, "must be a whole number of at least 1")])
-    return int(value)
 
 
 def _quantities(cost: MaestroCost) -> dict[str, float]:

@@ -25,7 +25,7 @@ from arraysmith.sim.noc.sweep import Protocol, measure, saturation
 from arraysmith.sim.noc.topology import build_topology
 from arraysmith.sim.noc.traffic import Traffic
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows, number
+from arraysmith.validation.reference_files import case_rows, number, whole_number
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "noc"
 
@@ -270,14 +270,6 @@ def _check(row: dict[str, str], path: Path, line: int) -> None:
 
 
 def _count(row: dict[str, str], column: str, path: Path, line: int) -> int:
-    """Return a cell as a whole number.
-
-    Raises:
-        InputError: it is none, or negative.
-    """
-    value = number(row, column, path, line)
+    """Return a cell as a whole number; terminals and cycles count from 0."""
     least = 0 if column in {"src", "dst", "created", "delivered"} else 1
-    if value != int(value) or value < least:
-        rule = f"must be a whole number of at least {least}"
-        raise InputError([Fault(column, row[column], rule, "", str(path), line, 1)])
-    return int(value)
+    return whole_number(row, column, path, line, least=least)

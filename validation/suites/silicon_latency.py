@@ -26,7 +26,7 @@ from arraysmith.arch.registry import register
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.report import Report
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows, number, require_files
+from arraysmith.validation.reference_files import case_rows, number, require_files, whole_number
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "eyeriss_chip"
 
@@ -68,7 +68,7 @@ def silicon_latency(cases: Path | None = None) -> Outcome:
             raise InputError(
                 [Fault("layer", layer, "is no layer of the network", "", str(table), line)]
             )
-        stated = {name: _count(row, name, table, line) for name in PARAMETERS}
+        stated = {name: whole_number(row, name, table, line) for name in PARAMETERS}
         run = run_layer(chip, problems[layer], stated)
         got = {
             "processing_ms": run.processing_ms,
@@ -177,14 +177,6 @@ def mapping_of(chip: Architecture, problem: Problem, stated: Dict[str, int]) -> 
             LevelMapping(SUMS, turns(("C", 1), ("S", 1))),
         )
     )
-
-
-def _count(row: dict[str, str], column: str, path: Path, line: int) -> int:
-    value = number(row, column, path, line)
-    if value < 1 or value != int(value):
-        rule = "must be a whole number, 1 or more"
-        raise InputError([Fault(column, row[column], rule, "", str(path), line)])
-    return int(value)
 
 
 def _waits(report: Report) -> str:

@@ -15,7 +15,13 @@ from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
 from arraysmith.arch.registry import register
 from arraysmith.sim.array_registers import ArrayRegisters, ArrayRun, run_tiles, tiles_of
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows, number, read_yaml, require_files
+from arraysmith.validation.reference_files import (
+    case_rows,
+    number,
+    read_yaml,
+    require_files,
+    whole_number,
+)
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "spatial_rtl"
 ARRAYS = "arrays.yaml"
@@ -146,7 +152,9 @@ def _array_of(path: Path, arrays: list[Described]) -> Described:
 def _compared(
     case: str, array: Described, row: dict[str, str], path: Path, line: int
 ) -> Iterator[Comparison]:
-    numbers = {field: _count(row, column, path, line) for field, column in array.columns.items()}
+    numbers = {
+        field: whole_number(row, column, path, line) for field, column in array.columns.items()
+    }
     try:
         run = _run(array, numbers)
     except (ArraysmithError, TypeError) as error:
@@ -164,14 +172,6 @@ def _run(array: Described, numbers: dict[str, int]) -> ArrayRun:
     wide = work.get("results_wide", registers.columns)
     tiles = tiles_of(registers, high, wide) * work.get("tiles", 1)
     return run_tiles(registers, tiles, work.get("steps", 1))
-
-
-def _count(row: dict[str, str], column: str, path: Path, line: int) -> int:
-    value = number(row, column, path, line)
-    if value < 1 or value != int(value):
-        rule = "must be a whole number of at least 1"
-        raise InputError([Fault(column, row[column], rule, "", str(path), line, 1)])
-    return int(value)
 
 
 def _title(array: Described, row: dict[str, str]) -> str:

@@ -19,7 +19,7 @@ from arraysmith.sim.analytical.zigzag.cost import PARTIAL_BITS, ZigzagCost, eval
 from arraysmith.sim.analytical.zigzag.moves import operand_moves, spread
 from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE
 from arraysmith.validation.comparison import Comparison, Outcome
-from arraysmith.validation.reference_files import case_rows, number
+from arraysmith.validation.reference_files import case_rows, number, whole_number
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "zigzag"
 FILE = "zigzag_fixed_mapping.csv"
@@ -101,7 +101,7 @@ def problem_of(row: dict[str, str]) -> Problem:
     Raises:
         InputError: a size that is no whole number of at least 1.
     """
-    size = {name: _whole(row, name) for name in SIZES}
+    size = {name: whole_number(row, name) for name in SIZES}
     stride = size["stride"]
     return conv(
         row["case"],
@@ -114,17 +114,6 @@ def problem_of(row: dict[str, str]) -> Problem:
         stride=(stride, stride),
         batch=size["B"],
     )
-
-
-def _whole(row: dict[str, str], column: str) -> int:
-    text = row[column]
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if value < 1 or value != int(value):
-        raise InputError([Fault(column, text, "must be a whole number of at least 1")])
-    return int(value)
 
 
 def _compared(row: dict[str, str], cost: ZigzagCost, path: Path, line: int) -> Iterator[Comparison]:
