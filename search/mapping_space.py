@@ -105,7 +105,7 @@ class MappingSpace:
         """Return the space; ArraysmithError if some dim has no place or nothing fits a mesh."""
         active = [d for d, size in enumerate(problem.sizes) if size > 1]
         whole = frozenset(DIMS.index(x) for rule in dataflow.rules for x in rule.whole)
-        slots = _spatial_slots(architecture, problem, dataflow, active)
+        slots = spatial_slots(architecture, problem, dataflow, active)
         places, orders = _temporal_orders(
             architecture, problem, dataflow, [d for d in active if d not in whole]
         )
@@ -286,9 +286,10 @@ def _first_orders(orders: tuple[tuple[int, ...], ...]) -> NDArray[np.bool_]:
     return first
 
 
-def _spatial_slots(
+def spatial_slots(
     architecture: Architecture, problem: Problem, dataflow: Dataflow, active: list[int]
 ) -> tuple[tuple[int, int, int], ...]:
+    """Return (level, axis, dim) of every place in space that a dataflow leaves ``active`` dims."""
     slots = []
     for index, level in enumerate(architecture.levels):
         if isinstance(level, Fanout):

@@ -38,16 +38,15 @@ import numpy as np
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut, XyBus
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.errors import ArraysmithError
-from arraysmith.arch.legality import reduces
 from arraysmith.arch.mapping import Mapping, from_factors
 from arraysmith.arch.problem import DIMS, Problem
 from arraysmith.arch.problem import OFMAP as OFMAP_NAME
+from arraysmith.search.mapping_space import spatial_slots
 from arraysmith.sim.analytical.encoding import (
     AXIS_CODES,
     COLUMN,
     NO_DIM,
     OFMAP,
-    ROW,
     SLIDING,
     TEMPORAL,
     Int,
@@ -114,7 +113,7 @@ class ExactSpace:
                 memories.append(index)
                 opened.append(frozenset(order))
                 fixed.append(None if allowed is None else order)
-        slots = _slots(architecture, problem, dataflow, active)
+        slots = spatial_slots(architecture, problem, dataflow, active)
         for d in active:
             if not any(d in dims for dims in opened) and not any(dim == d for _, _, dim in slots):
                 raise ArraysmithError(
@@ -305,21 +304,6 @@ def _covers(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
         a >= b if isinstance(a, frozenset) and isinstance(b, frozenset) else a == b
         for a, b in zip(one, other, strict=True)
     )
-
-
-def _slots(
-    architecture: Architecture, problem: Problem, dataflow: Dataflow, active: list[int]
-) -> tuple[Slot, ...]:
-    slots = []
-    for index, level in enumerate(architecture.levels):
-        if isinstance(level, Fanout):
-            rule = dataflow.rule(level.name)
-            for axis, allowed in ((COLUMN, rule.x), (ROW, rule.y)):
-                names = DIMS if allowed is None else allowed
-                if not reduces(level):
-                    names = tuple(x for x in names if x in problem.ofmap.dims)
-                slots += [(index, axis, DIMS.index(x)) for x in names if DIMS.index(x) in active]
-    return tuple(slots)
 
 
 def _spreads(
