@@ -88,14 +88,7 @@ class Exact(Mapper):
             for search in sorted(searches, key=lambda x: x.bound):  # a good one bounds the others
                 search.run()
         return ExactFound(
-            mapping=best.mapping,
-            cycles=best.cycles,
-            energy_pj=best.energy_pj,
-            loss=best.loss,
-            evaluations=best.evaluations,
-            drawn=best.evaluations,
-            repaired=0,
-            curve=tuple(best.curve),
+            **best.scored,
             bound=min(search.bound for search in searches),
             proven=all(search.proven for search in searches),
             nodes=sum(search.nodes for search in searches),

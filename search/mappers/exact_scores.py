@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -102,6 +103,20 @@ class Incumbent:
         """Go on with mappings of another space of the same problem."""
         self.space = space
         self._scorer = BatchScorer(space.architecture, space.problem, space.setting)
+
+    @property
+    def scored(self) -> dict[str, Any]:
+        """What a ``Found`` says of it, but for what is proven."""
+        return {
+            "mapping": self.mapping,
+            "cycles": self.cycles,
+            "energy_pj": self.energy_pj,
+            "loss": self.loss,
+            "evaluations": self.evaluations,
+            "drawn": self.evaluations,
+            "repaired": 0,
+            "curve": tuple(self.curve),
+        }
 
     def take(self, mapping: Mapping) -> None:
         """Note a legal mapping of the problem, of this space or not, which costs no evaluation."""

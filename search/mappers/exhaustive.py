@@ -58,14 +58,7 @@ class Exhaustive(Mapper):
         best = Incumbent(space, task.objective, task.evaluations)
         whole = all(best.score(*batch) for batch in _points(space, task.dataflow))
         return Found(
-            mapping=best.mapping,
-            cycles=best.cycles,
-            energy_pj=best.energy_pj,
-            loss=best.loss,
-            evaluations=best.evaluations,
-            drawn=best.evaluations,
-            repaired=0,
-            curve=tuple(best.curve),
+            **best.scored,
             bound=best.loss if whole else None,
             proven=whole,
         )

@@ -142,14 +142,7 @@ class Marvel(Mapper):
                 chosen = choice
         ruled_out = max(0, candidates - unused - best.evaluations)
         return MarvelFound(
-            mapping=best.mapping,
-            cycles=best.cycles,
-            energy_pj=best.energy_pj,
-            loss=best.loss,
-            evaluations=best.evaluations,
-            drawn=best.evaluations,
-            repaired=0,
-            curve=tuple(best.curve),
+            **best.scored,
             off_chip=off_chip,
             on_chip=Phase(
                 candidates,
