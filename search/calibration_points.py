@@ -6,15 +6,14 @@ each other one a point and what was measured. A torn last line is cut off.
 
 from __future__ import annotations
 
-import json
 import os
-import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.search.calibration_sample import Measured
+from arraysmith.search.checked_lines import checked_line, row_of
 
 SUFFIX = ".points.jsonl"
 """Of the ledger's name, after that of the result."""
@@ -86,25 +85,15 @@ class PointLedger:
         self._file.close()
 
     def _write(self, row: dict[str, Any]) -> None:
-        self._file.write(_line(row))
+        self._file.write(checked_line(row))
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def _checked(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            row = json.loads(line)
-            del row["crc"]
-            sound = _line(row) == line + b"\n"
-        except (ValueError, TypeError, KeyError):
-            sound = False
-        if not sound:
+        row = row_of(line)
+        if row is None:
             raise self._fault("line is damaged", f"remove {self.path}", number)
-        return dict(row)
+        return row
 
     def _fault(self, rule: str, hint: str, line: int) -> InputError:
         return InputError([Fault("", "", rule, hint, str(self.path), line, 1)])
-
-
-def _line(row: dict[str, Any]) -> bytes:
-    text = json.dumps(row, separators=(",", ":"), allow_nan=False).encode()
-    return b'%s,"crc":"%08x"}\n' % (text[:-1], zlib.crc32(text))

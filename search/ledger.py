@@ -12,10 +12,8 @@ evaluated again. So nothing else has to be saved, and the result is that of an u
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedRandom
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from arraysmith.arch.errors import Fault, InputError
+from arraysmith.search.checked_lines import checked_line, row_of
 from arraysmith.search.rehearsed import Rehearsed, Simulated
 from arraysmith.search.space import Genome
 
@@ -180,7 +179,7 @@ class Ledger:
         self.close()
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        self._file.write(b"".join(_line(row) for row in rows))
+        self._file.write(b"".join(checked_line(row) for row in rows))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -188,21 +187,11 @@ class Ledger:
 _REMEDY = "start again in another folder"
 
 
-def _line(row: dict[str, Any]) -> bytes:
-    text = json.dumps(row, separators=(",", ":"), allow_nan=False).encode()
-    return b'%s,"crc":"%08x"}\n' % (text[:-1], zlib.crc32(text))
-
-
 def _checked(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-        del row["crc"]
-        sound = _line(row) == line + b"\n"
-    except (ValueError, TypeError, KeyError):
-        sound = False
-    if not sound:
+    row = row_of(line)
+    if row is None:
         raise LedgerError(path, number, "line is damaged: its checksum differs", _REMEDY)
-    return dict(row)
+    return row
 
 
 def _check_header(row: dict[str, Any], digest: str, path: Path) -> None:
