@@ -15,6 +15,7 @@ from math import prod
 from typing import Protocol
 
 from arraysmith.arch.errors import ArraysmithError, nearest
+from arraysmith.sim.merit import Merit
 
 
 class Cost(Protocol):
@@ -57,7 +58,7 @@ class Cost(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Merit):
     """The cost of a candidate, without the detail of a Report; definitions as in ``Report``.
 
     Attributes:
@@ -77,21 +78,6 @@ class Figures:
     pes: int
     clock_hz: int
     area_um2: float = 0.0
-
-    @property
-    def utilization(self) -> float:
-        """See ``Report.utilization``."""
-        return self.macs / (self.cycles * self.pes)
-
-    @property
-    def gflops(self) -> float:
-        """See ``Report.gflops``."""
-        return self.flops / self.cycles * self.clock_hz / 1e9
-
-    @property
-    def edp_j_cycles(self) -> float:
-        """See ``Report.edp_j_cycles``."""
-        return self.energy_pj * 1e-12 * self.cycles
 
 
 @dataclass(frozen=True, slots=True)

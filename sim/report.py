@@ -8,6 +8,7 @@ from typing import Any
 
 from arraysmith.sim.balance import Balance, roofline, total_balance
 from arraysmith.sim.dram.use import DramUse, total_use
+from arraysmith.sim.merit import Merit
 from arraysmith.sim.network_use import NetworkUse, total_network_use
 
 FIDELITIES = ("analytical", "calibrated", "cycle")
@@ -104,7 +105,7 @@ class EnergyRow:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Merit):
     """Cost of running a problem, or the sum over the layers of a network.
 
     Attributes:
@@ -202,21 +203,6 @@ class Report:
     def roofline(self) -> list[dict[str, Any]]:
         """Where the run stands, part by part: see ``balance.roofline``."""
         return roofline(self.balance, self.macs, self.cycles)
-
-    @property
-    def utilization(self) -> float:
-        """MACs / (cycles x MAC units); 0 to 1."""
-        return self.macs / (self.cycles * self.pes)
-
-    @property
-    def gflops(self) -> float:
-        """10^9 operations per second at the array clock."""
-        return self.flops / self.cycles * self.clock_hz / 1e9
-
-    @property
-    def edp_j_cycles(self) -> float:
-        """Energy in joules x cycles."""
-        return self.energy_pj * 1e-12 * self.cycles
 
     @property
     def area_um2(self) -> float:
