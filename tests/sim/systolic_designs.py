@@ -7,12 +7,17 @@ from fractions import Fraction
 from random import Random
 
 import numpy as np
+from hypothesis import assume
 from tiny import COST, memory
 
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, ScaleOut, Systolic
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.analytical.systolic import evaluate_systolic
+from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
+from arraysmith.sim.cycle.systolic.values import systolic_values
+from arraysmith.sim.cycle.values import random_operands, reference_output
 
 DATAFLOWS = ("os", "ws", "is")
 PLACES = {
@@ -54,6 +59,23 @@ def unless_refused(run, *arguments):
 
 def words_by_place(report):
     return {(x.level, x.tensor, x.direction): x.words for x in report.accesses}
+
+
+def right_in_both_models(architecture, problem, mapping, seed):
+    """Return (closed form, simulation), checked: results of random operands, words, least time.
+
+    Cases that a buffer is too small for are not for hypothesis to count.
+    """
+    exact = unless_refused(evaluate_systolic, architecture, problem, mapping)
+    assume(exact is not None)
+    ifmap, weight = random_operands(problem, seed)
+    got = systolic_values(architecture, problem, mapping, ifmap, weight)
+    assert np.array_equal(got, reference_output(problem, ifmap, weight))
+    report = simulate_systolic(architecture, problem, mapping)
+    assert words_by_place(report) == words_by_place(exact)
+    assert report.cycles >= exact.compute_cycles
+    assert report.cycles * report.pes >= report.macs == problem.macs
+    return exact, report
 
 
 def systolic(

@@ -18,6 +18,7 @@ from systolic_designs import (
     SRAMS,
     Kept,
     any_design,
+    right_in_both_models,
     side_by_side,
     stationary,
     systolic,
@@ -33,8 +34,6 @@ from arraysmith.arch.problem import matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
-from arraysmith.sim.cycle.systolic.values import systolic_values
-from arraysmith.sim.cycle.values import random_operands, reference_output
 
 SIZES = {"os": "mnk", "ws": "knm", "is": "kmn"}
 """Sizes of a product behind rows, columns and stream."""
@@ -56,15 +55,7 @@ def test_values_equal_the_reference_and_both_models_count_alike(seed):
     cut = random.choice(INDICES), random.choice(INDICES)
     architecture = side_by_side(any_design(random), *mesh, *cut, shared=True)
     problem, mapping = any_problem(random), stationary(random.choice(DATAFLOWS))
-    exact = unless_refused(evaluate_systolic, architecture, problem, mapping)
-    assume(exact is not None)
-    ifmap, weight = random_operands(problem, seed)
-    got = systolic_values(architecture, problem, mapping, ifmap, weight)
-    assert np.array_equal(got, reference_output(problem, ifmap, weight))
-    report = simulate_systolic(architecture, problem, mapping)
-    assert words_by_place(report) == words_by_place(exact)
-    assert report.cycles >= exact.compute_cycles
-    assert report.cycles * report.pes >= report.macs == problem.macs
+    exact, report = right_in_both_models(architecture, problem, mapping, seed)
     assert report.active_pes <= report.pes
     assert report.active_pes == exact.active_pes
 
