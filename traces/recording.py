@@ -15,6 +15,7 @@ from arraysmith.arch.problem import TENSORS, Layer, Network, Problem
 from arraysmith.sim.cycle import values
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
+from arraysmith.sim.cycle.reference import random_operands
 from arraysmith.sim.cycle.sparse import compressed
 from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.layers import LayerReport, distinct_layers, evaluate_each
@@ -72,7 +73,7 @@ def simulate_layer(
         memories,
     )
     if results is not None and values_seed is not None:
-        ifmap, weight = values.random_operands(problem, values_seed)
+        ifmap, weight = random_operands(problem, values_seed)
         if problem.weight_sparsity is not None:
             weight = compressed(problem, weight)  # as its words lie in memory
         images = (ifmap, weight, results)

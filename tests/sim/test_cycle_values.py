@@ -12,11 +12,9 @@ from cases import case
 
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
 from arraysmith.sim.cycle.model import multiplied_words
+from arraysmith.sim.cycle.reference import Drop, random_operands, reference_output
 from arraysmith.sim.cycle.values import (
-    Drop,
     WrongValuesError,
-    random_operands,
-    reference_output,
     simulate_values,
     verify_values,
 )

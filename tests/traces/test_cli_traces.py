@@ -11,6 +11,7 @@ from arraysmith.arch.main import run
 from arraysmith.arch.networks import dump_network
 from arraysmith.arch.problem import Layer, Network, matmul
 from arraysmith.sim.cycle import values
+from arraysmith.sim.cycle.reference import random_operands, reference_output
 from arraysmith.sim.cycle.values import WrongValuesError
 from arraysmith.traces import recording
 from arraysmith.traces.page import DesignRow, ReportPage
@@ -189,10 +190,10 @@ def test_values_go_into_the_traces_and_belong_to_the_addresses(arch, job, tmp_pa
     with TraceFile(path) as traces:
         layer = traces.layer("one")
         kept = layer.values()
-        ifmap, weight = values.random_operands(LAYER, kept.seed)
+        ifmap, weight = random_operands(LAYER, kept.seed)
         np.testing.assert_array_equal(kept.images["ifmap"], ifmap.ravel())
         np.testing.assert_array_equal(kept.images["weight"], weight.ravel())
-        results = values.reference_output(LAYER, ifmap, weight).ravel()
+        results = reference_output(LAYER, ifmap, weight).ravel()
         np.testing.assert_array_equal(kept.images["ofmap"], results)
         for tensor, base in kept.base.items():
             assert layer.address_map["dram"][tensor]["base"] == base

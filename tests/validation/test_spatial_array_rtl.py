@@ -11,7 +11,7 @@ import pytest
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, Memory, XyBus
 from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import TENSORS, conv
-from arraysmith.sim.cycle.values import random_operands, reference_output
+from arraysmith.sim.cycle.reference import random_operands, reference_output
 from arraysmith.validation import verilator
 from arraysmith.validation.spatial_rtl.bench import build, run
 from arraysmith.validation.spatial_rtl.compiler import compile_layer

@@ -23,7 +23,7 @@ from arraysmith.arch.mapping import Mapping, from_factors
 from arraysmith.arch.problem import DIMS, TENSORS, Problem, conv
 from arraysmith.arch.registry import register
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.values import random_operands, reference_output
+from arraysmith.sim.cycle.reference import random_operands, reference_output
 from arraysmith.validation.comparison import Comparison, Outcome
 from arraysmith.validation.spatial_rtl.bench import build, run
 from arraysmith.validation.spatial_rtl.compiler import compile_layer

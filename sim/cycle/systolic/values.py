@@ -16,11 +16,11 @@ from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.arrays import arrays_of
+from arraysmith.sim.cycle.reference import POISON, Drop
 from arraysmith.sim.cycle.sparse import compressed, expanded
 from arraysmith.sim.cycle.systolic.arrays import word_views
 from arraysmith.sim.cycle.systolic.loads import LoadOrder, ResultOrder
 from arraysmith.sim.cycle.systolic.words import WordView
-from arraysmith.sim.cycle.values import POISON, Drop
 from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding
 from arraysmith.sim.residency import Operand
 from arraysmith.sim.systolic_machine import SystolicMachine
