@@ -9,7 +9,6 @@ from fractions import Fraction
 FIELDS = ("row", "channel", "rank", "bank", "bank_group", "column")
 """Fields of an address."""
 
-STANDARDS = ("DDR4", "LPDDR4", "HBM2")
 SCHEDULERS = ("fr_fcfs", "fcfs")
 PAGES = ("open", "closed", "closed_after_hits")
 

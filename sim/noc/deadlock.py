@@ -14,8 +14,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
-
 from arraysmith.arch.errors import Fault, InputError
 from arraysmith.sim.noc.routing import RouteTable
 from arraysmith.sim.noc.topology import Topology
@@ -256,12 +254,3 @@ def find_cycle(graph: dict[Channel, set[Channel]]) -> list[Channel]:
                 on_path.add(following)
                 stack.append((following, iter(sorted(graph.get(following, ())))))
     return []
-
-
-def as_matrix(graph: dict[Channel, set[Channel]], links: int, num_vcs: int) -> np.ndarray:
-    """Return bool [channels, channels] of a graph, channels numbered ``link * num_vcs + vc``."""
-    found = np.zeros((links * num_vcs, links * num_vcs), bool)
-    for (link, vc), others in graph.items():
-        for other, other_vc in others:
-            found[link * num_vcs + vc, other * num_vcs + other_vc] = True
-    return found
