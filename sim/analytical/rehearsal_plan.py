@@ -25,7 +25,7 @@ from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.latency import overlaps
 from arraysmith.sim.analytical.rehearsal_loops import Loops, transfers_through
 from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
-from arraysmith.sim.report import DRAIN, FILL, READ, UPDATE, Report
+from arraysmith.sim.report import FILL, READ, UPDATE, Report
 
 Float = NDArray[np.float64]
 
@@ -205,7 +205,7 @@ class _Planner:
             dims = tensor.dims
             if link.tensor == O:
                 again[k, : link.depth] = [x.dim not in dims for x in self._time[: link.depth]]
-                self._results(link, words[k], up[k])
+                self._results(link, words[k], up[k], float(mean[k, 1]) or 1.0)
             else:
                 self._operands(link, words[k])
         memories = self._architecture.memories
@@ -328,35 +328,42 @@ class _Planner:
         for i, share in enumerate(self._shares(link, up=False)):
             words[ON_BUS + i] = each * sent * share
 
-    def _results(self, link: _Link, words: Float, up: Float) -> None:
-        """Write the words of results, see ``Plan.words`` and ``Plan.up``."""
+    def _results(self, link: _Link, words: Float, up: Float, usual: float) -> None:
+        """Write the words of results, see ``Plan.words`` and ``Plan.up``.
+
+        A child has as many as the one that leads: of equal tiles one takes all sums that come back.
+
+        Args:
+            link: of results.
+            words: written.
+            up: written.
+            usual: mean tile of the child that leads, as a share of the largest one.
+        """
         epochs = self.ways(link.depth)
         parents, at_macs = self._copies(link.parent), link.child == self._macs
         arrived = self._counted(link.parent, O, UPDATE) / parents / epochs
         first = self._loops.ways(link.depth, self._tensor(O).dims)
         read = self._counted(link.parent, O, READ) / parents
         back = read
+        each = 1.0  # a word of every MAC
         if not at_macs:
             back = min(read, self._counted(link.child, O, FILL) / parents)
-            up[AT_CHILD] = self._counted(link.child, O, DRAIN) / self._copies(link.child) / epochs
+            tile = tile_words(self._architecture, self._problem, self._mapping, link.child)
+            each = tile[TENSORS[O]] * usual
         elif link.fanouts:  # sums that meet in a word are read to be added to, all but the first
             met = self._transfers(link, up=True)[0] / self._transfers(link, up=False)[0]
             back = max(0.0, read - arrived * epochs * (1 - 1 / met))
-        up[AT_CHILD] = up[AT_CHILD] or 1.0  # a word of every MAC
+        up[AT_CHILD] = each
         up[AT_PARENT] = arrived
         up[-1] = (read - back) / epochs
         for i, share in enumerate(self._shares(link, up=True)):
             up[ON_BUS + i] = arrived * share
         if first == epochs:
             return
-        each = back / (epochs - first)
-        words[AT_PARENT] = each
-        words[AT_CHILD] = 1.0
-        if not at_macs:
-            fills = self._counted(link.child, O, FILL)
-            words[AT_CHILD] = fills / self._copies(link.child) / (epochs - first)
+        words[AT_PARENT] = sent = back / (epochs - first)
+        words[AT_CHILD] = each
         for i, share in enumerate(self._shares(link, up=False)):
-            words[ON_BUS + i] = each * share
+            words[ON_BUS + i] = sent * share
 
     def _transfers(self, link: _Link, *, up: bool) -> list[int]:
         """Return how many transfers pass a bus of each fan-out for all children of a parent."""
