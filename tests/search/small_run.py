@@ -43,3 +43,12 @@ def write(folder, run=RUN, network=NETWORK, **shape):
     (folder / "net.yaml").write_text(network)
     (folder / "run.yaml").write_text(run)
     return folder / "run.yaml"
+
+
+def content(folder):
+    """Every file below ``folder`` by its relative path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

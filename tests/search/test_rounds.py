@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_run import RUN, write
+from small_run import RUN, content, write
 
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.legality import check_mapping
@@ -37,14 +37,6 @@ FRONT = CALIBRATED.replace(
     "objective: [latency, energy]\n"
     "repeats: 2",
 ).replace("mapper: {samples: 2000}", "mapper: {name: genetic, evaluations: 12}")
-
-
-def content(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import time
 
 import h5py
 import pytest
-from small_run import NETWORK, RUN, write
+from small_run import NETWORK, RUN, content, write
 
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.loader import load_architecture, load_mapping
@@ -20,15 +20,6 @@ from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.report import Report
 from arraysmith.traces.page import ReportPage
-
-
-def content(folder):
-    """Every file below ``folder`` by its relative path."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")

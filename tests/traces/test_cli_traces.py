@@ -4,9 +4,18 @@ import sys
 
 import numpy as np
 import pytest
-from trace_samples import DESIGN, LAYER, MAPPING, STREAMS, fill, regular, report, requests
+from trace_samples import (
+    DESIGN,
+    LAYER,
+    MAPPING,
+    STREAMS,
+    fill,
+    regular,
+    report,
+    requests,
+    simulate_command,
+)
 
-from arraysmith.arch.loader import dump_architecture, dump_mapping
 from arraysmith.arch.main import run
 from arraysmith.arch.networks import dump_network
 from arraysmith.arch.problem import Layer, Network, matmul
@@ -132,11 +141,7 @@ def test_report_rebuilds_the_page_from_the_result_alone(tmp_path, capsys):
 
 @pytest.fixture
 def job(tmp_path):
-    (tmp_path / "design.yaml").write_text(dump_architecture(DESIGN))
-    (tmp_path / "mapping.yaml").write_text(dump_mapping(MAPPING))
-    (tmp_path / "network.yaml").write_text(dump_network(Network("tiny", (Layer(LAYER),))))
-    files = [str(tmp_path / name) for name in ("design.yaml", "network.yaml")]
-    return ["simulate", *files, "--mapping", str(tmp_path / "mapping.yaml")]
+    return simulate_command(tmp_path)
 
 
 def test_simulate_prints_a_table_and_checks_values(job, capsys):

@@ -7,26 +7,20 @@ from collections import defaultdict
 from dataclasses import replace
 
 import pytest
-from trace_samples import DESIGN, LAYER, MAPPING
+from trace_samples import DESIGN, LAYER, simulate_command
 
 from arraysmith.arch.architecture import Architecture, Fanout, XyBus
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.interconnect import Forwarding
-from arraysmith.arch.loader import dump_architecture, dump_mapping, load_architecture
+from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.main import run
-from arraysmith.arch.networks import dump_network
-from arraysmith.arch.problem import Layer, Network
 from arraysmith.sim.cycle.instances import instances_of
 from arraysmith.traces.levels import traced_levels
 
 
 @pytest.fixture
 def job(tmp_path):
-    (tmp_path / "design.yaml").write_text(dump_architecture(DESIGN))
-    (tmp_path / "mapping.yaml").write_text(dump_mapping(MAPPING))
-    (tmp_path / "network.yaml").write_text(dump_network(Network("tiny", (Layer(LAYER),))))
-    files = [str(tmp_path / name) for name in ("design.yaml", "network.yaml")]
-    return ["simulate", *files, "--mapping", str(tmp_path / "mapping.yaml")]
+    return simulate_command(tmp_path)
 
 
 def test_words_stand_for_memories_and_names_for_themselves():

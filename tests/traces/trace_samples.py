@@ -1,12 +1,15 @@
 """Small architectures, requests and Reports made by hand for the tests of this folder."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
+from arraysmith.arch.loader import dump_architecture, dump_mapping
 from arraysmith.arch.mapping import from_factors
-from arraysmith.arch.problem import conv
+from arraysmith.arch.networks import dump_network
+from arraysmith.arch.problem import Layer, Network, conv
 from arraysmith.sim.report import Access, Component, Report, Traffic
 from arraysmith.traces.recorder import TraceWriter
 
@@ -112,3 +115,12 @@ def fill(
         for seed, stream in enumerate(STREAMS):
             columns = requests(count, seed)
             probe.requests(stream, *(x[start : start + batch] for x in columns.values()))
+
+
+def simulate_command(folder: Path) -> list[str]:
+    """Write the tiny design, mapping and layer to files; return the command that simulates them."""
+    (folder / "design.yaml").write_text(dump_architecture(DESIGN))
+    (folder / "mapping.yaml").write_text(dump_mapping(MAPPING))
+    (folder / "network.yaml").write_text(dump_network(Network("tiny", (Layer(LAYER),))))
+    files = [str(folder / name) for name in ("design.yaml", "network.yaml")]
+    return ["simulate", *files, "--mapping", str(folder / "mapping.yaml")]
