@@ -13,7 +13,15 @@ from math import prod
 
 from arraysmith.arch.dram import Dram
 from arraysmith.arch.errors import ArraysmithError, nearest
-from arraysmith.arch.interconnect import FREE_BUSES, Routed, Tree, Wires, XyBus
+from arraysmith.arch.interconnect import (
+    FREE_BUSES,
+    FlitWiring,
+    Routed,
+    Tree,
+    Wireless,
+    Wires,
+    XyBus,
+)
 from arraysmith.arch.layout import Layout
 
 __all__ = [
@@ -27,6 +35,7 @@ __all__ = [
     "Compute",
     "Energy",
     "Fanout",
+    "FlitWiring",
     "Level",
     "Memory",
     "Ports",
@@ -34,6 +43,7 @@ __all__ = [
     "ScaleOut",
     "Systolic",
     "Tree",
+    "Wireless",
     "Wires",
     "Wiring",
     "XyBus",
@@ -241,7 +251,7 @@ class ScaleOut:
     x: str = COLUMNS
 
 
-Wiring = XyBus | Tree | Routed | Systolic | ScaleOut
+Wiring = XyBus | Tree | Routed | Wireless | Systolic | ScaleOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +279,7 @@ class Fanout:
             return network
         if isinstance(network, Tree):
             return network.as_bus(self.instances)
-        return network.as_bus() if isinstance(network, Routed) else None
+        return network.as_bus() if isinstance(network, FlitWiring) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,17 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
-from arraysmith.arch.architecture import Fanout, Routed, ScaleOut, Systolic, Tree, Wires, XyBus
+from arraysmith.arch.architecture import (
+    Fanout,
+    FlitWiring,
+    Routed,
+    ScaleOut,
+    Systolic,
+    Tree,
+    Wireless,
+    Wires,
+    XyBus,
+)
 from arraysmith.arch.errors import Fault
 from arraysmith.arch.fanout_specs import ForwardingSpec, WiresSpec
 from arraysmith.arch.interconnect import DIRECTIONS, Forwarding
@@ -35,9 +45,10 @@ def fanout_of(spec: FanoutSpec) -> Fanout:
     return Fanout(spec.fanout, spec.mesh_x, spec.mesh_y, _shared_network(spec))
 
 
-def _shared_network(spec: FanoutSpec) -> XyBus | Tree | Routed:
+def _shared_network(spec: FanoutSpec) -> XyBus | Tree | FlitWiring:
     """Return a network between a memory and its children."""
     tree, routed, bus = spec.network.tree, spec.network.routed, spec.network.xy_bus
+    air = spec.network.wireless
     if tree is not None:
         return Tree(
             arity=tree.arity,
@@ -64,6 +75,15 @@ def _shared_network(spec: FanoutSpec) -> XyBus | Tree | Routed:
             reduction=routed.reduction,
             adds_above=routed.adds_above,
             wires=_wires(routed.wires),
+        )
+    if air is not None:
+        return Wireless(
+            flit_bits=air.flit,
+            flit_cycles=air.on_air,
+            token_cycles=air.token,
+            latency_cycles=air.latency,
+            adds_above=air.adds_above,
+            wires=None if air.energy is None else Wires(hop_pj_per_bit=air.energy),
         )
     assert bus is not None  # _network_faults refused a network with neither
     return XyBus(
@@ -107,10 +127,10 @@ def network_faults(
         last: nothing but MACs follow.
         below: tensors that memories between it and the next fan-out may hold.
     """
-    kinds = ("xy_bus", "tree", "routed", "systolic", "scale_out")
+    kinds = ("xy_bus", "tree", "routed", "wireless", "systolic", "scale_out")
     given = [key for key in kinds if getattr(spec.network, key) is not None]
     if len(given) != 1:
-        rule = "must be exactly one of xy_bus, tree, routed, systolic and scale_out"
+        rule = "must be exactly one of xy_bus, tree, routed, wireless, systolic and scale_out"
         yield positions.fault(f"{path}.network", rule, "for example network: {xy_bus: {}}")
     elif given == ["systolic"] and not last:
         rule = "a systolic array must be the last level"
@@ -119,6 +139,17 @@ def network_faults(
     if bus is not None and bus.forwarding is not None and IFMAP not in below:
         rule = f"children pass on what they hold: a memory right below must hold {IFMAP}"
         yield positions.fault(f"{path}.network.xy_bus.forwarding", rule, "MACs alone hold nothing")
+    air = spec.network.wireless
+    if air is not None and air.access == "contention":
+        rule = (
+            "what back-off costs depends on all before, so that no transfer has a time of its own"
+        )
+        hint = "access: token, or study the medium by itself with arraysmith noc"
+        yield positions.fault(f"{path}.network.wireless.access", rule, hint)
+    if air is not None and air.reduction:
+        rule = "who sends at once is not understood: nothing is added on the air"
+        hint = "adds_above: true leaves sums to the memory"
+        yield positions.fault(f"{path}.network.wireless.reduction", rule, hint)
     for kind in ("xy_bus", "tree", "routed", "systolic"):
         wires = getattr(getattr(spec.network, kind), "wires", None)
         if wires is not None and (wires.hop is None) == (wires.energy is None):
@@ -140,6 +171,8 @@ def fanout_document(fanout: Fanout) -> dict[str, Any]:
         network = {"tree": _tree_document(wires)}
     elif isinstance(wires, Routed):
         network = {"routed": _routed_document(wires)}
+    elif isinstance(wires, Wireless):
+        network = {"wireless": _wireless_document(wires)}
     else:
         bus: dict[str, Any] = {}
         if wires.words_per_cycle is not None:
@@ -187,6 +220,20 @@ def _routed_document(network: Routed) -> dict[str, Any]:
         "memory": network.memory,
         **_shares_document(network),
     }
+
+
+def _wireless_document(air: Wireless) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "flit": f"{air.flit_bits} bit",
+        "on_air": format_cycles(air.flit_cycles),
+        "token": format_cycles(air.token_cycles),
+        "latency": format_cycles(air.latency_cycles),
+    }
+    if air.adds_above:
+        document["adds_above"] = True
+    if air.wires is not None and air.wires.hop_pj_per_bit is not None:
+        document["energy"] = format_energy_pj(air.wires.hop_pj_per_bit)
+    return document
 
 
 def _shares_document(network: Tree | Routed) -> dict[str, Any]:

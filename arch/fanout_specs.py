@@ -12,6 +12,7 @@ from arraysmith.arch.spec_fields import (
     Length,
     Name,
     Picojoules,
+    PipelineCycles,
     TensorName,
     WordBandwidth,
 )
@@ -118,11 +119,29 @@ class RoutedSpec(Spec):
     wires: WiresSpec | None = Field(default=None, description="no energy when left out")
 
 
+class WirelessSpec(Spec):
+    """One broadcast channel on the air; the memory sends, and a token lets the children answer."""
+
+    access: Literal["token", "contention"] = Field(
+        default="token", description="contention is for arraysmith noc alone"
+    )
+    flit: Bits = Field(default=64, description="bits of words in a flit")
+    on_air: PipelineCycles = Field(default=1, description="of a flit")
+    token: Cycles = Field(default=1, description="from one child to the next")
+    latency: Cycles = Field(default=0, description="from the air to the taker's port")
+    reduction: bool = Field(default=False, description="nothing is added on the air")
+    adds_above: bool = Field(default=False, description="the memory above adds the partial sums")
+    energy: Picojoules | None = Field(
+        default=None, description="per bit that all hear; no energy when left out"
+    )
+
+
 class NetworkSpec(Spec):
     """The network of a fan-out; exactly one of its keys."""
 
     xy_bus: XyBusSpec | None = None
     tree: TreeSpec | None = None
     routed: RoutedSpec | None = None
+    wireless: WirelessSpec | None = None
     systolic: SystolicSpec | None = None
     scale_out: ScaleOutSpec | None = None

@@ -1,4 +1,4 @@
-"""Networks between a memory and its children: buses, trees, and routers with links.
+"""Networks between a memory and its children: buses, trees, routers with links, and the air.
 
 All count words by the same three questions: does one transfer reach every child that needs a tile,
 are sums of children added on the way up, and if not, may the memory above add them. ``as_bus``
@@ -214,3 +214,51 @@ class Routed:
             adds_above=self.adds_above,
             wires=self.wires,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Wireless:
+    """One broadcast channel on the air, which a memory and its children share by a token.
+
+    Everybody hears everybody, and one of them is on the air at a time. The token is at the memory:
+    what it sends, every child that needs it takes at once, and nobody has to be asked. For results
+    the memory passes the token on; it goes past all children by their number, each sends what it
+    has, and the last one passes it back, which ends the transfer: polling in a fixed order (survey
+    of such protocols: Abadal et al., Medium Access Control in Wireless Network-on-Chip, IEEE
+    Communications Magazine, 2018). So what a transfer takes follows from the transfer alone. Access
+    by contention does not have that: how far senders have backed off depends on all before.
+
+    Nothing is added on the air: partial sums travel alone.
+
+    Attributes:
+        flit_bits: bits that are sent together; words of a transmission are packed into flits.
+        flit_cycles: cycles on the air per flit.
+        token_cycles: from one that has the token to the next.
+        latency_cycles: from the end of a flit on the air to its words at the taker's port.
+        adds_above: as of ``XyBus``.
+        wires: what a flit takes that all hear, as one hop; None counts no energy for it.
+    """
+
+    flit_bits: int = 64
+    flit_cycles: int = 1
+    token_cycles: int = 1
+    latency_cycles: int = 0
+    adds_above: bool = False
+    wires: Wires | None = None
+
+    def as_bus(self) -> XyBus:
+        """Return what the channel counts like; its latency is that of no transfer at all."""
+        return XyBus(
+            None,
+            0,
+            multicast=True,
+            diagonal=True,
+            reduction=False,
+            adds_above=self.adds_above,
+            wires=self.wires,
+        )
+
+
+FlitWiring = Routed | Wireless
+"""Networks that carry flits: how long a transfer takes depends on who takes part, not on words
+alone."""

@@ -14,6 +14,7 @@ from arraysmith.arch.architecture import (
     ScaleOut,
     Systolic,
     Tree,
+    Wireless,
 )
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.interconnect import Forwarding
@@ -81,6 +82,8 @@ def describe_network(fanout: Fanout) -> str:
         return ", ".join([*_tree_words(wires, fanout.instances), *_shares(wires)])
     if isinstance(wires, Routed):
         return ", ".join([*_routed_words(wires), *_shares(wires)])
+    if isinstance(wires, Wireless):
+        return ", ".join(_wireless_words(wires))
     words = [
         f"X/Y bus, {_rate(wires.words_per_cycle)} words per cycle",
         *(f"{_rate(rate)} of {tensor}" for tensor, rate in wires.tensor_rates),
@@ -118,6 +121,17 @@ def _routed_words(network: Routed) -> list[str]:
         f"{network.topology} {size}, {network.routing} routing, flits of {network.flit_bits} bit",
         f"memory at terminal {network.memory}",
         *(f"{key} {value}" for key, value in (*network.options, *network.router)),
+    ]
+
+
+def _wireless_words(air: Wireless) -> list[str]:
+    on_air = f" of {air.flit_cycles} cycles" if air.flit_cycles != 1 else ""
+    delay = [f"latency {air.latency_cycles}"] if air.latency_cycles else []
+    return [
+        f"wireless, flits of {air.flit_bits} bit{on_air}, multicast",
+        f"results by token, {air.token_cycles} a hop",
+        *(["partial sums added above"] if air.adds_above else []),
+        *delay,
     ]
 
 

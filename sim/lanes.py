@@ -1,9 +1,10 @@
-"""Averages over networks that all tensors share: trees, and the memory's link of routed networks.
+"""Averages over networks that all tensors share: trees, memory's links of routed networks, the air.
 
 Over the run, what enters a root (leaves it) per cycle is at most its rate; a routed network's
-memory sends (takes) a flit per cycle, with the words of a transfer packed into flits. Tensors that
-come from on-chip memories take turns. One that comes straight from the off-chip memory does not
-wait for them in the simulator, which plans the two sides of a phase apart, so it is bounded alone.
+memory sends (takes) a flit per cycle, with the words of a transfer packed into flits. On the air
+both directions share the flits; the rounds of the token are not in the average. Tensors that come
+from on-chip memories take turns. One that comes straight from the off-chip memory does not wait for
+them in the simulator, which plans the two sides of a phase apart, so it is bounded alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from arraysmith.arch.architecture import Architecture, Fanout, Routed, Tree
+from arraysmith.arch.architecture import Architecture, Fanout, FlitWiring, Tree, Wireless
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.pricing import Count
 from arraysmith.sim.report import Traffic
@@ -27,11 +28,13 @@ class Lanes:
         down: units per cycle towards the children; None is unlimited.
         up: units per cycle towards the memory; None is unlimited.
         units: of a word of each tensor: 1, or its bits.
+        one: whether both directions are one lane, ``down``; then ``up`` is the same rate.
     """
 
     down: Fraction | None
     up: Fraction | None
     units: tuple[int, ...]
+    one: bool = False
 
     def cycles(self, tensor: str, words: int | Fraction, *, up: bool) -> Fraction:
         """Return the cycles of words of one tensor; 0 without limit."""
@@ -40,13 +43,17 @@ class Lanes:
 
 
 def lanes_of(architecture: Architecture, fanout: Fanout) -> Lanes | None:
-    """Return the lanes of a tree or routed network; None for other networks."""
+    """Return the lanes of a tree, routed network or the air; None for other networks."""
     network = fanout.network
     if isinstance(network, Tree):
         return Lanes(network.down_words_per_cycle, network.up_words_per_cycle, (1, 1, 1))
-    if isinstance(network, Routed):
+    if isinstance(network, FlitWiring):
         bits = tuple(network_word_bits(architecture, fanout.name, x) for x in TENSORS)
-        return Lanes(Fraction(network.flit_bits), Fraction(network.flit_bits), bits)
+        air = isinstance(network, Wireless)
+        rate = Fraction(
+            network.flit_bits, network.flit_cycles if isinstance(network, Wireless) else 1
+        )
+        return Lanes(rate, rate, bits, air)
     return None
 
 
@@ -80,6 +87,6 @@ def least_cycles(
         cycles = lanes.cycles(part.tensor, part.words, up=up)
         most = max(most, cycles)
         if part.tensor in near:
-            together[up] += cycles
+            together[up and not lanes.one] += cycles
     most = max(most, *together.values()) / architecture.instances(fanout.name)
     return -(-most.numerator // most.denominator)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from arraysmith.arch.architecture import Architecture, Routed
+from arraysmith.arch.architecture import Architecture, FlitWiring, Routed
 from arraysmith.arch.errors import Fault, InputError, nearest
 
 if TYPE_CHECKING:
@@ -250,6 +250,6 @@ def hops_of(profile: Profile, parts: int, words: int, takers: int) -> int:
     return -(-hops // parts)
 
 
-def flits_of(words: int, word_bits: int, routed: Routed) -> int:
+def flits_of(words: int, word_bits: int, network: FlitWiring) -> int:
     """Return the flits that words sent together fill."""
-    return -(-words * word_bits // routed.flit_bits)
+    return -(-words * word_bits // network.flit_bits)

@@ -12,7 +12,7 @@ Links between neighbours (``Forwarding``): a hop a word.
 
 Trees: a word with n takers passes min(n, links) links of every stage. Routed networks: in the
 simulator, hops of flits are counted (whole flits take energy, of whatever they hold); in closed
-form, see ``routed.link_profile``.
+form, see ``routed.link_profile``. On the air, a word (a flit) is a hop, whoever takes it.
 
 Systolic arrays: see ``sim.systolic_wires``.
 
@@ -27,10 +27,12 @@ from dataclasses import replace
 from arraysmith.arch.architecture import (
     Architecture,
     Fanout,
+    FlitWiring,
     Memory,
     Routed,
     ScaleOut,
     Tree,
+    Wireless,
     Wires,
 )
 from arraysmith.arch.technology.wires import hop_pj_per_bit
@@ -44,7 +46,7 @@ def priced_traffic(
     """Return traffic with the hops and the energy it takes where wires are stated.
 
     Traffic of buses and trees comes without hops, that of systolic arrays with them, and that of
-    routed networks with those of flits if they were simulated.
+    routed networks and the air with those of flits if they were simulated.
     """
     return tuple(_priced(architecture, part, simulated=simulated) for part in traffic)
 
@@ -57,6 +59,8 @@ def profile_of(fanout: Fanout) -> tuple[Profile, int]:
         return tree_profile(network.arity, network.stages(children), children), 1
     if isinstance(network, Routed):
         return link_profile(network, fanout.instances)
+    if isinstance(network, Wireless):
+        return ((1, 0, 0, 0),), 1
     return ((fanout.mesh_y, fanout.mesh_y, 1, fanout.mesh_x),), 1
 
 
@@ -89,7 +93,7 @@ def _priced(architecture: Architecture, part: Traffic, *, simulated: bool) -> Tr
     bits = network_word_bits(architecture, part.network, part.tensor)
     if part.kind == FORWARD and fanout.bus is not None:
         hops = part.words
-    elif isinstance(fanout.network, Routed) and simulated:
+    elif isinstance(fanout.network, FlitWiring) and simulated:
         bits = fanout.network.flit_bits
     elif fanout.bus is not None:
         hops = hops_of(*profile_of(fanout), part.words, part.deliveries)

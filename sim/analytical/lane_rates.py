@@ -24,8 +24,8 @@ def bus_rates(architecture: Architecture, tensor: Int, direction: Int, span: Int
 
     A tensor's buses in all instances of a fan-out count together. Where all tensors share a
     network, SHARED_LANES, its instances, the rate down and the rate up as fractions, and per entry
-    what a word counts for: not negative down, negative up. Last, a row for the links between the
-    children of each fan-out that has them.
+    what a word counts for: not negative down, negative up (not negative either where both ways are
+    one lane). Last, a row for the links between the children of each fan-out that has them.
 
     Raises:
         ArraysmithError: the memory above such a network adds sums; what it reads for that alone is
@@ -62,7 +62,7 @@ def bus_rates(architecture: Architecture, tensor: Int, direction: Int, span: Int
         for at, rate in ((2, lanes.down), (4, lanes.up)):
             if rate is not None:
                 bus[i, at : at + 2] = (rate.numerator, rate.denominator)
-        up = direction == UPDATE
+        up = (direction == UPDATE) & (not lanes.one)
         units = np.array(lanes.units, np.int64)[tensor]
         crosses = (span[:, 0] <= i) & (i < span[:, 1])
         bus[i, LANES:] = np.where(crosses, np.where(up, -units, units), 0)

@@ -8,7 +8,15 @@ from math import prod
 
 import numpy as np
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Routed, Tree
+from arraysmith.arch.architecture import (
+    Architecture,
+    Fanout,
+    FlitWiring,
+    Memory,
+    Routed,
+    Tree,
+    Wireless,
+)
 from arraysmith.arch.mapping import PlacedLoop
 from arraysmith.sim.routed import unloaded_cycles
 from arraysmith.sim.wires import network_word_bits
@@ -34,6 +42,9 @@ class Ways:
     cycles of a hop, and its length once (Dally, Towles: Principles and Practices of Interconnection
     Networks, 2004, chapter 3). What packets take that meet is not seen.
 
+    On the air, both ways share the flits that pass. The round of a token is taken as latency of
+    results; that it keeps others waiting is not seen.
+
     Attributes:
         bus: float64 [links, fan-outs, 2], see ``Plan.bus``.
         wire: int64 [links, fan-outs, 2], see ``Plan.wire``.
@@ -57,28 +68,32 @@ class Ways:
                 assert isinstance(fanout, Fanout)
                 network = fanout.network
                 for up in (0, 1):
-                    if isinstance(network, Routed):
-                        self.bus[k, i, up] = 1.0  # a flit in a cycle
+                    if isinstance(network, FlitWiring):
+                        self.bus[k, i, up] = _flit_cycles(network)
                         limited = True
                     else:
                         rate = _rate(fanout, tensor, up=bool(up))
                         self.bus[k, i, up] = _per_word(rate)
                         limited = isinstance(network, Tree) and rate is not None
                     if limited and parent:  # over the border, transfers take turns anyway
+                        way = 0 if isinstance(network, Wireless) else up
                         self.wire[k, i, up] = shared.setdefault(
-                            (level, up), int(self.wire[k, i, up])
+                            (level, way), int(self.wire[k, i, up])
                         )
                 if isinstance(network, Tree) and i == len(levels) - 1:
                     self.ends[k, i, LEAF] = _per_word(network.leaf_words_per_cycle)
-                if isinstance(network, Routed):
+                if isinstance(network, FlitWiring):
                     bits = network_word_bits(architecture, fanout.name, tensor)
                     self.ends[k, i, FLIT] = network.flit_bits / bits
 
-    def latency(self, level: int) -> int:
+    def latency(self, level: int, *, results: bool) -> int:
         """Return the cycles after the last word has left the memory, or a bus."""
         fanout = self._architecture.levels[level]
         assert isinstance(fanout, Fanout)
         assert fanout.bus is not None
+        if isinstance(fanout.network, Wireless):
+            hops = (fanout.instances + 1) if results else 0
+            return fanout.network.latency_cycles + hops * fanout.network.token_cycles
         if not isinstance(fanout.network, Routed):
             return fanout.bus.latency_cycles
         used = {
@@ -126,6 +141,10 @@ def filled_before(architecture: Architecture, level: int) -> int | None:
     if not isinstance(memory, Memory) or memory.fills_after is None:
         return None
     return architecture.levels.index(architecture.level(memory.fills_after))
+
+
+def _flit_cycles(network: FlitWiring) -> float:
+    return float(network.flit_cycles) if isinstance(network, Wireless) else 1.0
 
 
 def _rate(fanout: Fanout, tensor: str, *, up: bool) -> Fraction | None:

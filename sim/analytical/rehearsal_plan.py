@@ -300,7 +300,7 @@ class _Planner:
         row[PARENT] = self._number[link.parent]
         row[CHILD] = -1 if at_macs else self._number[link.child]
         row[PARENT_SERIAL] = bool(link.parent) and self._slots(link.parent) == 1
-        row[LATENCY] = sum(self._ways.latency(i) for i in link.fanouts)
+        row[LATENCY] = sum(self._ways.latency(i, results=link.tensor == O) for i in link.fanouts)
         row[BUSES] = len(link.fanouts)
         before = None if at_macs else filled_before(self._architecture, link.child)
         row[AFTER] = -1 if before is None else self._number[before]

@@ -1,11 +1,12 @@
-"""Transfers over routed networks, simulated flit by flit, once per pattern.
+"""Transfers over routed networks and the air, each pattern simulated (counted) once.
 
-Every pattern (``flit_network``) that occurs in a run is simulated once, from rest. In the run it
-enters as soon as it meets nothing of the patterns before it (``channels``), so that it takes as
-long as from rest, and a design stays a system of which no part that gets faster makes the run
+Every pattern (``flit_network``, ``air``) that occurs in a run is simulated once, from rest. In the
+run it enters as soon as it meets nothing of the patterns before it (``channels``), so that it takes
+as long as from rest, and a design stays a system of which no part that gets faster makes the run
 slower.
-Patterns of the two directions never meet: ways are shortest ones, so those from the memory and
-those to it share no link (``tests/sim/test_crossings_meet.py``).
+Patterns of the two directions never meet on a routed network: ways are shortest ones, so those from
+the memory and those to it share no link (``tests/sim/test_crossings_meet.py``). On the air all
+share the only one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from itertools import accumulate
 import numpy as np
 from numba import njit
 
-from arraysmith.arch.architecture import Architecture, Fanout, Routed
+from arraysmith.arch.architecture import Architecture, Fanout, FlitWiring, Wireless
 from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.cycle.air import Air
 from arraysmith.sim.cycle.amounts import Amounts
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.channels import COSTS, TAKEN
@@ -72,7 +74,7 @@ class Crossings:
             way_of(tree, amounts, number, place, up=up)
             for number, edge in enumerate(tree.edges)
             for place, level in enumerate(edge.fanouts)
-            if isinstance(architecture.levels[level].network, Routed)  # type: ignore[union-attr]  # a fan-out
+            if isinstance(architecture.levels[level].network, FlitWiring)  # type: ignore[union-attr]  # a fan-out
             for up in ((False, True) if edge.tensor == O else (False,))
         )
         base = np.full((len(tree.edges), 2 * fanouts), -1, np.int64)
@@ -184,7 +186,7 @@ class Crossings:
         return at + int(self.code[column, entries[: tables[2][edge]]].sum())
 
 
-def _first_channels(networks: dict[str, FlitNetwork]) -> list[int]:
+def _first_channels(networks: dict[str, FlitNetwork | Air]) -> list[int]:
     """Return the number of the first channel of every network, among those of all."""
     return [0, *accumulate(x.channels for x in networks.values())][: len(networks)]
 
@@ -212,11 +214,11 @@ def _rows(spans: list[Span], first: int, vcs: int) -> list[list[int]]:
     return found
 
 
-def _networks(architecture: Architecture) -> dict[str, FlitNetwork]:
+def _networks(architecture: Architecture) -> dict[str, FlitNetwork | Air]:
     return {
-        x.name: FlitNetwork(x, x.network)
+        x.name: Air(x, x.network) if isinstance(x.network, Wireless) else FlitNetwork(x, x.network)
         for x in architecture.fanouts
-        if isinstance(x.network, Routed)
+        if isinstance(x.network, FlitWiring)
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import simpy
 
-from arraysmith.arch.architecture import Routed
+from arraysmith.arch.architecture import FlitWiring
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import columns, spatial
 from arraysmith.sim.cycle.blame import FIRST_LINK, WAIT, add_wait, chained
@@ -322,7 +322,7 @@ class SpatialRun:
         near, latency = [], sum(tree.bus(level).latency_cycles for level in edge.fanouts)
         for i, level in enumerate(edge.fanouts):
             network = tree.network(level)
-            if isinstance(network, Routed):
+            if isinstance(network, FlitWiring):
                 busy, late = machine.cross(
                     self._clocks[7], t, i, epoch.index, epoch.turned, up=order.outward
                 )

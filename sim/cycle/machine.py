@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arraysmith.arch.architecture import Architecture, Memory, Routed
+from arraysmith.arch.architecture import Architecture, Memory, Routed, Wireless
 from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.cycle import columns
+from arraysmith.sim.cycle.air import AIR
 from arraysmith.sim.cycle.amounts import Amounts
 from arraysmith.sim.cycle.bank_lookups import ALL_LINES, AT_CHILD_SIDE
 from arraysmith.sim.cycle.bank_turns import BankTurns
@@ -354,6 +355,8 @@ def _edge_rows(
 def _way_name(tree: Tree, level: int, tensor: str) -> str:
     """Return the stall cause of waiting for a fan-out, with the busiest link of a routed one."""
     network, name = tree.network(level), f"{tree.architecture.levels[level].name}_{tensor}"
+    if isinstance(network, Wireless):
+        return f"{name} {AIR}"
     return f"{name} {memory_link(network)}" if isinstance(network, Routed) else name
 
 

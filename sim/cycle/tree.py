@@ -18,7 +18,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Routed, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout, FlitWiring, Memory, XyBus
 from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import division_violations
@@ -51,7 +51,7 @@ def require_buses(architecture: Architecture) -> Architecture:
     for fanout in architecture.fanouts:
         if fanout.bus is None:
             raise UnsupportedDesignError(
-                f"{fanout.name}: its network must be X and Y buses, trees or routed"
+                f"{fanout.name}: its network must be X and Y buses, trees, routed or wireless"
             )
     require_networks(architecture)
     return architecture
@@ -215,11 +215,11 @@ class Tree:
         assert found.bus is not None
         return found.bus
 
-    def network(self, level: int) -> XyBus | TreeNetwork | Routed:
+    def network(self, level: int) -> XyBus | TreeNetwork | FlitWiring:
         """Return the network of the fan-out at a level."""
         found = self.architecture.levels[level]
         assert isinstance(found, Fanout)
-        assert isinstance(found.network, XyBus | TreeNetwork | Routed)
+        assert isinstance(found.network, XyBus | TreeNetwork | FlitWiring)
         return found.network
 
 

@@ -1,4 +1,4 @@
-"""Ports, buses, trees and routed networks of a mapped design as clocks, see ``transfers.Wires``."""
+"""Ports, and networks of any kind, of a mapped design as clocks, see ``transfers.Wires``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import lcm
 
 import numpy as np
 
-from arraysmith.arch.architecture import Architecture, Routed
+from arraysmith.arch.architecture import Architecture, FlitWiring
 from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.problem import TENSORS
@@ -119,7 +119,7 @@ def _links(tree: Tree, edge: int) -> Forwarding | None:
 def _bus_clock(tree: Tree, edge: int, level: int, up: bool) -> tuple[object, ...]:
     """Return what shares a clock: a bus per tensor, but one tree or network for all."""
     network = tree.network(level)
-    shared = isinstance(network, Routed)
+    shared = isinstance(network, FlitWiring)
     if isinstance(network, TreeNetwork):
         shared = network.rate("", up=up) is not None  # without a limit nobody waits
     return (level, up) if shared else (edge, level, up)
@@ -128,7 +128,7 @@ def _bus_clock(tree: Tree, edge: int, level: int, up: bool) -> tuple[object, ...
 def _bus_ticks(tree: Tree, ticks: int, edge: int, level: int, up: bool) -> int:
     """Return the ticks of a word through a fan-out; ROUTED where it is."""
     network, tensor = tree.network(level), TENSORS[tree.edges[edge].tensor]
-    if isinstance(network, Routed):
+    if isinstance(network, FlitWiring):
         return ROUTED
     return _per_word(network.rate(tensor, up=up), ticks)
 

@@ -1,4 +1,4 @@
-"""Trees and routed networks of fan-outs in files: read, written, shown, refused."""
+"""Trees, routed networks and wireless channels in files: read, written, shown, refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from arraysmith.arch.architecture import Fanout, Routed, Tree, Wires, XyBus
+from arraysmith.arch.architecture import Fanout, Routed, Tree, Wireless, Wires, XyBus
 from arraysmith.arch.architecture_file import dump_architecture, parse_architecture
 from arraysmith.arch.errors import InputError
 from arraysmith.arch.interconnect import Forwarding
@@ -32,7 +32,22 @@ FULL = """{tree: {arity: 4, down: 3/2 words/cycle, up: 2 words/cycle, leaf: 1 wo
       wires: {hop: 50 um}}}"""
 MESH = """{routed: {topology: mesh, size: [5, 2], options: {link_cycles: 2}, routing: yx,
       router: {num_vcs: 2, allocator: islip}, flit: 32 bit, packet: 2, memory: 3}}"""
+AIR = """{wireless: {access: token, flit: 16 bit, on_air: 2 cycles, token: 0 cycles,
+      latency: 3 cycles, adds_above: true, energy: 1.5 pJ}}"""
 CASES = (
+    (
+        "{wireless: {}}",
+        Wireless(),
+        "wireless, flits of 64 bit, multicast, results by token, 1 a hop",
+    ),
+    (
+        AIR,
+        Wireless(16, 2, 0, 3, adds_above=True, wires=Wires(hop_pj_per_bit=1.5)),
+        (
+            "wireless, flits of 16 bit of 2 cycles, multicast, results by token, 0 a hop, "
+            "partial sums added above, latency 3"
+        ),
+    ),
     (
         SMALL,
         Tree(),
@@ -111,6 +126,15 @@ def test_all_faults_of_a_network_are_reported_at_once_with_their_places() -> Non
         ("{routed: {topology: mesh, size: []}}", "levels[1].network.routed.size"),
         ("{routed: {topology: mesh, size: [5, 2], flit: 0 bit}}", "levels[1].network.routed.flit"),
         ("{routed: {size: [5, 2]}}", "levels[1].network.routed.topology"),
+        (
+            "{wireless: {access: contention}}",
+            "wireless.access: contention: what back-off costs depends on all before",
+        ),
+        ("{wireless: {access: tokens}}", "wireless.access: tokens: must be one of"),
+        ("{wireless: {reduction: true}}", "wireless.reduction: true: who sends at once is not und"),
+        ("{wireless: {on_air: 0 cycles}}", "levels[1].network.wireless.on_air"),
+        ("{wireless: {flit: 0 bit}}", "levels[1].network.wireless.flit"),
+        ("{wireless: {wires: {hop: 1 um}}}", "levels[1].network.wireless.wires"),
     ],
 )
 def test_a_wrong_network_is_refused_with_the_rule(text, expected) -> None:
@@ -124,6 +148,8 @@ def test_every_network_says_what_it_counts_like() -> None:
     assert Fanout("x", 3, 3, Tree(3, stage_cycles=2)).bus == XyBus(latency_cycles=4)
     routed = Routed("mesh", (3, 3), multicast=False, reduction=False)
     assert Fanout("x", 3, 3, routed).bus == XyBus(multicast=False, reduction=False)
+    air = Wireless(latency_cycles=2, adds_above=True)
+    assert Fanout("x", 3, 3, air).bus == XyBus(reduction=False, adds_above=True)
     assert [Tree(2).stages(n) for n in (1, 2, 3, 4, 5)] == [0, 1, 2, 2, 3]
 
 

@@ -212,7 +212,7 @@ def test_a_preset_comes_back_from_timeloop_as_it_was(name):
     assert found == ours
 
 
-@pytest.mark.parametrize("name", ["maeri-trees", "simba-mesh"])
+@pytest.mark.parametrize("name", ["maeri-trees", "simba-mesh", "simba-wireless"])
 def test_a_network_that_timeloop_does_not_know_is_not_written(name):
     with pytest.raises(ArraysmithError, match="array: Timeloop's language has no such network"):
         architecture_text(load_architecture(name))

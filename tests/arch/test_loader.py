@@ -150,7 +150,7 @@ def test_all_faults_of_a_file_are_reported_at_once_in_the_order_of_their_places(
             "xy_bus: {bandwidth: 2 words/cycle, diagonal: false}",
             "xy_bus: {}, systolic: {}",
             ("20:14: levels[2].network: {xy_bus: {}, systolic: {}}: must be exactly one of xy_bus, "
-            "tree, routed, systolic and scale_out: for example network: {xy_bus: {}}"),
+            "tree, routed, wireless, systolic and scale_out: for example network: {xy_bus: {}}"),
         ),
         (
             "xy_bus: {bandwidth: 2 words/cycle, diagonal: false}",

@@ -28,6 +28,7 @@ def test_the_promised_designs_ship():
         "shidiannao-like",
         "simba-like",
         "simba-mesh",
+        "simba-wireless",
         "tpu-v1",
     )
 
