@@ -80,13 +80,12 @@ def calibrate(
     FILE uses it. Interrupted, the same command goes on where it was.
     """
     # Not at the top: the models bring numba, which --help does not need.
-    from tqdm import tqdm
-
     from arraysmith.arch.dataflows import load_dataflow
     from arraysmith.arch.loader import load_architecture
     from arraysmith.arch.networks import load_network
     from arraysmith.search.calibrate import Sampling
     from arraysmith.search.calibrate import calibrate as run
+    from arraysmith.search.progress import Bars
     from arraysmith.sim.cli import print_json
     from arraysmith.sim.layers import distinct_layers
     from arraysmith.sim.pool import process_pool
@@ -106,9 +105,13 @@ def calibrate(
     try:
         with (
             process_pool(places) as executor,
-            tqdm(unit="mapping", file=sys.stderr, dynamic_ncols=True) as bar,
+            Bars() as bars,
         ):
-            document = run(sampling, Path(out_path), executor, bar.reset, bar.update, ahead)
+
+            def begin(total: int) -> None:
+                bars.stage("simulation", total, "mapping")
+
+            document = run(sampling, Path(out_path), executor, begin, bars.step, ahead)
     except KeyboardInterrupt:
         again = shlex.join(["arraysmith", *sys.argv[1:]])
         click.echo(f"interrupted; continue with: {again}", err=True)

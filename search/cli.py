@@ -17,7 +17,7 @@ import click
 @click.option(
     "-j",
     "--workers",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1024),
     help="Processes and threads; the number of cores when left out. Results do not depend on it.",
 )
 @click.option(
@@ -41,8 +41,8 @@ def search(
 ) -> None:
     """Search for the best design under a budget.
 
-    RUN is a YAML file or a run that ships with the project (poster, vgg16). The best designs are
-    simulated; DIR gets result.json, report.html, the traces of the winner and the ledger of all
+    RUN is a YAML file or a run that ships with the project (arraysmith list runs). The best designs
+    are simulated; DIR gets result.json, report.html, the traces of the winner and the ledger of all
     evaluated designs. A search that was interrupted goes on with --resume.
     """
     # Not at the top: the kernels bring numba, which --help does not need.

@@ -27,7 +27,7 @@ def check_folder(out: Path, *, resume: bool) -> None:
         rule = "folder is not empty"
         hint = "continue what it holds with --resume, or name another folder"
         raise InputError([Fault("--out", str(out), rule, hint)])
-    if resume and holds and not (out / LEDGER).exists():
+    if resume and holds and not (out / LEDGER).is_file():
         rule = f"holds no search to resume ({LEDGER} is missing)"
         raise InputError([Fault("--out", str(out), rule, "name another folder")])
     # Told now: a search that cannot store anything must not work first.

@@ -24,16 +24,18 @@ from arraysmith.arch.mapping_file import load_mapping
 from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Network
 from arraysmith.arch.registry import registered
-from arraysmith.arch.spec_reader import is_path, sort_faults, spec_of
+from arraysmith.arch.spec_reader import collect, is_path, sort_faults
 from arraysmith.arch.yaml_positions import read_document
 from arraysmith.search.objective import Objective, Weights
 from arraysmith.search.optimisers.base import Domain, Optimiser
 from arraysmith.search.run import Baseline, Calibration, Mapper, Rival, Run
 from arraysmith.search.run_document import resolved_document
+from arraysmith.search.run_fields import ANY
+from arraysmith.search.run_sound import sound_part
 from arraysmith.search.run_space import SpaceReader
 from arraysmith.search.run_spec import (
-    ANY,
     TABLE,
+    ChoiceSpec,
     RunSpec,
     TableSpec,
     mapper_class,
@@ -41,7 +43,7 @@ from arraysmith.search.run_spec import (
     plain_settings,
     run_spec_for,
 )
-from arraysmith.search.space import DATAFLOW, MappingChoice, Space
+from arraysmith.search.space import DATAFLOW, Space
 from arraysmith.sim.analytical.counting import SETTINGS
 from arraysmith.sim.cycle.tree import require_buses
 from arraysmith.sim.layers import distinct_layers
@@ -76,7 +78,15 @@ def load_run(ref: str | Path, *, seed: int | None = None) -> Run:
             raise InputError([Fault("run", ref, "is neither a built-in run nor a file", hint)])
     document = read_document(path)
     keys = document.data
-    spec = spec_of(document, run_spec_for(keys.get("optimiser"), keys.get("mapper")))[0]
+    model = run_spec_for(keys.get("optimiser"), keys.get("mapper"))
+    spec, faults = collect(document, model)
+    if spec is None or faults:
+        rest = sound_part(document, faults)
+        if rest is not None:
+            reader = _Reader(document.positions, rest.spec, path.parent, rest.without)
+            reader.run(document.data, rest.spec.seed)
+            faults += filter(rest.tells, reader.faults)
+        raise InputError(sort_faults(faults))
     reader = _Reader(document.positions, spec, path.parent)
     run = reader.run(document.data, spec.seed if seed is None else seed)
     if run is None or reader.faults:
@@ -93,10 +103,11 @@ def started_optimiser(spec: Any, space: Space) -> Optimiser[Any]:
 
 @dataclass
 class _Reader(FileFaults):
-    """Resolves one run file and gathers its faults."""
+    """Resolves one run file, or the part of it ``without`` faults, and gathers its faults."""
 
     spec: RunSpec
     folder: Path
+    without: frozenset[str] = frozenset()
     files: dict[str, str] = field(default_factory=dict)
 
     def reference(self, ref: str) -> str:
@@ -129,10 +140,10 @@ class _Reader(FileFaults):
             else:  # what cannot be simulated cannot be re-scored: say so before the search
                 self.simulable("architecture", template)
                 self.traceable(template)
-            reader = SpaceReader(self.positions, spec, template)
+            reader = SpaceReader(self.positions, spec, template, self.without)
             space = reader.read()
             self.faults += reader.faults
-        choices = self.dataflow_choices(template, space)
+        choices = self.dataflow_choices(template)
         self.check_front()
         self.check_cluster()
         self.check_calibration()
@@ -140,7 +151,7 @@ class _Reader(FileFaults):
         if space is not None and not self.faults:
             self.attempt("optimiser", lambda: started_optimiser(spec.optimiser, space))
         baseline, rivals = self.mappings(template, network)
-        if self.faults or space is None or network is None:
+        if self.faults or self.without or space is None or network is None:
             return None
         document, files = resolved_document(spec, data, seed, self.files)
         several = len(spec.objective) > 1
@@ -221,14 +232,12 @@ class _Reader(FileFaults):
                 self.fault(at, rule, f"its levels: {', '.join(names)}")
         return dataflow
 
-    def dataflow_choices(
-        self, template: Architecture | None, space: Space | None
-    ) -> tuple[tuple[str, Dataflow], ...]:
+    def dataflow_choices(self, template: Architecture | None) -> tuple[tuple[str, Dataflow], ...]:
         """Return the dataflows that the space names."""
         found = []
-        for index, parameter in enumerate(() if space is None else space.parameters):
-            if isinstance(parameter, MappingChoice) and parameter.path == DATAFLOW:
-                for i, name in enumerate(parameter.names):
+        for index, parameter in enumerate(self.spec.space):
+            if isinstance(parameter, ChoiceSpec) and parameter.path == DATAFLOW:
+                for i, name in enumerate(parameter.names or ()):
                     dataflow = self.dataflow(f"space[{index}].names[{i}]", name, template)
                     if dataflow is not None:
                         found.append((name, dataflow))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from arraysmith.arch.architecture import Architecture, Compute, Memory, Ports
 from arraysmith.arch.budget import Budget
@@ -22,10 +23,16 @@ from arraysmith.search.space import (
     MappingChoice,
     Parameter,
     Space,
+    factorisations,
 )
 
 MOST_VALUES = 100_000
 """Most values of one parameter."""
+
+
+def _is_ports(path: str) -> bool:
+    return path.endswith(".ports")
+
 
 _MESH = ("mesh_x", "mesh_y")
 
@@ -47,10 +54,12 @@ class SpaceReader(FileFaults):
     Attributes:
         spec: the file.
         template: that the space changes.
+        without: keys and entries of the space that have faults already, see ``run_sound``.
     """
 
     spec: RunSpec
     template: Architecture
+    without: frozenset[str] = frozenset()
 
     def read(self) -> Space | None:
         """Return the space, or None after noting its faults."""
@@ -58,6 +67,8 @@ class SpaceReader(FileFaults):
         taken: dict[str, str] = {}
         for index, spec in enumerate(self.spec.space):
             where = f"space[{index}]"
+            if where in self.without:
+                continue
             for at, path in self.paths(spec, where):
                 if path in taken:
                     self.fault(at, "is searched twice", f"{taken[path]} has it too")
@@ -65,11 +76,11 @@ class SpaceReader(FileFaults):
             parameter = self.parameter(spec, where)
             if parameter is not None:
                 parameters.append(parameter)
-        if self.faults:
+        if self.faults or any(x.startswith("space") for x in self.without):
             return None
         space = Space(self.template, tuple(parameters), Budget.of_spec(self.spec.budget))
         self.check_shapes(space)
-        if not self.faults:
+        if not self.faults and "budget" not in self.without:
             self.check_budget(space)
         return None if self.faults else space
 
@@ -92,20 +103,48 @@ class SpaceReader(FileFaults):
         for at, path in self.paths(spec, where):
             self.check_path(path, at)
         if isinstance(spec, ProductSpec):
-            if len(self.faults) > before:
-                return None
-            return FixedProduct(spec.paths, spec.product)
+            return None if len(self.faults) > before else self.product(spec, where)
         values = self.values(spec, where)
         if not values or len(self.faults) > before:
             return None
-        if values[-1] > max(Ports) and any(
-            x.endswith(".ports") for _, x in self.paths(spec, where)
-        ):
+        if values[-1] > max(Ports) and any(_is_ports(x) for _, x in self.paths(spec, where)):
             names = ", ".join(f"{x.value} {x.name.lower()}" for x in Ports)
             self.fault(where, f"ports must be one of {names}")
             return None
         first, *tied = (path for _, path in self.paths(spec, where))
         return IntegerChoice(first, values, tuple(tied))
+
+    def product(self, spec: ProductSpec, where: str) -> FixedProduct | None:
+        """Return the factorisations that are shapes of memories; None after noting a fault."""
+        found = list(islice(factorisations(spec.product, len(spec.paths)), MOST_VALUES + 1))
+        if len(found) > MOST_VALUES:
+            rule = f"has more than {MOST_VALUES:,} factorisations"
+            self.fault(f"{where}.product", rule, "give fewer paths, or a product of fewer factors")
+            return None
+        some = tuple(x for x in found if self.is_shape(dict(zip(spec.paths, x, strict=True))))
+        if not some:
+            rule = "no factorisation of it is a legal shape"
+            hint = "a line has whole words; sizes need a cost; ports are 1 to 3"
+            self.fault(f"{where}.product", rule, hint)
+            return None
+        return FixedProduct(spec.paths, spec.product, () if len(some) == len(found) else some)
+
+    def is_shape(self, values: dict[str, int]) -> bool:
+        """Tell whether memories of the template may have these numbers, by path."""
+        if any(_is_ports(x) and value > max(Ports) for x, value in values.items()):
+            return False
+        changed = self.template.with_values(values)
+        for before, memory in zip(self.template.memories, changed.memories, strict=True):
+            if memory == before:
+                continue
+            if memory.width_bits % memory.word_bits:
+                return False
+            if memory.depth is not None:
+                try:
+                    memory_cost(memory, self.template.technology)
+                except InputError:
+                    return False
+        return True
 
     def mapping_choice(self, spec: ChoiceSpec, where: str) -> MappingChoice | None:
         """Return a choice of names; dataflows are loaded by the caller."""
@@ -183,13 +222,40 @@ class SpaceReader(FileFaults):
             if isinstance(parameter, IntegerChoice):
                 for path in parameter.paths:
                     at[path], choices[path] = index, parameter.values
-        for memory in space.template.memories:
+        apart: set[str] = set()
+        for index, parameter in enumerate(space.parameters):
+            if isinstance(parameter, FixedProduct):
+                apart.update(path.partition(".")[0] for path in parameter.paths)
+                # Each of its choices was looked at beside the template; now beside the others.
+                for values in parameter.choices:
+                    told = len(self.faults)
+                    given = dict(zip(parameter.paths, values, strict=True))
+                    own = {path: (value,) for path, value in given.items()}
+                    self.check_memories(choices | own, at | dict.fromkeys(given, index), set(given))
+                    if len(self.faults) > told:
+                        break
+        self.check_memories(
+            choices, at, {path for path in choices if path.partition(".")[0] not in apart}
+        )
+        self.check_compute(choices, at)
+
+    def check_memories(
+        self, choices: dict[str, tuple[int, ...]], at: dict[str, int], touched: set[str]
+    ) -> None:
+        """Note illegal shapes of memories that have a number at a path of ``touched``.
+
+        Args:
+            choices: values by path.
+            at: number of the parameter by path.
+            touched: paths.
+        """
+        for memory in self.template.memories:
             sizes = {
                 what: choices.get(f"{memory.name}.{what}", (getattr(memory, what),))
                 for what in ("depth", "width_bits", "word_bits", "banks")
             }
             searched = [at[path] for what in sizes if (path := f"{memory.name}.{what}") in at]
-            if not searched:
+            if not any(f"{memory.name}.{what}" in touched for what in sizes):
                 continue
             where = f"space[{searched[0]}]"
             ragged = [(x, y) for x in sizes["width_bits"] for y in sizes["word_bits"] if x % y]
@@ -203,7 +269,6 @@ class SpaceReader(FileFaults):
             for rule in self.unpriced(memory, sizes):
                 self.fault(where, rule, "narrow the values")
                 break
-        self.check_compute(choices, at)
 
     def unpriced(self, memory: Memory, sizes: dict[str, tuple[int, ...]]) -> Iterator[str]:
         """Yield why shapes have no cost: least and most depth and banks at every width."""

@@ -9,9 +9,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    PlainValidator,
     Tag,
-    WithJsonSchema,
     create_model,
     model_validator,
 )
@@ -22,15 +20,12 @@ from arraysmith.arch.spec_fields import Count, Name, Text
 from arraysmith.arch.spec_reader import Spec, SpecError
 from arraysmith.arch.specs import BudgetSpec
 from arraysmith.search.mappers.base import Mapper
-from arraysmith.search.objective import MAPPING_OBJECTIVES, objective_fault
+from arraysmith.search.objective import MAPPING_OBJECTIVES
 from arraysmith.search.optimisers.base import Optimiser, missing_rule
+from arraysmith.search.run_fields import Dataflows, Objectives, OneObjective, Range, Step, Weight
 
 TABLE = "table"
 """Name of the mapper that every candidate chooses from the same mappings with."""
-
-ANY = "any"
-KINDS = (ANY, "conv", "depthwise", "fc", "gemm", "matmul")
-"""Kinds of layer that may have a dataflow of their own: operators, and all the others."""
 
 VARIANTS = (
     "as found",
@@ -40,65 +35,6 @@ VARIANTS = (
     "half of the memories in the PEs",
 )
 """How a calibrated search asks for the mapping of a layer, one after the other."""
-
-Weight = Annotated[float, Field(ge=0)]
-
-
-def _text_or(other: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"type": "string"}, other]})
-
-
-def _objectives(value: Any) -> tuple[str, ...]:
-    """Return the names of one objective or of a list of them."""
-    names = value if isinstance(value, tuple | list) else (value,)
-    for name in names:
-        if not isinstance(name, str):
-            raise SpecError("must be the name of an objective, or a list of names")
-        fault = objective_fault(name)
-        if fault is not None:
-            raise SpecError(*fault)
-    if len(set(names)) != len(names) or not names:
-        raise SpecError("must name each objective once", "for example [latency, energy, area]")
-    if len(names) > 1 and "poster" in names:
-        raise SpecError("poster stands alone", "it weighs several quantities itself")
-    return tuple(names)
-
-
-def _one_objective(value: Any) -> str:
-    names = _objectives(value)
-    if len(names) != 1:
-        raise SpecError("must be one objective")
-    return names[0]
-
-
-def _dataflows(value: Any) -> tuple[tuple[str, str], ...]:
-    """Return (kind of layer, reference) of one dataflow or of a map by kind."""
-    pairs = value.items() if isinstance(value, dict) else ((ANY, value),)
-    found = []
-    for kind, ref in pairs:
-        if kind not in KINDS:
-            raise SpecError(
-                f"kind of layer must be one of {', '.join(KINDS)}", nearest(kind, KINDS)
-            )
-        if not isinstance(ref, str) or not ref.strip():
-            raise SpecError("must be the name of a dataflow, a file, or a map by kind of layer")
-        found.append((kind, ref))
-    if ANY not in dict(found):
-        raise SpecError("must say what holds for the other layers", "add any: row_stationary")
-    return tuple(found)
-
-
-Objectives = Annotated[
-    tuple[str, ...],
-    PlainValidator(_objectives),
-    _text_or({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-]
-OneObjective = Annotated[str, PlainValidator(_one_objective), WithJsonSchema({"type": "string"})]
-Dataflows = Annotated[
-    tuple[tuple[str, str], ...],
-    PlainValidator(_dataflows),
-    _text_or({"type": "object", "additionalProperties": {"type": "string"}}),
-]
 
 
 class ChoiceSpec(Spec):
@@ -113,14 +49,14 @@ class ChoiceSpec(Spec):
     paths: tuple[Text, ...] | None = Field(default=None, min_length=2, max_length=16)
     names: tuple[Text, ...] | None = Field(default=None, min_length=1, description="of mapping.*")
     values: tuple[Count, ...] | None = Field(default=None, min_length=1)
-    range: tuple[Count, Count] | None = Field(default=None, description="[least, most]")
-    step: Literal["pow2"] | Count | None = Field(
+    range: Range | None = Field(default=None, description="[least, most]")
+    step: Step | None = Field(
         default=None, description="of the range: pow2 doubles, a number is added; 1 when left out"
     )
 
 
 class ProductSpec(Spec):
-    """Several numbers of a given product: all ordered factorisations."""
+    """Several numbers of a given product: all ordered factorisations that are legal shapes."""
 
     product: Count
     paths: tuple[Text, ...] = Field(min_length=2, max_length=4)
@@ -144,6 +80,12 @@ class WeightsSpec(Spec):
     energy: Weight = 1.0
     gflops: Weight = 1.0
     utilization: Weight = 1.0
+
+    @model_validator(mode="after")
+    def _some_weigh(self) -> Self:
+        if not any((self.cycles, self.energy, self.gflops, self.utilization)):
+            raise SpecError("all weights are 0: every design would be as good", "raise one")
+        return self
 
 
 class MapperSpec(Spec):

@@ -37,7 +37,7 @@ def sensitivities(
 
     Args:
         space: of the search.
-        genome: a design with a finite loss other than 0.
+        genome: a design with a finite loss.
         loss_of: the loss of a genome, its mappings chosen anew; infinite where none is legal.
     """
     rows = []

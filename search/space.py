@@ -6,9 +6,10 @@ A genome is a tuple of small integers, one per parameter: the index of its choic
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import isqrt, prod
 
 import numpy as np
 
@@ -52,15 +53,17 @@ class IntegerChoice:
 
 @dataclass(frozen=True)
 class FixedProduct:
-    """Several numbers whose product is given: all ordered factorisations.
+    """Several numbers whose product is given: all ordered factorisations, or some of them.
 
     Attributes:
         paths: for example ``array.mesh_x``, ``array.mesh_y``; at least two.
         product: at least 1.
+        some: those that are choices, in the order of ``factorisations``; empty for all.
     """
 
     paths: tuple[str, ...]
     product: int
+    some: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.paths) < 2 or self.product < 1:
@@ -69,7 +72,7 @@ class FixedProduct:
     @cached_property
     def choices(self) -> tuple[tuple[int, ...], ...]:
         """Values of ``paths``, by index: rising in the first, then the second, ..."""
-        return tuple(_factorisations(self.product, len(self.paths)))
+        return self.some or tuple(factorisations(self.product, len(self.paths)))
 
 
 MAPPED_BY, DATAFLOW = "mapping.objective", "mapping.dataflow"
@@ -106,15 +109,20 @@ class MappingChoice:
 Parameter = IntegerChoice | FixedProduct | MappingChoice
 
 
-def _factorisations(product: int, parts: int) -> list[tuple[int, ...]]:
-    if parts == 1:
-        return [(product,)]
-    return [
-        (first, *rest)
-        for first in range(1, product + 1)
-        if product % first == 0
-        for rest in _factorisations(product // first, parts - 1)
-    ]
+def factorisations(product: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """Return every way to write ``product`` as ``parts`` factors, in rising order."""
+    low = [x for x in range(1, isqrt(product) + 1) if product % x == 0]
+    divisors = [*low, *(product // x for x in reversed(low) if x * x != product)]
+
+    def split(rest: int, parts: int) -> Iterator[tuple[int, ...]]:
+        if parts == 1:
+            yield (rest,)
+            return
+        for first in divisors:
+            if rest % first == 0:
+                yield from ((first, *others) for others in split(rest // first, parts - 1))
+
+    return split(product, parts)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ KIND = "calibration"
 SCHEMA = 1
 """Version of the file format."""
 
+MOST_WEIGHT = 1_000_000
+"""Most that one cycle of a cause may count for another one, in a file: more is damage."""
+
 PULLS = (0.001, 0.01, 0.1, 1.0)
 """How strongly a fit may hold to the identity, in whole runs of a cause per run it is fitted on."""
 
@@ -242,10 +245,10 @@ def read_calibration(path: str | Path, architecture: Architecture) -> Correction
     try:
         table = document["correction"]
         weights = tuple(tuple(float(table[c][x]) for x in CAUSES) for c in CAUSES)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise fault("correction", "", "a number per cause and cause is needed", again) from None
-    sound = np.isfinite(weights).all() and weights[0] == Correction.none().weights[0]
-    if not sound:
-        rule = "numbers have to be finite, and compute to count for itself alone"
+    small = bool((np.abs(weights) <= MOST_WEIGHT).all())  # false for what is no number, too
+    if not small or weights[0] != Correction.none().weights[0]:
+        rule = f"numbers have to be within {MOST_WEIGHT:,}, and compute to count for itself alone"
         raise fault("correction", "", rule, again)
     return Correction(weights)

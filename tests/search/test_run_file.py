@@ -11,6 +11,7 @@ levels:
   dram: {temporal: ['P:1', 'Q:1', 'K:1', 'C:1', 'R:1']}
   array: {y: ['S:1']}
 """
+NOTHING = "{cycles: 0, energy: 0, gflops: 0, utilization: 0}"
 ONE_LAYER = RUN.replace("net.yaml", "net.yaml:first")
 
 
@@ -128,6 +129,9 @@ def test_defaults_are_written_out_in_the_document(tmp_path):
         ("[1, 2, 4, 8, 16]", "[2, 2]", "[2, 2]", "each value once"),
         ("psum_spad.depth", "psum_spad.width_bits", "{path: psum", "not a multiple"),
         ("product: 12", "product: 0", "0, paths", "at least 1"),
+        ("[64, 1024], step: pow2", "[64], step: pow2", "[64]", "must be [least, most]"),
+        ("step: pow2", "step: 0", "0}\n  - {path: weight", "must be pow2, which"),
+        ("timeloop", "timeloop\nobjective: []", "[]", "must name an objective"),
         ("storage: 8 KiB", "storage: 512 B", "512 B", "no design meets it: the smallest has"),
         ("storage: 8 KiB", "storage: -1 KiB", "-1 KiB", "must not be negative"),
         ("storage: 8 KiB", "storage: null", "null}", "value is missing"),
@@ -139,6 +143,7 @@ def test_defaults_are_written_out_in_the_document(tmp_path):
         ("samples: 20}", "samples: 20, mapping: no.yaml}", "no.yaml", "does not exist"),
         ("rescore: {top: 2}", "rescore: {top: 0}", "0}\nbase", "at least 1"),
         ("rescore", "weights: {cycles: 2}\nrescore", "weights", "no weights"),
+        ("res", f"objective: poster\nweights: {NOTHING}\nres", NOTHING, "all weights are 0"),
         ("res", "compare: [{label: a, architecture: b, mapping: c}]\nres", "b, m", "neither"),
     ],
 )  # fmt: skip
@@ -158,6 +163,68 @@ def test_all_faults_of_a_file_come_at_once_in_order(tmp_path):
     lines = [fault.line for fault in faults(write(tmp_path, text))]
     assert lines == sorted(lines)
     assert len(lines) == 3
+
+
+def test_faults_of_form_do_not_hide_the_others(tmp_path):
+    text = RUN.replace("timeloop", "tl").replace("row_st", "rst").replace("glb.depth", "glb.size")
+    text = text.replace("pes: 12", "pes: 0").replace("parents: 3", "parents: 30")
+    text = text.replace("[2, 4, 8, 16, 64]", "[0, 4]").replace("{top: 2}", "{most: 2}")
+    told = [fault.field for fault in faults(write(tmp_path, text))]
+    assert told == [
+        "dataflow",
+        "setting",
+        "space[1].path",
+        "space[2].values[0]",
+        "budget.pes",
+        "optimiser",
+        "rescore.most",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("timeloop", "timeloop\nobjective: edq\nweights: {cycles: 2}", "objective"),
+        ("timeloop", "timeloop\nobjective: [edp, edq]\nrank: edp", "objective"),
+        ("genetic,", "genetik,", "optimiser.name"),
+        ("path: glb.depth, range: [64, 1024]", "path: glb.depth, range: [64]", "space[1].range"),
+        ("storage: 8 KiB", "storage: 8 kilo", "budget.storage"),
+        ("rescore", "traces: some\nrescore", "traces"),
+    ],
+)
+def test_what_stands_in_for_a_fault_makes_no_fault_of_its_own(tmp_path, old, new, field):
+    assert [x.field for x in faults(write(tmp_path, RUN.replace(old, new)))] == [field]
+
+
+def test_products_of_sizes_leave_out_what_is_no_shape(tmp_path):
+    bits = {"width_bits": 16, "depth": 512}
+    old = "{path: glb.depth, range: [64, 1024], step: pow2}"
+    product = "{product: 8192, paths: [glb.depth, glb.width_bits]}"
+    path = write(tmp_path, RUN.replace(old, product), **{f"glb.{k}": v for k, v in bits.items()})
+    choices = load_run(path).space.parameters[1].choices
+    assert (512, 16) in choices
+    assert all(width % 8 == 0 for _, width in choices)
+    assert 0 < len(choices) < 14
+
+
+@pytest.mark.parametrize(
+    ("new", "rule"),
+    [
+        ("{product: 7, paths: [glb.ports, glb.width_bits]}", "no factorisation of it is a legal"),
+        ("{product: 4294967296, paths: [glb.latency_cycles, a.b]}", "has no level a"),
+        ("{product: 4, paths: [glb.depth, glb.banks, a.b, a.c, a.d]}", "at most 4 entries"),
+    ],
+)
+def test_products_without_a_legal_choice_are_refused(tmp_path, new, rule):
+    old = "{path: glb.depth, range: [64, 1024], step: pow2}"
+    assert rule in faults(write(tmp_path, RUN.replace(old, new)))[0].rule
+
+
+def test_dataflows_of_the_space_are_looked_up_whatever_the_budget(tmp_path):
+    old = "{path: psum_spad.depth, values: [1, 2, 4, 8, 16]}"
+    text = RUN.replace(old, "{path: mapping.dataflow, names: [row_stationary, rows]}")
+    told = [fault.field for fault in faults(write(tmp_path, text.replace("8 KiB", "512 B")))]
+    assert told == ["space[3].names[1]", "budget.storage"]
 
 
 def test_a_fault_inside_another_file_keeps_its_own_place(tmp_path):

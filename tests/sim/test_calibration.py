@@ -188,9 +188,10 @@ def test_a_file_that_does_not_exist_is_refused(tmp_path):
         read_calibration(tmp_path / "none.json", DESIGN)
 
 
-def test_numbers_that_are_none_are_refused(tmp_path, document):
-    document["correction"]["offchip"]["offchip"] = float("inf")
-    with pytest.raises(InputError, match="finite"):
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), -1e300, 10**400])
+def test_numbers_that_no_fit_gives_are_refused(tmp_path, document, number):
+    document["correction"]["offchip"]["offchip"] = number
+    with pytest.raises(InputError, match="number"):
         read_calibration(write(tmp_path, document), DESIGN)
 
 

@@ -245,6 +245,13 @@ def test_sensitivity_is_the_change_of_the_loss_beside_the_chosen_value():
     assert list(higher.x) == [-25.0, None]
 
 
+def test_beside_a_loss_of_0_sensitivity_is_a_difference():
+    rows = [Sensitivity("glb.depth", "128", ("64", "128", "256"), (0.5, 0.0, 1.5), 0.0)]
+    drawn = sensitivity_figure(rows)
+    assert [list(trace.x) for trace in drawn.data] == [[0.5], [1.5]]
+    assert "%" not in drawn.layout.xaxis.title.text
+
+
 def test_the_timeline_puts_layers_one_after_the_other():
     drawn = timeline_figure(PAGE.layers)
     first = [min(trace.base[i] for trace in drawn.data) for i in range(2)]

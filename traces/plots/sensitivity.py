@@ -13,12 +13,16 @@ from arraysmith.traces.plots.style import PALETTE, figure
 def sensitivity_figure(rows: Sequence[Sensitivity]) -> go.Figure:
     """Return two bars per number: loss with the next lower and the next higher value.
 
+    In per cent of the winner's; as a difference where that is 0, as the poster's loss may be.
+
     Args:
         rows: of the winner; numbers that may not change, or whose neighbours have no legal
             mapping, have no bar.
     """
     drawn = figure(140 + 44 * len(rows), barmode="group", bargap=0.3)
     names = [f"{row.path} = {row.chosen}" for row in rows]
+    relative = all(row.loss for row in rows)
+    unit = " %" if relative else ""
     for name, step, colour in (
         ("next lower value", -1, PALETTE[0]),
         ("next higher value", 1, PALETTE[1]),
@@ -27,16 +31,17 @@ def sensitivity_figure(rows: Sequence[Sensitivity]) -> go.Figure:
         drawn.add_bar(
             y=names,
             x=[
-                None if x is None else 100 * (x[1] - row.loss) / abs(row.loss)
+                None if x is None else (x[1] - row.loss) * (100 / abs(row.loss) if relative else 1)
                 for x, row in zip(found, rows, strict=True)
             ],
             name=name,
             orientation="h",
             marker={"color": colour},
             customdata=["" if x is None else x[0] for x in found],
-            hovertemplate="%{y} → %{customdata}: %{x:+.2f} %<extra></extra>",
+            hovertemplate="%{y} → %{customdata}: %{x:+.4g}" + unit + "<extra></extra>",
         )
-    drawn.update_xaxes(title_text="change of the loss (%)", ticksuffix=" %")
+    title = "change of the loss (%)" if relative else "change of the loss, which is 0"
+    drawn.update_xaxes(title_text=title, ticksuffix=unit)
     drawn.update_yaxes(autorange="reversed", type="category", ticksuffix="  ")
     return drawn
 
