@@ -19,19 +19,14 @@ from arraysmith.sim.cycle.tree import COUNT, IN_TIME, LEVEL, NUMBER, TILE, Edge,
 from arraysmith.sim.cycle.turns import (
     BASE,
     EXTENT,
-    G_FAMILY,
     G_HIGH,
-    G_KEYS,
     G_LOW,
     G_OLD_HIGH,
     G_OLD_LOW,
-    G_TRANSFER,
-    KEYS,
-    OF_FAMILY,
-    OF_TRANSFER,
     OLD_BASE,
     OLD_EXTENT,
     many_places,
+    which_group,
 )
 
 # Columns of a link: number of its dim, row of its loop there, where words come from.
@@ -128,7 +123,6 @@ def mark_passed(
         marks: int64 [count, words along the axis], written with 1 or 0, from the first word on.
     """
     offset, extent = stored
-    keys = first.shape[1] - KEYS
     several = many > 1 and others > 1
     marks[:count] = 1
     following = 0
@@ -144,18 +138,7 @@ def mark_passed(
             found = following
             following += 1
             if several:
-                family = first[i, OF_FAMILY] * many * others + second[k, OF_FAMILY]
-                transfer = first[i, OF_TRANSFER] * many * others + second[k, OF_TRANSFER]
-                for g in range(count):
-                    same = groups[g, G_LOW] == low and groups[g, G_HIGH] == high
-                    same = same and groups[g, G_FAMILY] == family
-                    same = same and groups[g, G_TRANSFER] == transfer
-                    for c in range(keys):
-                        both = first[i, KEYS + c] + second[k, KEYS + c]
-                        same = same and groups[g, G_KEYS + c] == both
-                    if same:
-                        found = g
-                        break
+                found = which_group(groups, count, low, high, first[i], second[k], many * others)
             for x in range(high - low):
                 had = False
                 for n in range(-1, len(of)):

@@ -142,6 +142,33 @@ def leave_out_moved(
 
 
 @njit(cache=True, nogil=True)
+def which_group(
+    groups: Int, count: int, low: int, high: int, first: Int, second: Int, stride: int
+) -> int:
+    """Return which of ``count`` groups has the tile of two places; ``count`` if none has.
+
+    Args:
+        groups: see ``group_axis``.
+        count: how many.
+        low: first index of the tile along the axis.
+        high: the index behind its last one.
+        first: place of the axis's first dim.
+        second: place of its second one.
+        stride: more than any number of a family or transfer in the second dim.
+    """
+    family = first[OF_FAMILY] * stride + second[OF_FAMILY]
+    transfer = first[OF_TRANSFER] * stride + second[OF_TRANSFER]
+    for g in range(count):
+        same = groups[g, G_LOW] == low and groups[g, G_HIGH] == high
+        same = same and groups[g, G_FAMILY] == family and groups[g, G_TRANSFER] == transfer
+        for c in range(len(first) - KEYS):
+            same = same and groups[g, G_KEYS + c] == first[KEYS + c] + second[KEYS + c]
+        if same:
+            return g
+    return count
+
+
+@njit(cache=True, nogil=True)
 def group_axis(
     first: Int, many: int, second: Int, others: int, by: Int, offset: int, extent: int, out: Int
 ) -> int:
@@ -162,7 +189,7 @@ def group_axis(
     """
     keys = first.shape[1] - KEYS
     several = many > 1 and others > 1  # in one dim, no two instances have the same tile
-    count = 0
+    count, stride = 0, many * others
     for i in range(many):
         if first[i, EXTENT] <= 0:
             continue
@@ -178,24 +205,15 @@ def group_axis(
                 old_high += by[0] * (first[i, OLD_EXTENT] - 1)
                 old_high += by[1] * (second[k, OLD_EXTENT] - 1) + 1
             old_low, old_high = max(old_low, 0), min(old_high, extent)
-            family = first[i, OF_FAMILY] * many * others + second[k, OF_FAMILY]
-            transfer = first[i, OF_TRANSFER] * many * others + second[k, OF_TRANSFER]
             found = count
             if several:
-                for g in range(count):
-                    same = out[g, G_LOW] == low and out[g, G_HIGH] == high
-                    same = same and out[g, G_FAMILY] == family and out[g, G_TRANSFER] == transfer
-                    for c in range(keys):
-                        both = first[i, KEYS + c] + second[k, KEYS + c]
-                        same = same and out[g, G_KEYS + c] == both
-                    if same:
-                        found = g
-                        break
+                found = which_group(out, count, low, high, first[i], second[k], stride)
             if found < count:
                 out[found, G_OLD_LOW] = max(out[found, G_OLD_LOW], old_low)
                 out[found, G_OLD_HIGH] = min(out[found, G_OLD_HIGH], old_high)
                 continue
-            out[count, G_FAMILY], out[count, G_TRANSFER] = family, transfer
+            out[count, G_FAMILY] = first[i, OF_FAMILY] * stride + second[k, OF_FAMILY]
+            out[count, G_TRANSFER] = first[i, OF_TRANSFER] * stride + second[k, OF_TRANSFER]
             out[count, G_LOW], out[count, G_HIGH] = low, high
             out[count, G_OLD_LOW], out[count, G_OLD_HIGH] = old_low, old_high
             out[count, G_FIRST] = i * others + k
