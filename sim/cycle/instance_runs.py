@@ -10,9 +10,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.boxes import AXES, Int, frame_address, next_row
+from arraysmith.sim.cycle.boxes import AXES, Int
 from arraysmith.sim.cycle.columns import R_AGAIN, R_BEGIN, R_DONE, R_LEFT, R_TILE, R_TURNED, RECORD
-from arraysmith.sim.cycle.listing import Scratch, View, find_groups, moved_boxes
+from arraysmith.sim.cycle.listing import (
+    ROWS,
+    Scratch,
+    View,
+    add_runs,
+    find_groups,
+    moved_boxes,
+    next_choice,
+)
 from arraysmith.sim.cycle.turns import (
     EXTENT,
     G_FIRST,
@@ -149,11 +157,9 @@ def list_instance_runs(
     box, old = np.empty((AXES, 2), np.int64), np.empty((AXES, 2), np.int64)
     boxes = np.empty((2 * AXES, AXES, 2), np.int64)
     row = np.empty(AXES, np.int64)
-    last = AXES - 1
     count = 0
-    for a in range(AXES):
-        if many[a] == 0:
-            return 0
+    if many.min() == 0:
+        return 0
     others = np.ones(AXES, np.int64)
     for a in range(AXES):
         d = axes[a, 1]
@@ -180,30 +186,11 @@ def list_instance_runs(
             pieces = 0
             if kept and further:
                 pieces = moved_boxes(view[8], turned >= 0, groups, chosen, box, old, boxes)
+            before = count
             for b in range(pieces):
-                part = boxes[b]
-                row[:] = part[:, 0]
-                while True:
-                    position, end = part[last, 0], part[last, 1]
-                    while position < end:
-                        row[last] = position
-                        length = min(end - position, frame[last] - position % frame[last])
-                        if count < len(out):
-                            out[count, 0], out[count, 1] = frame_address(row, frame), length
-                            out[count, 2] = mine
-                        count += 1
-                        position += length
-                    row[last] = part[last, 0]
-                    if not next_row(row, part):
-                        break
-            a = last
-            while a >= 0:
-                chosen[a] += 1
-                if chosen[a] < many[a]:
-                    break
-                chosen[a] = 0
-                a -= 1
-            if a < 0:
+                count = add_runs(boxes[b], frame, ROWS, row, out, len(out), count)
+            out[before:count, 2] = mine
+            if not next_choice(chosen, many):
                 break
     return count
 

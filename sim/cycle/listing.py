@@ -192,6 +192,50 @@ def moved_boxes(
 
 
 @njit(cache=True, nogil=True)
+def next_choice(chosen: Int, many: Int) -> bool:
+    """Step to the next product of groups, ``chosen`` along each axis; return False after all."""
+    for a in range(AXES - 1, -1, -1):
+        chosen[a] += 1
+        if chosen[a] < many[a]:
+            return True
+        chosen[a] = 0
+    return False
+
+
+@njit(cache=True, nogil=True)
+def add_runs(
+    box: Int, frame: Int, limit: tuple[int, int], row: Int, out: Int, room: int, count: int
+) -> int:
+    """Add the runs of consecutive addresses of a box; return how many there are then.
+
+    Args:
+        box: int64 [AXES, 2].
+        frame: see ``list_runs``, as ``limit``, ``out`` and ``room``.
+        limit: longest run.
+        row: int64 [AXES], room to work in.
+        out: written from row ``count`` on.
+        room: rows.
+        count: runs before.
+    """
+    last = AXES - 1
+    row[:] = box[:, 0]
+    while True:
+        position, end = box[last, 0], box[last, 1]
+        while position < end:
+            row[last] = position
+            first = frame_address(row, frame)
+            most = max(1, (limit[0] - first * limit[1] % 8) // limit[1])
+            length = min(end - position, frame[last] - position % frame[last], most)
+            if count < room:
+                out[count, 0], out[count, 1] = first, length
+            count += 1
+            position += length
+        row[last] = box[last, 0]
+        if not next_row(row, box):
+            return count
+
+
+@njit(cache=True, nogil=True)
 def list_runs(
     view: View,
     index: Int,
@@ -224,39 +268,15 @@ def list_runs(
     box, old = np.empty((AXES, 2), np.int64), np.empty((AXES, 2), np.int64)
     boxes = np.empty((2 * AXES, AXES, 2), np.int64)
     row = np.empty(AXES, np.int64)
-    last = AXES - 1
     count = 0
-    for a in range(AXES):
-        if many[a] == 0:
-            return 0
+    if many.min() == 0:
+        return 0
     for _ in range(often):
         chosen = np.zeros(AXES, np.int64)
         while True:
             for b in range(moved_boxes(view[8], turned >= 0, groups, chosen, box, old, boxes)):
-                part = boxes[b]
-                row[:] = part[:, 0]
-                while True:
-                    position, end = part[last, 0], part[last, 1]
-                    while position < end:
-                        row[last] = position
-                        first = frame_address(row, frame)
-                        most = max(1, (limit[0] - first * limit[1] % 8) // limit[1])
-                        length = min(end - position, frame[last] - position % frame[last], most)
-                        if count < room:
-                            out[count, 0], out[count, 1] = first, length
-                        count += 1
-                        position += length
-                    row[last] = part[last, 0]
-                    if not next_row(row, part):
-                        break
-            a = last
-            while a >= 0:
-                chosen[a] += 1
-                if chosen[a] < many[a]:
-                    break
-                chosen[a] = 0
-                a -= 1
-            if a < 0:
+                count = add_runs(boxes[b], frame, limit, row, out, room, count)
+            if not next_choice(chosen, many):
                 break
     return count
 
