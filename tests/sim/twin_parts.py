@@ -249,7 +249,7 @@ class Edge:
             if self.tensor == OFMAP and tile == before and not self.at_macs:
                 continue
             new = tile if self.at_macs or self.tensor == OFMAP else tile - before
-            around = [old.get(tuple(instances[x].values()), frozenset()) for x in near[number]]
+            around = [old.get(tuple(instances[x].values()), frozenset()) for _, x in near[number]]
             mine = new.intersection(frozenset[Indices]().union(*around))
             passed = max(passed, len(mine))
             every, new = new, new - mine

@@ -9,9 +9,11 @@ last one of a dim is what is left of it, loop by loop from the outermost.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Collection
 from itertools import pairwise, product
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, XyBus
+from arraysmith.arch.interconnect import DIRECTIONS
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, OFMAP, TENSORS, Problem, Tensor
@@ -19,6 +21,11 @@ from arraysmith.arch.problem import DIMS, OFMAP, TENSORS, Problem, Tensor
 Counts = dict[tuple[str, str, str], int]
 Indices = tuple[int, ...]
 Entries = dict[tuple[Indices, Indices], bool]
+Words = Collection[Indices]
+Moved = Callable[["Crossing", int, dict[int, int], str, Words], None]
+"""Told of words that move: the crossing, the level, which of its instances (of a parent: a child of
+it), the direction there (of ``sim.report``), and the words. Of those over a link to a neighbour: the
+level of the fan-out, the child that takes them, the way that they move."""
 
 ABSENT, WAITING = 0, -1
 """Extents that stand for no work in space, and for a loop that has ended for an instance."""
@@ -32,6 +39,17 @@ def walk(architecture: Architecture, problem: Problem, mapping: Mapping) -> Coun
     """
     require_legal(architecture, problem, mapping)
     counts: Counts = defaultdict(int)
+
+    def count(crossing: Crossing, level: int, _: dict[int, int], way: str, words: Words) -> None:
+        if way not in DIRECTIONS:
+            counts[architecture.levels[level].name, crossing.tensor.name, way] += len(words)
+
+    cross_all(architecture, problem, mapping, count)
+    return {key: words for key, words in counts.items() if words}
+
+
+def cross_all(architecture: Architecture, problem: Problem, mapping: Mapping, moved: Moved) -> None:
+    """Let every tensor cross between all neighbouring memories that keep it, outermost first."""
     for name in TENSORS:
         keepers = [
             index
@@ -42,10 +60,9 @@ def walk(architecture: Architecture, problem: Problem, mapping: Mapping) -> Coun
         for parent, child in pairwise([*keepers, len(architecture.levels) + 1]):
             crossing = Crossing(architecture, problem, mapping, problem.tensor(name), parent, child)
             if name == OFMAP:
-                entries = crossing.results(counts, entries)
+                entries = crossing.results(moved, entries)
             else:
-                crossing.operand(counts)
-    return {key: words for key, words in counts.items() if words}
+                crossing.operand(moved)
 
 
 def work(architecture: Architecture, problem: Problem, mapping: Mapping) -> tuple[int, int]:
@@ -174,8 +191,11 @@ class Crossing:
         """Which parent instance a child belongs to."""
         return tuple(i for x, i in instance.items() if self.loops[x].level < self.parent)
 
-    def operand(self, counts: Counts) -> None:
-        """Count ifmap or weight: every instance takes the words that it did not have before."""
+    def operand(self, moved: Moved) -> None:
+        """Move ifmap or weight: every instance takes the words that it did not have before.
+
+        What a neighbour had, the first one in the order of directions that had it passes on.
+        """
         instances = self.instances(self.child)
         neighbours = self.neighbours(instances)
         held: list[frozenset[Indices]] = [frozenset() for _ in instances]
@@ -183,15 +203,10 @@ class Crossing:
         before: Indices = ()
         for time in self.times():
             index = tuple(time.values())
-            sent: dict[tuple[object, ...], frozenset[Indices]] = defaultdict(frozenset)
-            old = list(held)
+            sent: dict[tuple[object, ...], set[Indices]] = defaultdict(set)
+            whose: dict[tuple[object, ...], dict[int, int]] = {}
+            old, then = list(held), list(worked)
             latest = turn_before(before, index)
-            near = [
-                frozenset[Indices]().union(
-                    *(old[x] for x in row if latest and worked[x][: len(latest)] == latest)
-                )
-                for row in neighbours
-            ]
             for number, instance in enumerate(instances):
                 now = self.tile({**time, **instance}, self.child)
                 if now is None or (not now and self.at_macs):
@@ -199,25 +214,37 @@ class Crossing:
                 new = now if self.at_macs else now - old[number]
                 held[number] = now
                 worked[number] = index
-                passed = new & near[number]
-                key = self.network_key(instance, upwards=False)
-                sent[self.family(instance), key, now] |= new - passed
                 if not self.at_macs:
-                    counts[self.child_name, self.tensor.name, "fill"] += len(new)
-                    counts[self.child_name, self.tensor.name, "drain"] += len(passed)
-            for new in sent.values():
-                counts[self.parent_name, self.tensor.name, "read"] += len(new)
+                    moved(self, self.child, instance, "fill", new)
+                lacking = set(new)
+                for way, x in neighbours[number]:
+                    if latest and then[x][: len(latest)] == latest:
+                        passed = lacking & old[x]
+                        lacking -= passed
+                        moved(self, self.child, instances[x], "drain", passed)
+                        moved(self, self.linked, instance, way, passed)
+                key = self.family(instance), self.network_key(instance, upwards=False), now
+                sent[key] |= lacking
+                whose[key] = instance
+            for key, words in sent.items():
+                moved(self, self.parent, whose[key], "read", words)
             before = index
 
-    def neighbours(self, instances: list[dict[int, int]]) -> list[list[int]]:
-        """Which instances each one may take words from."""
+    @property
+    def linked(self) -> int:
+        """Level of the fan-out right above the child."""
+        levels = enumerate(self.architecture.levels[: self.child])
+        return max(n for n, x in levels if n >= self.parent and isinstance(x, Fanout))
+
+    def neighbours(self, instances: list[dict[int, int]]) -> list[list[tuple[str, int]]]:
+        """Which instances each one may take words from, and which way these move."""
         levels = self.architecture.levels[self.parent : self.child]
         fanouts = [x for x in levels if isinstance(x, Fanout)]
-        found: list[list[int]] = [[] for _ in instances]
+        found: list[list[tuple[str, int]]] = [[] for _ in instances]
         links = getattr(fanouts[-1].network, "forwarding", None) if fanouts else None
         if links is None or self.tensor.name != "ifmap" or self.at_macs:
             return found
-        level = self.architecture.levels.index(fanouts[-1])
+        level = self.linked
         numbers = {tuple(x.values()): n for n, x in enumerate(instances)}
         for way in links.directions:
             here = [
@@ -231,21 +258,20 @@ class Crossing:
                 step = 1 if way[0] == "-" else -1  # where a word comes from
                 other = {**instance, here[-1]: instance[here[-1]] + step}
                 if tuple(other.values()) in numbers:
-                    found[number].append(numbers[tuple(other.values())])
+                    found[number].append((way, numbers[tuple(other.values())]))
         return found
 
-    def results(self, counts: Counts, parents: Entries) -> Entries:
-        """Count ofmap: tiles leave at the end of an epoch and come back when visited again.
+    def results(self, moved: Moved, parents: Entries) -> Entries:
+        """Move ofmap: tiles leave at the end of an epoch and come back when visited again.
 
         Args:
-            counts: where to count.
+            moved: is told.
             parents: the entries of the parent; empty for the first memory.
 
         Returns:
             The entries of the child: (indices in time above it, instance) -> its partial sums
             came back, for every time when an instance enters a tile.
         """
-        name = self.tensor.name
         present: dict[Indices, set[Indices]] = defaultdict(set)  # partial sums at each parent
         entries: Entries = {}
         held: dict[Indices, frozenset[Indices]] = defaultdict(frozenset)
@@ -259,8 +285,8 @@ class Crossing:
                     inside = self.tile({**time, **instance}, self.parent)
                     present[family] = set(inside or ()) if parents[then, family] else set()
             # Enter: one instance of every group of equal tiles gets the partial sums, if any.
-            entered: set[tuple[Indices, frozenset[Indices]]] = set()
-            arriving: dict[tuple[object, ...], frozenset[Indices]] = {}
+            entered: dict[tuple[Indices, frozenset[Indices]], dict[int, int]] = {}
+            arriving: dict[tuple[object, ...], tuple[Indices, frozenset[Indices]]] = {}
             for instance in self.instances(self.child):
                 tile = self.tile({**time, **instance}, self.child)
                 me = tuple(instance.values())
@@ -273,17 +299,21 @@ class Crossing:
                 back = (family, tile) not in entered and bool(tile & present[family])
                 if back:
                     assert tile <= present[family]
-                    counts[self.parent_name, name, "read"] += len(tile)
+                    moved(self, self.parent, instance, "read", tile)
                 entries[tuple(time.values()), me] = back
-                entered.add((family, tile))
-                arriving[family, self.network_key(instance, upwards=True)] = tile
+                entered.setdefault((family, tile), instance)
+                arriving[family, self.network_key(instance, upwards=True)] = family, tile
                 if not self.at_macs:
-                    counts[self.child_name, name, "fill"] += len(tile) * back
-                    counts[self.child_name, name, "drain"] += len(tile)
+                    if back:
+                        moved(self, self.child, instance, "fill", tile)
+                    moved(self, self.child, instance, "drain", tile)
             # Leave: what arrives updates the parent; all but the first at a word read it first.
-            words = sum(map(len, arriving.values()))
-            counts[self.parent_name, name, "update"] += words
-            counts[self.parent_name, name, "read"] += words - sum(len(x) for _, x in entered)
+            added = set()
+            for group in arriving.values():
+                moved(self, self.parent, entered[group], "update", group[1])
+                if group in added:
+                    moved(self, self.parent, entered[group], "read", group[1])
+                added.add(group)
             for family, tile in entered:
                 present[family] |= tile
         return entries
