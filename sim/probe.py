@@ -93,7 +93,8 @@ class Probe(Protocol):
 
         Args:
             stream: ``memory/tensor/direction``, direction ``read`` or ``write``; of the network of
-                a fan-out ``network/fan-out/tensor/direction``, ``down`` or ``up``.
+                a fan-out ``network/fan-out/tensor/direction``, ``down`` or ``up``; of the links
+                between its children one of ``arch.interconnect.DIRECTIONS``.
             request_cycle: [n] cycle in which the request is issued.
             response_cycle: [n] cycle in which its last word has arrived; not before the request.
             address: [n] byte address of the first word.
@@ -101,8 +102,8 @@ class Probe(Protocol):
             tile: [n] number of the tile that asked for it, counted from 0 per stream.
             port: [n] lane of a systolic array (row for operands that enter on the left, column for
                 those that enter at the top and for results), channel of an off-chip memory, number
-                of the instance of other memories. Arrays that share their SRAMs have one numbering:
-                see ``Folding.shares``.
+                of the instance of other memories, or of the child that a link leads to. Arrays that
+                share their SRAMs have one numbering: see ``Folding.shares``.
         """
         ...
 

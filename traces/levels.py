@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
 from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.errors import Fault, InputError, nearest
-from arraysmith.arch.problem import IFMAP
 
 OFFCHIP, SHARED, NETWORKS, EVERY = "offchip", "shared", "networks", "every"
 WORDS = (OFFCHIP, SHARED, NETWORKS, EVERY)
@@ -26,7 +24,7 @@ def traced_levels(architecture: Architecture, chosen: Sequence[str] = (SHARED,))
         chosen: words of ``WORDS`` and names of memories and fan-outs.
 
     Raises:
-        InputError: something else, or levels that pass input words on from child to child.
+        InputError: something else.
     """
     memories = [level.name for level in architecture.memories]
     networks = [level.name for level in architecture.fanouts]
@@ -49,14 +47,6 @@ def traced_levels(architecture: Architecture, chosen: Sequence[str] = (SHARED,))
             faults.append(Fault("levels", word, rule, nearest(word, [*WORDS, *names])))
         # A level may bear one of the words as its name: then it is meant.
         found |= {word} if word in names else set(meant.get(word, ()))
-    linked = [
-        x.name for x in architecture.fanouts if x.bus is not None and x.bus.forwarding is not None
-    ]
-    passing = {x.name for x in architecture.memories[1:] if IFMAP in x.holds} | set(networks)
-    if linked and passing & found and not faults:
-        rule = f"neighbours below {', '.join(linked)} pass words on, of which no request is told"
-        hint = f"only {OFFCHIP} and {', '.join(x for x in memories[1:] if x not in passing)}"
-        faults.append(Fault("levels", ",".join(chosen), rule, hint.removesuffix(" and ")))
     if faults:
         raise InputError(faults)
     return frozenset(found)
@@ -72,7 +62,7 @@ def levels_of_cores(
         chosen: words of ``WORDS``, for all cores, and names, which count where a core has them.
 
     Raises:
-        InputError: see ``traced_levels``; a name is a fault where no core has it.
+        InputError: no core has such a level.
     """
     names = {core: {x.name for x in design.levels} for core, design in designs.items()}
     known = set(WORDS).union(*names.values())
@@ -82,12 +72,8 @@ def levels_of_cores(
         for word in chosen
         if word not in known
     ]
-    for core, design in designs.items():
-        own = [x for x in chosen if x in WORDS or x in names[core]]
-        try:
-            found[core] = traced_levels(design, own)
-        except InputError as error:
-            faults += [replace(x, rule=f"{core}: {x.rule}") for x in error.faults]
     if faults:
         raise InputError(faults)
+    for core, design in designs.items():
+        found[core] = traced_levels(design, [x for x in chosen if x in WORDS or x in names[core]])
     return found

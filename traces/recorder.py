@@ -369,7 +369,7 @@ class Recorder:
         if len(parts) != 3 + network or not all(parts) or parts[-1] not in ways:
             raise ArraysmithError(
                 f"{stream!r} is no stream: memory/tensor/read or .../write, "
-                f"{NETWORK}/fan-out/tensor/down or .../up"
+                f"{NETWORK}/fan-out/tensor/down, up or a direction such as -x"
             )
         quoted = [link_name(part) for part in parts[network:]]
         group = self._group.create_group("/".join([NETWORK] * network + quoted))

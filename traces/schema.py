@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arraysmith.arch.interconnect import DIRECTIONS as DIRECTIONS_ON_LINKS
+
 FORMAT = "arraysmith-traces"
 """Value of the root attribute ``format``."""
 
@@ -30,8 +32,8 @@ LAYERS = "layers"
 DIRECTIONS = frozenset({"read", "write"})
 """Of the streams of a memory."""
 
-WAYS = frozenset({"down", "up"})
-"""Of the streams of a network: towards the children, and from them."""
+WAYS = frozenset({"down", "up", *DIRECTIONS_ON_LINKS})
+"""Of the streams of a network: towards the children, and from them; from neighbour to neighbour."""
 
 STALLS, FOLDS, STEP_CYCLE, VALUES = "stalls", "folds", "step_cycle", "values"
 """What a layer holds beside its memories; memories of these names are quoted."""

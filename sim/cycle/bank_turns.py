@@ -188,7 +188,7 @@ def _side_of(tree: Tree, edge: Edge, side: int) -> Side:
     else:
         level, view = edge.child, view_of(tree, edge, tiles=edge.tensor == O)
         modes = modes_of(tree, edge, edge.child, up=False, tiles=False)
-        view = (*view[:7], modes, view[8])
+        view = (*view[:7], modes, *view[8:])
     reach, places = _places_of(tree, edge, side)
     axes = np.zeros((AXES, places.axes.shape[1]), np.int64)
     axes[:, :3] = 1  # axes in front have one index and add nothing

@@ -44,6 +44,8 @@ def take_words(
 ) -> int:
     """Bring a child the words of ``now`` that ``old`` has not, from neighbours where they had them.
 
+    The first of several passes a word on.
+
     Args:
         words: all words of all memories, written.
         before: the frames of all children, as they were.
@@ -79,6 +81,7 @@ def take_words(
                         had = had and held[n, a, 0] <= row[a] < held[n, a, 1]
                     if had:
                         word = before[n * size + frame_address(row, lengths[1])]
+                        break
                 words[go + frame_address(row, lengths[1])] = word
             row[AXES - 1] = box[AXES - 1, 0]
             if not next_row(row, box):

@@ -74,8 +74,10 @@ PHASE_LOOPS, STEP_LOOPS, PIPELINE, RAGGED, ROUNDS, FANOUTS, FILL_CAUSE, PORT_CAU
 )
 
 # Columns of a record; the turns of all loops follow. Of a step: as edge the number of edges, its
-# begin and end in cycles.
+# begin and end in cycles. ``R_UP`` is 0 for words on their way down, 1 up, ``SIDEWAYS`` from
+# neighbours; these begin on links at tick ``R_AGAIN``.
 R_EDGE, R_UP, R_BEGIN, R_LEFT, R_DONE, R_TILE, R_TURNED, R_AGAIN, RECORD = range(9)
+SIDEWAYS = 2
 
 Plan = tuple[Int, Int, Int, Int, Int, Int, Int, Tables, Int]
 """What never changes: loops, how many per dim, sizes (see ``Tree``); numbers; edges; int64 [edges,

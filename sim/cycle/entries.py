@@ -11,6 +11,7 @@ from arraysmith.arch.problem import DIMS
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.passing import (
     L_DIM,
+    NEIGHBOUR,
     find_neighbours,
     mark_passed,
     sum_marks,
@@ -145,7 +146,7 @@ def _fill_entries(
     groups = np.empty((many * others, columns), np.int64)
     pairs = np.empty((many * others, 3), np.int64)
     passed = np.zeros(many * others, np.int64)
-    near = np.zeros((len(links[0]), max(many, others), 2), np.int64)
+    near = np.zeros((len(links[0]), max(many, others), NEIGHBOUR), np.int64)
     marks = np.empty((many * others if len(near) else 0, stored[1]), np.int64)
     index = np.zeros(len(counts), np.int64)
     offset, extent = stored

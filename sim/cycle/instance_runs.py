@@ -17,10 +17,12 @@ from arraysmith.sim.cycle.listing import (
     Scratch,
     View,
     add_runs,
+    find_boxes,
     find_groups,
-    moved_boxes,
+    new_boxes,
     next_choice,
 )
+from arraysmith.sim.cycle.passing import L_DIM, L_WAY, N_PLACE
 from arraysmith.sim.cycle.turns import (
     EXTENT,
     G_FIRST,
@@ -35,6 +37,9 @@ from arraysmith.sim.cycle.turns import (
 Room = tuple[Int, Int, Int]
 """Int64 [3, n], numbers of the instances that dims which do not move the tensor tell apart, whether
 each leads, and room to make them; int64 [instances], words of each and words before."""
+
+# Columns of a run: its first address and words, whose it is; who passes it on, and which way.
+T_ADDRESS, T_WORDS, T_INSTANCE, T_FROM, T_WAY, RUN = range(6)
 
 # Columns of a request.
 Q_REQUEST, Q_RESPONSE, Q_ADDRESS, Q_SIZE, Q_TILE, Q_PORT, REQUEST = range(7)
@@ -145,7 +150,8 @@ def list_instance_runs(
         numbers: see ``instances.instance_numbers``.
         scratch: see ``listing.Scratch``.
         copies: see ``find_copies``.
-        out: int64 [n, 3], written with (first address, words, instance) as far as there is room.
+        out: int64 [n, ..], written as far as there is room: of words that neighbours pass on all
+            columns, see ``T_ADDRESS``, of others the first three.
 
     Returns:
         Number of runs.
@@ -153,9 +159,10 @@ def list_instance_runs(
     many = np.empty(AXES, np.int64)
     find_groups(view, index, turned, scratch, many)
     often = find_copies(view, tiles, index, turned, numbers, scratch, copies)
-    groups, axes = scratch[0], view[3]
-    box, old = np.empty((AXES, 2), np.int64), np.empty((AXES, 2), np.int64)
-    boxes = np.empty((2 * AXES, AXES, 2), np.int64)
+    groups, near, of, axes, links = scratch[0], scratch[3], scratch[5], view[3], view[9]
+    boxes = new_boxes(scratch)
+    ways = boxes[1]
+    place = np.zeros((AXES, 2), np.int64)
     row = np.empty(AXES, np.int64)
     count = 0
     if many.min() == 0:
@@ -176,20 +183,29 @@ def list_instance_runs(
             mine, kept, further = copies[0, copy], True, between[2] < 0
             for a in range(AXES):
                 if axes[a, 0] >= 0:
-                    place = groups[a, chosen[a], G_FIRST]
-                    one = place // others[a]
+                    both = groups[a, chosen[a], G_FIRST]
+                    one = both // others[a]
+                    place[a, 0], place[a, 1] = one, both % others[a]
                     mine += numbers[axes[a, 0], one]
                     kept = kept and not moved[0, axes[a, 0], one]
                     further = further or moved[1, axes[a, 0], one] > 0
                     if axes[a, 1] >= 0:
-                        mine += numbers[axes[a, 1], place % others[a]]
+                        mine += numbers[axes[a, 1], place[a, 1]]
             pieces = 0
             if kept and further:
-                pieces = moved_boxes(view[8], turned >= 0, groups, chosen, box, old, boxes)
-            before = count
+                pieces = find_boxes(view, turned >= 0, scratch, chosen, boxes)
             for b in range(pieces):
-                count = add_runs(boxes[b], frame, ROWS, row, out, len(out), count)
-            out[before:count, 2] = mine
+                before = count
+                count = add_runs(boxes[0][b], frame, ROWS, row, out, len(out), count)
+                out[before:count, T_INSTANCE] = mine
+                if view[10]:
+                    link = links[ways[b, 1]]
+                    here = place[ways[b, 0], of[ways[b, 0], ways[b, 1]]]
+                    there = near[ways[b, 1], here, N_PLACE]
+                    out[before:count, T_FROM] = (
+                        mine + numbers[link[L_DIM], there] - numbers[link[L_DIM], here]
+                    )
+                    out[before:count, T_WAY] = link[L_WAY]
             if not next_choice(chosen, many):
                 break
     return count

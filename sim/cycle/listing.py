@@ -11,8 +11,15 @@ from numba import njit
 from arraysmith.sim.cycle.amounts import modes_of
 from arraysmith.sim.cycle.boxes import AXES, Int, frame_address, next_row
 from arraysmith.sim.cycle.entries import factors_of
-from arraysmith.sim.cycle.passing import links_of
-from arraysmith.sim.cycle.tree import Edge, O, Tree, UnsupportedDesignError
+from arraysmith.sim.cycle.passing import (
+    L_DIM,
+    NEIGHBOUR,
+    OWN,
+    find_neighbours,
+    links_of,
+    mark_passed,
+)
+from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
     EXTENT,
     G_HIGH,
@@ -27,10 +34,12 @@ from arraysmith.sim.cycle.turns import (
     many_places,
 )
 
-View = tuple[Int, Int, Int, Int, Int, Int, int, Int, int]
+View = tuple[Int, Int, Int, Int, Int, Int, int, Int, int, Int, bool]
 """Loops, how many per dim, sizes (see ``Tree``); int64 [AXES, 5], per axis its dims (-1: none),
 their coefficients and its first index; int64 [AXES], words stored; int64 [n], dims in space that
-do not move the tensor; level of the child; modes (see ``turns``); ``NEW``, ``WHOLE`` or ``ALL``."""
+do not move the tensor; level of the child; modes (see ``turns``); ``NEW``, ``WHOLE`` or ``ALL``;
+links between neighbours (see ``passing.links_of``); whether the words that these pass on are the
+ones listed, else all others."""
 
 NEW, WHOLE, ALL = range(3)
 """What moves: new words of a tile; the tile if it is another one; the tile in any case."""
@@ -40,7 +49,13 @@ ROWS = 1 << 62, 1
 
 
 def view_of(
-    tree: Tree, edge: Edge, *, up: bool = False, tiles: bool = False, split: int | None = None
+    tree: Tree,
+    edge: Edge,
+    *,
+    up: bool = False,
+    tiles: bool = False,
+    split: int | None = None,
+    passed: bool = False,
 ) -> View:
     """Return what lists the transfers of an edge between its parent and its first fan-out.
 
@@ -51,12 +66,8 @@ def view_of(
         tiles: each different result tile once.
         split: level of another fan-out, whose transfers are listed; the child's: what every
             instance of it takes or gives by itself.
+        passed: words that neighbours pass on, with the child's split; others leave these out.
     """
-    if len(links_of(tree, edge)):
-        raise UnsupportedDesignError(
-            f"{tree.architecture.name}: words are not listed (for traces, banks) where neighbours "
-            "pass them on"
-        )
     if split is None:
         split = edge.fanouts[0] if edge.fanouts else edge.child
     modes = modes_of(tree, edge, split, up=up, tiles=tiles)
@@ -73,12 +84,15 @@ def view_of(
     kind = WHOLE if edge.tensor == O else NEW
     return (
         tree.loops, tree.many, tree.size, axes, extent, others, edge.child, modes,
-        ALL if edge.at_macs else kind,
+        ALL if edge.at_macs else kind, links_of(tree, edge), passed,
     )  # fmt: skip
 
 
-Scratch = tuple[Int, Int, Int]
-"""Room that listing works in: groups of every axis, places of one dim, places of another."""
+Scratch = tuple[Int, Int, Int, Int, Int, Int]
+"""Room that listing works in: groups of every axis, places of one dim, places of another; of words
+that neighbours pass on, int64 [links, places, NEIGHBOUR] (see ``passing.find_neighbours``), int64
+[AXES, groups, words] (see ``passing.mark_passed``), and int64 [AXES, links], which of the axis's
+dims a link is over (-1: none of them)."""
 
 
 def scratch_of(view: View) -> Scratch:
@@ -93,14 +107,25 @@ def scratch_of(view: View) -> Scratch:
     ]
     groups = np.zeros((AXES, max(pairs), keys), np.int64)
     places = np.zeros((2, max(most), keys), np.int64)
-    return groups, places[0], places[1]
+    links, axes = view[9], view[3]
+    near = np.zeros((len(links), max(most), NEIGHBOUR), np.int64)
+    of = np.full((AXES, len(links)), -1, np.int64)
+    for k in (1, 0):
+        of[axes[:, k, None] == links[None, :, L_DIM]] = k
+    longest = int(view[4].max()) if len(links) else 0
+    marks = np.zeros((AXES, max(pairs) if len(links) else 0, longest), np.int64)
+    return groups, places[0], places[1], near, marks, of
 
 
 @njit(cache=True, nogil=True)
 def find_groups(view: View, index: Int, turned: int, scratch: Scratch, many: Int) -> int:
     """Write the groups of every axis and how many; return how often each product of them moves."""
-    loops, loops_of, size, axes, extent, others, child, modes, _ = view
-    groups, first, second = scratch
+    loops, loops_of, size, axes, extent, others, child, modes, _, links, _ = view
+    groups, first, second, near, marks, of = scratch
+    for n in range(len(links)):
+        d = links[n, L_DIM]
+        rows = loops[d, : loops_of[d]]
+        find_neighbours(rows, size[d], child, index, turned, links[n], near[n])
     for a in range(AXES):
         one, other = axes[a, 0], axes[a, 1]
         if one < 0:
@@ -122,6 +147,11 @@ def find_groups(view: View, index: Int, turned: int, scratch: Scratch, many: Int
         many[a] = group_axis(
             first, count, second, beside, axes[a, 2:4], axes[a, 4], extent[a], groups[a]
         )
+        if len(links):
+            mark_passed(
+                first, count, second, beside, axes[a, 2:4], (axes[a, 4], extent[a]), near, of[a],
+                groups[a], many[a], marks[a],
+            )  # fmt: skip
     copies = 1
     for d in others:
         count = find_places(loops[d, : loops_of[d]], size[d], child, index, turned, modes, 1, first)
@@ -188,6 +218,82 @@ def moved_boxes(
         boxes[0] = box
         return 1
     count: int = cut_boxes(box, old, boxes)
+    return count
+
+
+Boxes = tuple[Int, Int, Int, Int, Int]
+"""Room for the boxes of one product of groups: int64 [n, AXES, 2], those that move; int64 [n, 2],
+of words that neighbours pass on the axis along which they are new and the link; int64 [AXES, 2]
+each, the tile and what was there; int64 [2 AXES, AXES, 2], pieces."""
+
+
+@njit(cache=True, nogil=True)
+def new_boxes(scratch: Scratch) -> Boxes:
+    """Return room for boxes."""
+    many = 2 * AXES
+    if len(scratch[3]):  # what is new along one axis alone is cut by marks
+        many += 4 * AXES * AXES + AXES * scratch[4].shape[2]
+    return (
+        np.empty((many, AXES, 2), np.int64),
+        np.empty((many, 2), np.int64),
+        np.empty((AXES, 2), np.int64),
+        np.empty((AXES, 2), np.int64),
+        np.empty((2 * AXES, AXES, 2), np.int64),
+    )
+
+
+@njit(cache=True, nogil=True)
+def find_boxes(view: View, keeps: bool, scratch: Scratch, chosen: Int, room: Boxes) -> int:
+    """Write the boxes of one product of groups that a view lists; return how many.
+
+    Args:
+        view: what moves.
+        keeps: whether anything is kept from before.
+        scratch: with the groups found.
+        chosen: int64 [AXES], group along each axis.
+        room: written.
+    """
+    boxes, ways, box, old, pieces = room
+    groups, marks, passed = scratch[0], scratch[4], view[10]
+    found: int = moved_boxes(view[8], keeps, groups, chosen, box, old, boxes)
+    if found == 0 or len(view[9]) == 0 or not keeps:
+        return 0 if passed else found
+    for a in range(AXES):
+        old[a, 0], old[a, 1] = max(old[a, 0], box[a, 0]), min(old[a, 1], box[a, 1])
+        if old[a, 0] >= old[a, 1]:
+            old[a, :] = box[a, 1]
+    count = 0
+    for b in range(cut_boxes(box, old, pieces)):
+        piece = pieces[b]
+        k = 0  # the first axis along which all of the piece is new
+        while old[k, 0] <= piece[k, 0] and piece[k, 1] <= old[k, 1]:
+            k += 1
+        mine = marks[k, chosen[k]]
+        low, high, shift = piece[k, 0], piece[k, 1], groups[k, chosen[k], G_LOW]
+        alone, some = True, False
+        for a in range(k + 1, AXES):
+            alone = alone and old[a, 0] < old[a, 1]
+        for x in range(low, high):
+            some = some or mine[x - shift] > 0
+        if not alone or not some:
+            if not passed:
+                boxes[count] = piece
+                count += 1
+            continue
+        box[: k + 1], box[k + 1 :] = piece[: k + 1], old[k + 1 :]  # what is new along it alone
+        if not passed:
+            count += cut_boxes(piece, box, boxes[count:])
+        begin = low
+        while begin < high:
+            mark, end = mine[begin - shift], begin + 1
+            while end < high and mine[end - shift] == mark:
+                end += 1
+            if (mark > 0) == passed:
+                boxes[count] = box
+                boxes[count, k, 0], boxes[count, k, 1] = begin, end
+                ways[count, 0], ways[count, 1] = k, mark - OWN - 1
+                count += 1
+            begin = end
     return count
 
 
@@ -264,9 +370,7 @@ def list_runs(
     """
     many = np.empty(AXES, np.int64)
     often = find_groups(view, index, turned, scratch, many)
-    groups = scratch[0]
-    box, old = np.empty((AXES, 2), np.int64), np.empty((AXES, 2), np.int64)
-    boxes = np.empty((2 * AXES, AXES, 2), np.int64)
+    boxes = new_boxes(scratch)
     row = np.empty(AXES, np.int64)
     count = 0
     if many.min() == 0:
@@ -274,8 +378,8 @@ def list_runs(
     for _ in range(often):
         chosen = np.zeros(AXES, np.int64)
         while True:
-            for b in range(moved_boxes(view[8], turned >= 0, groups, chosen, box, old, boxes)):
-                count = add_runs(boxes[b], frame, limit, row, out, room, count)
+            for b in range(find_boxes(view, turned >= 0, scratch, chosen, boxes)):
+                count = add_runs(boxes[0][b], frame, limit, row, out, room, count)
             if not next_choice(chosen, many):
                 break
     return count

@@ -4,7 +4,8 @@ A neighbour stands one turn of the innermost loop over columns (rows) of the fan
 the child further on, see ``arch.interconnect.Forwarding``. It passes on what it had in the turn
 before, if it took part in it. Its tile and the child's own then differ along one axis, so of a new
 word that a child lacks along one axis alone, that axis decides; one that it lacks along two, no
-neighbour had.
+neighbour had. Of several neighbours that had it, the first one passes it on, in the order of
+``arch.interconnect.DIRECTIONS``.
 """
 
 from __future__ import annotations
@@ -29,13 +30,23 @@ from arraysmith.sim.cycle.turns import (
     which_group,
 )
 
-# Columns of a link: number of its dim, row of its loop there, where words come from.
-L_DIM, L_ROW, L_STEP = range(3)
+# Columns of a link: number of its dim, row of its loop there, where words come from; where they
+# move, a number in ``DIRECTIONS``.
+L_DIM, L_ROW, L_STEP, L_WAY, LINK_COLUMNS = range(5)
+
+# Columns of what a neighbour had of a dim: first index, extent, its place.
+N_BASE, N_EXTENT, N_PLACE, NEIGHBOUR = range(4)
+
+UNSEEN, OWN = -1, 1
+"""Mark of a word that a child had itself; ``OWN`` + 1 + n: which the n-th link brings."""
 
 
 def links_of(tree: Tree, edge: Edge) -> Int:
-    """Return int64 [n, 3], the links over which words of an edge are passed on; mostly none."""
-    found: list[tuple[int, int, int]] = []
+    """Return int64 [n, LINK_COLUMNS], the links over which words of an edge are passed on.
+
+    There are mostly none.
+    """
+    found: list[tuple[int, int, int, int]] = []
     links = tree.bus(edge.fanouts[-1]).forwarding if edge.fanouts else None
     if links is not None and edge.tensor == I and not edge.at_macs:
         for way in DIRECTIONS:
@@ -46,15 +57,15 @@ def links_of(tree: Tree, edge: Edge) -> Int:
             number = next(n for n, x in enumerate(tree.space) if x is here[-1])
             rows = tree.loops[d, : tree.many[d]].tolist()
             k = next(k for k, x in enumerate(rows) if not x[IN_TIME] and x[NUMBER] == number)
-            found.append((d, k, 1 if way[0] == "-" else -1))
-    return np.array(found, np.int64).reshape(-1, 3)
+            found.append((d, k, 1 if way[0] == "-" else -1, DIRECTIONS.index(way)))
+    return np.array(found, np.int64).reshape(-1, LINK_COLUMNS)
 
 
 @njit(cache=True, nogil=True)
 def find_neighbours(
     rows: Int, size: int, child: int, index: Int, turned: int, link: Int, out: Int
 ) -> None:
-    """Write the tiles that neighbours had of one dim: int64 [instances, 2], first and extent.
+    """Write what neighbours had of one dim: int64 [instances, NEIGHBOUR].
 
     Args:
         rows: see ``turns.find_places``, as the next four.
@@ -62,12 +73,12 @@ def find_neighbours(
         child: level of the memory.
         index: turns.
         turned: the loop that has turned.
-        link: int64 [3], a link over a loop of the dim.
+        link: int64 [LINK_COLUMNS], a link over a loop of the dim.
         out: written; an extent of 0 where there is no neighbour, or it had no work.
     """
     total = many_places(rows, child)
     for c in range(total):
-        base, extent = 0, size if turned >= 0 else 0
+        base, extent, place = 0, size if turned >= 0 else 0, c
         stride, rest = total, c
         for k in range(len(rows)):
             tile, number = rows[k, TILE], rows[k, NUMBER]
@@ -85,12 +96,13 @@ def find_neighbours(
                 rest %= stride
                 if k == link[L_ROW]:
                     before += link[L_STEP]
+                    place += link[L_STEP] * stride
                     if before < 0 or before >= rows[k, COUNT]:
                         extent = 0
             if extent > 0:
                 base += before * tile
                 extent = max(0, min(tile, extent - before * tile))
-        out[c, 0], out[c, 1] = base, extent
+        out[c, N_BASE], out[c, N_EXTENT], out[c, N_PLACE] = base, extent, place
 
 
 @njit(cache=True, nogil=True)
@@ -109,6 +121,8 @@ def mark_passed(
 ) -> None:
     """Mark the words of every group's tile that all of it had, or a neighbour of each.
 
+    Of a group of several it is one of them whose mark stands there.
+
     Args:
         first: see ``turns.group_axis``, as the next four.
         many: places of the first dim.
@@ -116,15 +130,16 @@ def mark_passed(
         others: how many.
         by: coefficients.
         stored: first index along the axis, words stored along it.
-        near: int64 [links, places, 2], see ``find_neighbours``.
+        near: int64 [links, places, NEIGHBOUR], see ``find_neighbours``.
         of: int64 [links], 0 for a link over the first dim, 1 over the second, -1 over neither.
         groups: written by ``group_axis``.
         count: how many.
-        marks: int64 [count, words along the axis], written with 1 or 0, from the first word on.
+        marks: int64 [count, words along the axis], written from the first word on: ``OWN``, or
+            more for a link, see there; 0 where somebody has to be sent the word.
     """
     offset, extent = stored
     several = many > 1 and others > 1
-    marks[:count] = 1
+    marks[:count] = UNSEEN
     following = 0
     for i in range(many):
         if first[i, EXTENT] <= 0:
@@ -140,20 +155,24 @@ def mark_passed(
             if several:
                 found = which_group(groups, count, low, high, first[i], second[k], many * others)
             for x in range(high - low):
-                had = False
+                mark = 0
                 for n in range(-1, len(of)):
                     at, long = first[i, OLD_BASE], first[i, OLD_EXTENT]
                     beside, wide = second[k, OLD_BASE], second[k, OLD_EXTENT]
                     if n >= 0 and of[n] == 0:
-                        at, long = near[n, i, 0], near[n, i, 1]
+                        at, long = near[n, i, N_BASE], near[n, i, N_EXTENT]
                     elif n >= 0 and of[n] == 1:
-                        beside, wide = near[n, k, 0], near[n, k, 1]
+                        beside, wide = near[n, k, N_BASE], near[n, k, N_EXTENT]
+                    elif n >= 0:
+                        continue
                     if long > 0 and wide > 0:
                         begin = offset + by[0] * at + by[1] * beside
                         end = begin + by[0] * (long - 1) + by[1] * (wide - 1) + 1
-                        had = had or begin <= low + x < end
-                if not had:
-                    marks[found, x] = 0
+                        if begin <= low + x < end:
+                            mark = OWN + 1 + n
+                            break
+                if mark == 0 or marks[found, x] == UNSEEN:
+                    marks[found, x] = mark
 
 
 @njit(cache=True, nogil=True)
@@ -162,4 +181,6 @@ def sum_marks(groups: Int, count: int, marks: Int, passed: Int) -> None:
     for g in range(count):
         low, high = groups[g, G_LOW], groups[g, G_HIGH]
         own = max(0, min(high, groups[g, G_OLD_HIGH]) - max(low, groups[g, G_OLD_LOW]))
-        passed[g] = marks[g, : max(0, high - low)].sum() - own
+        passed[g] = -own
+        for x in range(high - low):
+            passed[g] += marks[g, x] > 0

@@ -237,8 +237,7 @@ def _send_operand(
     edge, tables = plan[4][k], plan[7]
     state, index, known, memories = clocks[0], clocks[1], clocks[3], clocks[6]
     entries = np.empty(16, np.int64)
-    number = edge[NUMBER]
-    factors = tables[2][number]
+    number, factors = edge[NUMBER], tables[2][edge[NUMBER]]
     find_entries(tables, number, index, turned, entries)
     last = state[COMPUTED] if edge[BELOW] < 0 else known[edge[BELOW], READ_LEFT]
     past = clocks[4][k]
@@ -249,8 +248,9 @@ def _send_operand(
     if edge[AT_MACS]:
         room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
     moved = total_words(tables, factors, 0, entries)
-    if edge[LINK] >= 0:
-        pass_on(k, room, start, cause, plan, clocks, words, entries, moved > 0)
+    recorded = pass_on(
+        k, turned, room, start, cause, plan, clocks, words, entries, moved > 0, records, recorded
+    )
     if moved == 0:
         return recorded
     words[number, DOWN_WORDS] += moved

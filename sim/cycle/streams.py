@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from arraysmith.arch.architecture import Architecture, Fanout
+from arraysmith.arch.interconnect import DIRECTIONS
 from arraysmith.arch.legality import tile_sizes
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.cycle.border import BorderRequests
@@ -29,9 +30,12 @@ from arraysmith.sim.cycle.merging import LAST, Merger
 from arraysmith.sim.cycle.near_side import near_requests, near_transfers
 from arraysmith.sim.cycle.offchip import Timing
 from arraysmith.sim.cycle.parameters import CycleParameters
+from arraysmith.sim.cycle.passed_runs import ENTER, LEAVE, ON_LINK
+from arraysmith.sim.cycle.passing import L_WAY, links_of
 from arraysmith.sim.cycle.schedule import Epoch
 from arraysmith.sim.cycle.sides import (
     EdgeSide,
+    LinkSide,
     MacSide,
     Moves,
     NetworkSide,
@@ -84,7 +88,9 @@ class Streams:
 
     Networks of fan-outs: ``network/<fan-out>/<tensor>/down`` and ``up``, a request per transfer
     (see ``network_runs``) and instance of the network, whose number is the port; addresses are
-    those of the parent's memory.
+    those of the parent's memory. Words that neighbours pass on: ``read`` and ``write`` of their
+    memory, and ``network/<fan-out>/<tensor>/<direction>``, one of ``DIRECTIONS``, with the address
+    that the words have at both ends; the port is the number of the child that takes them.
     """
 
     def __init__(
@@ -167,6 +173,7 @@ class Streams:
             elif level in self._told:
                 for moves, back in sums_that_come_back(tree, edge, level):
                     add(level, way, moves, up=False, back=back)
+        self._find_link_sides(k)
         if t != O:
             return
         if parent in self._told:
@@ -180,6 +187,22 @@ class Streams:
             if level in self._told:
                 moves = Moves.of(tree, edge, level, up=True, tiles=False, split=level)
                 add(level, "up", moves, up=True)
+
+    def _find_link_sides(self, k: int) -> None:
+        """Add what to tell of words that neighbours below an edge on the chip pass on."""
+        machine, tree = self._machine, self._machine.tree
+        edge = tree.edges[machine.inner[k]]
+        links = links_of(tree, edge)
+        if not len(links):
+            return
+        t, child = edge.tensor, edge.child
+        places = [(child, "read", LEAVE, -1), (child, "write", ENTER, -1)]
+        places += [(edge.fanouts[-1], DIRECTIONS[n], ON_LINK, n) for n in links[:, L_WAY].tolist()]
+        for level, way, place, n in places:
+            if level in self._told:
+                moves = Moves.of(tree, edge, child, up=False, tiles=False, split=child, passed=True)
+                side = LinkSide(machine, k, moves, self._frames[child, t], place, n)
+                self._add(self._name(level, t, way), child, t, side)
 
     def _find_mac_sides(self, edge: Edge) -> None:
         """Add what to tell of a memory right above the MACs; ``edge`` is its tensor's last one."""

@@ -193,8 +193,10 @@ def _hold(wires: Wires, bus: int, words: int, finish: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def pass_sideways(wires: Wires, at: int, child: int, link: int, words: int, beside: bool) -> int:
-    """Bring words from neighbours; return the tick of the last one.
+def pass_sideways(
+    wires: Wires, at: int, child: int, link: int, words: int, beside: bool
+) -> tuple[int, int, int]:
+    """Bring words from neighbours; return the ticks of the first, there and on links, and the last.
 
     They leave a child and enter it at its ports towards the parent. Beside words of the same turn
     from the parent, they enter with those, whose transfer takes the port for all.
@@ -219,7 +221,7 @@ def pass_sideways(wires: Wires, at: int, child: int, link: int, words: int, besi
         here, early = hand_on(first, per_word, here, early, ticks)
         _, end = hold_port(wires, child, FILL, words, 0, here, early)
         finish = max(finish, end)
-    return finish
+    return begin, first, finish
 
 
 @njit(cache=True, nogil=True)

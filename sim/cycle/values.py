@@ -204,7 +204,7 @@ def _neighbours(tree: Tree, links: Int, digits: Int) -> Int:
     """Return int64 [instances, NEIGHBOURS], whom each may take words from; -1 for nobody."""
     found = np.full((len(digits), NEIGHBOURS), -1, np.int64)
     numbers = {tuple(row): i for i, row in enumerate(digits.tolist())}
-    for n, (d, k, step) in enumerate(links.tolist()):
+    for n, (d, k, step, _) in enumerate(links.tolist()):
         loop = tree.loops[d, k, NUMBER]
         for i, row in enumerate(digits.tolist()):
             row[loop] += step

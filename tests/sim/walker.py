@@ -24,8 +24,8 @@ Entries = dict[tuple[Indices, Indices], bool]
 Words = Collection[Indices]
 Moved = Callable[["Crossing", int, dict[int, int], str, Words], None]
 """Told of words that move: the crossing, the level, which of its instances (of a parent: a child of
-it), the direction there (of ``sim.report``), and the words. Of those over a link to a neighbour: the
-level of the fan-out, the child that takes them, the way that they move."""
+it), the direction there (of ``sim.report``), and the words. Of those over a link to a neighbour:
+the level of the fan-out, the child that takes them, the way that they move."""
 
 ABSENT, WAITING = 0, -1
 """Extents that stand for no work in space, and for a loop that has ended for an instance."""

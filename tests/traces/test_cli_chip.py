@@ -6,9 +6,6 @@ from dataclasses import replace
 import pytest
 from trace_samples import DESIGN, LAYER, MAPPING
 
-from arraysmith.arch.architecture import XyBus
-from arraysmith.arch.errors import InputError
-from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.loader import dump_architecture, dump_mapping, load_architecture
 from arraysmith.arch.main import run
 from arraysmith.arch.networks import dump_network
@@ -171,20 +168,7 @@ def test_levels_of_a_chip_are_those_that_cores_have(chip_of, tmp_path, capsys):
     assert "give --traces" in capsys.readouterr().err
     assert run(["chip", chip, "--traces", str(path), "--levels", "spda,offchip"]) == 2
     assert "spda: no core has such a level to trace: did you mean spad" in capsys.readouterr().err
-    passing = replace(
-        DESIGN,
-        levels=tuple(
-            replace(x, network=XyBus(forwarding=Forwarding(("+x",)))) if x.name == "array" else x
-            for x in DESIGN.levels
-        ),
-    )
-    assert levels_of_cores({"a": DESIGN, "b": passing}, ("offchip",)) == {
-        "a": frozenset({"dram"}),
-        "b": frozenset({"dram"}),
-    }
     assert levels_of_cores({"a": DESIGN, "b": load_architecture("scalesim-default")}, ("glb",)) == {
         "a": frozenset({"glb"}),
         "b": frozenset(),
     }
-    with pytest.raises(InputError, match="b: neighbours below array pass words on"):
-        levels_of_cores({"a": DESIGN, "b": passing}, ("every",))

@@ -9,9 +9,8 @@ from dataclasses import replace
 import pytest
 from trace_samples import DESIGN, LAYER, simulate_command
 
-from arraysmith.arch.architecture import Architecture, Fanout, XyBus
+from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.errors import ArraysmithError, InputError
-from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.main import run
 from arraysmith.sim.cycle.instances import instances_of
@@ -41,32 +40,6 @@ def test_levels_that_are_not_there_are_named_all_at_once():
         traced_levels(DESIGN, ("spda", "glb", "nothing"))
     assert [fault.value for fault in error.value.faults] == ["spda", "nothing"]
     assert "spad" in str(error.value)
-
-
-def test_words_that_neighbours_pass_on_are_told_of_nowhere():
-    bus = XyBus(forwarding=Forwarding(("+x",)))
-    design = replace(
-        DESIGN,
-        levels=tuple(replace(x, network=bus) if x.name == "array" else x for x in DESIGN.levels),
-    )
-    assert traced_levels(design, ("offchip",)) == {"dram"}
-    for levels in ("shared", "networks", "every", "spad"):
-        with pytest.raises(InputError, match="neighbours below array pass words on"):
-            traced_levels(design, (levels,))
-
-
-def test_designs_whose_neighbours_pass_words_on_are_simulated_without_traces(tmp_path, capsys):
-    row = "{matmul: few, m: 8, n: 4, k: 4}"
-    network = tmp_path / "net.yaml"
-    network.write_text(f"kind: network\nname: n\nsource: a test\nlayers:\n  - {row}\n")
-    job = ["simulate", "shidiannao-like", str(network), "--dataflow", "shidiannao_like"]
-    path = tmp_path / "t.h5"
-    assert run([*job, "--values", "--explain", "--report", str(tmp_path / "r.html")]) == 0
-    assert run([*job, "--traces", str(path), "--levels", "offchip,psum_spad"]) == 0
-    assert run([*job, "--traces", str(tmp_path / "all.h5")]) == 2
-    assert "neighbours below array pass words on" in capsys.readouterr().err
-    assert path.exists()
-    assert not (tmp_path / "all.h5").exists()
 
 
 def test_more_instances_than_a_port_can_number_are_refused():
