@@ -33,16 +33,12 @@ from arraysmith.sim.cycle.blame import add_wait, chained
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
     ABOVE,
-    AFTER,
     ARRIVED,
     AT_MACS,
-    BANK_CAUSE,
     BEHIND,
     BELOW,
     BLAME,
-    BUS_CAUSE,
     BUSES,
-    CHILD,
     COMPUTED,
     DEPTH,
     DOWN_WORDS,
@@ -63,19 +59,14 @@ from arraysmith.sim.cycle.columns import (
     FANOUTS,
     FILL_CAUSE,
     FILL_WORDS,
-    FIRST_BUS,
     LATENCY,
-    LINK,
     NOTING,
     NUMBER,
     OPENING,
     OVER,
     OWN,
-    PARENT,
-    PARENT_SERIAL,
     PHASE_LOOPS,
     PIPELINE,
-    PORT_CAUSE,
     PORT_CAUSES,
     RAGGED,
     READ_LEFT,
@@ -105,8 +96,8 @@ from arraysmith.sim.cycle.lookups import (
     total_words,
 )
 from arraysmith.sim.cycle.routes import cross
-from arraysmith.sim.cycle.sideways import pass_on
-from arraysmith.sim.cycle.transfers import IN_BANKS, ON_BUS, pass_down, serve_macs
+from arraysmith.sim.cycle.sending import move_down, send_operand
+from arraysmith.sim.cycle.transfers import serve_macs
 from arraysmith.sim.cycle.turns import count_rounds, next_turn
 
 NOWHERE = 1 << 30
@@ -158,7 +149,7 @@ def run_phase(
                         k, turned, start, cause, plan, clocks, words, records, recorded
                     )
                 else:
-                    recorded = _send_operand(
+                    recorded = send_operand(
                         k, turned, start, cause, plan, clocks, words, records, recorded
                     )
             if edges[k, BELOW] < 0 and known[k, ARRIVED] > best:
@@ -219,102 +210,6 @@ def run_phase(
         if over:
             state[OVER] = state[OPENING] = 1
             return recorded
-
-
-@njit(cache=True, nogil=True)
-def _send_operand(
-    k: int,
-    turned: int,
-    start: int,
-    cause: int,
-    plan: Plan,
-    clocks: Clocks,
-    words: Int,
-    records: Int,
-    recorded: int,
-) -> int:
-    """Bring the new words of an operand's tile down; return the records written so far."""
-    edge, tables = plan[4][k], plan[7]
-    state, index, known, memories = clocks[0], clocks[1], clocks[3], clocks[6]
-    entries = np.empty(16, np.int64)
-    number, factors = edge[NUMBER], tables[2][edge[NUMBER]]
-    find_entries(tables, number, index, turned, entries)
-    last = state[COMPUTED] if edge[BELOW] < 0 else known[edge[BELOW], READ_LEFT]
-    past = clocks[4][k]
-    past[known[k, EPOCH] % RING, E_LEFT] = last  # the tile before is of no more use
-    room = past[(known[k, EPOCH] - edge[SLOTS] + 1) % RING, E_LEFT]
-    if edge[SERIAL]:
-        room = max(last, memories[edge[CHILD], 1])
-    if edge[AT_MACS]:
-        room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
-    moved = total_words(tables, factors, 0, entries)
-    recorded = pass_on(
-        k, turned, room, start, cause, plan, clocks, words, entries, moved > 0, records, recorded
-    )
-    if moved == 0:
-        return recorded
-    words[number, DOWN_WORDS] += moved
-    words[number, FILL_WORDS] += total_words(tables, factors, plan[3][FANOUTS], entries)
-    came, blame = known[k, ARRIVED], known[k, BLAME]
-    begin = _move(k, room, start, cause, plan, clocks, entries)
-    if len(records) > 0:
-        times = begin, known[k, READ_LEFT], known[k, ARRIVED]
-        note(records[recorded], k, times, known[k, EPOCH], turned, index)
-        recorded += 1
-    if edge[LINK] >= 0 and came > known[k, ARRIVED]:  # what neighbours pass on comes last
-        known[k, ARRIVED], known[k, BLAME] = came, blame
-    return recorded
-
-
-@njit(cache=True, nogil=True)
-def _move(
-    k: int, room: int, start: int, cause: int, plan: Plan, clocks: Clocks, entries: Int
-) -> int:
-    """Take a transfer down, and note when it has arrived and why not before; return its tick."""
-    edges, tables = plan[4], plan[7]
-    known, memories, wires = clocks[3], clocks[6], clocks[7]
-    edge = edges[k]
-    factors, buses = tables[2][edge[NUMBER]], edge[BUSES]
-    through = np.empty(8, np.int64)
-    through[0] = most_words(tables, factors, 0, entries)
-    through[1] = most_words(tables, factors, plan[3][FANOUTS], entries)
-    for i in range(buses):
-        through[2 + i] = most_words(tables, factors, i, entries)
-    at, blame = start, cause
-    if room > at:
-        at, blame = room, chained(edge[ROOM_CAUSE], known[k, BEHIND])
-    if edge[AFTER] >= 0 and memories[edge[AFTER], 0] > at:
-        at, blame = memories[edge[AFTER], 0], edge[ROOM_CAUSE]
-    above = edge[ABOVE]
-    if above >= 0 and known[above, ARRIVED] > at:
-        at, blame = known[above, ARRIVED], known[above, BLAME]
-    if edge[PARENT_SERIAL] and memories[edge[PARENT], 0] > at:
-        at, blame = memories[edge[PARENT], 0], edge[PORT_CAUSE]
-    late = cross(wires, edge[NUMBER], 0, buses, factors, entries, through) + edge[LATENCY]
-    begin: int
-    begin, finish, slowest = pass_down(
-        wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS], buses, through,
-        (bank_turns(wires[13], edge[NUMBER], AT_PARENT, ALL_LINES, factors, entries),
-         bank_turns(wires[13], edge[NUMBER], AT_CHILD_SIDE, ALL_LINES, factors, entries)),
-    )  # fmt: skip
-    ticks = wires[6]
-    left = -(-finish // ticks)
-    # Of waiting for words and moving them, what took longer is to blame.
-    if at == start or at - clocks[0][COMPUTED] <= left + late - at:
-        behind = blame if at > clocks[0][COMPUTED] else 0
-        blame = edge[PORT_CAUSE]
-        if slowest >= ON_BUS:
-            blame = edge[BUS_CAUSE] + slowest - ON_BUS
-        elif slowest == IN_BANKS:
-            blame = edge[BANK_CAUSE]
-        blame = chained(blame, behind)
-    known[k, READ_LEFT] = left
-    known[k, ARRIVED] = left + late
-    known[k, BLAME] = blame
-    memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], left)
-    if edge[CHILD] >= 0:
-        memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left + late)
-    return begin
 
 
 @njit(cache=True, nogil=True)
@@ -389,7 +284,7 @@ def _send_sums(
             back = total_words(tables, factors, 2 * fanouts + 1 + held, entries)
         words[number, DOWN_WORDS] += back
         words[number, FILL_WORDS] += back
-        begin = _move(k, room, start, cause, plan, clocks, entries)
+        begin = move_down(k, room, start, cause, plan, clocks, entries)
         if len(records) > 0:
             times = begin, known[k, READ_LEFT], known[k, ARRIVED]
             note(records[recorded], k, times, epoch, turned, index)
