@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from arraysmith.sim.cycle import channels, draining, engine, spatial, transfers
+from arraysmith.sim.cycle import channels, draining, engine, sending, spatial, transfers
 from arraysmith.sim.cycle.flit_network import FlitNetwork
 from arraysmith.sim.cycle.model import CycleModel
 
@@ -42,9 +42,9 @@ def entered(monkeypatch, design) -> dict[str, list[Entry]]:
     told: list[tuple[int, int]] = []
     machines = []
     for module, name in (
-        (spatial, "run_phase"), (spatial, "_send_operand"), (spatial, "_send_sums"),
-        (spatial, "_move"), (spatial, "drain"), (spatial, "pass_down"), (draining, "pass_up"),
-        (transfers, "_begin"),
+        (spatial, "run_phase"), (spatial, "send_operand"), (spatial, "_send_sums"),
+        (spatial, "move_down"), (spatial, "drain"), (sending, "move_down"), (sending, "pass_down"),
+        (draining, "pass_up"), (transfers, "_begin"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, getattr(module, name).py_func)
 
