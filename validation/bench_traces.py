@@ -55,8 +55,32 @@ class Work:
     layers: list[tuple[Layer, Mapping]]
 
 
+class Requests:
+    """A probe of every request, and of nothing else: both recorders store that alike."""
+
+    def wants(self, memory: str) -> bool:
+        """Return True: the traces are to be complete."""
+        return bool(memory)
+
+    def stalls(
+        self,
+        clock_cycle: Int,
+        cycles: Int,
+        cause: Int,
+        names: tuple[str, ...],
+        chains: Chains | None = None,
+    ) -> None:
+        """Keep nothing."""
+
+    def folds(self, folds: Folds) -> None:
+        """Keep nothing."""
+
+    def step_cycle(self, tau: Int) -> None:
+        """Keep nothing."""
+
+
 @dataclass
-class Dense:
+class Dense(Requests):
     """A probe that writes every request of a layer into dense columns."""
 
     group: h5py.Group
@@ -65,10 +89,6 @@ class Dense:
         """Start without streams."""
         self.tables: dict[str, ColumnTable] = {}
 
-    def wants(self, memory: str) -> bool:
-        """Return True: the traces are to be complete."""
-        return bool(memory)
-
     def requests(self, stream: str, *columns: NDArray[np.generic]) -> None:
         """Write requests."""
         if stream not in self.tables:
@@ -76,53 +96,17 @@ class Dense:
         names = [column.name for column in COLUMNS]
         self.tables[stream].append(dict(zip(names, columns, strict=True)))
 
-    def stalls(
-        self,
-        clock_cycle: Int,
-        cycles: Int,
-        cause: Int,
-        names: tuple[str, ...],
-        chains: Chains | None = None,
-    ) -> None:
-        """Keep nothing: both recorders store these alike."""
 
-    def folds(self, folds: Folds) -> None:
-        """Keep nothing."""
-
-    def step_cycle(self, tau: Int) -> None:
-        """Keep nothing."""
-
-
-class Counting:
+class Counting(Requests):
     """A probe that has requests worked out and only counts them."""
 
     def __init__(self) -> None:
         """Start at nothing."""
         self.count = 0
 
-    def wants(self, memory: str) -> bool:
-        """Return True: the traces are to be complete."""
-        return bool(memory)
-
     def requests(self, _: str, request_cycle: Int, *__: NDArray[np.generic]) -> None:
         """Count."""
         self.count += len(request_cycle)
-
-    def stalls(
-        self,
-        clock_cycle: Int,
-        cycles: Int,
-        cause: Int,
-        names: tuple[str, ...],
-        chains: Chains | None = None,
-    ) -> None:
-        """Keep nothing."""
-
-    def folds(self, folds: Folds) -> None:
-        """Keep nothing."""
-
-    def step_cycle(self, tau: Int) -> None:
-        """Keep nothing."""
 
 
 def square(side: int) -> Architecture:
