@@ -14,6 +14,7 @@ step simulated, which VGG-16 on the 168 PEs of Eyeriss has to.
 
 from __future__ import annotations
 
+import argparse
 import resource
 import sys
 import time
@@ -31,7 +32,6 @@ from arraysmith.sim.cycle.tree import Tree
 from arraysmith.sim.layers import distinct_layers
 from arraysmith.sim.report import Report
 
-DEFAULTS = ("eyeriss", "vgg16", "row_stationary")
 SAMPLES = 2000
 MOST_SECONDS, MOST_BYTES = 60.0, 10**9
 SMALL, LARGE = 256, 4096
@@ -59,12 +59,18 @@ def peak_bytes() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Print a line per convolution; return 1 if the limits are not kept or reports differ."""
-    design, network, dataflow = (*arguments, *DEFAULTS[len(arguments) :])
-    architecture = load_architecture(design)
-    mappings = Mappings(architecture, None, dataflow, "default", SAMPLES)
-    layers = [x for x in distinct_layers(load_network(network)) if x.problem.operator == "conv"]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("design", nargs="?", default="eyeriss")
+    parser.add_argument("network", nargs="?", default="vgg16")
+    parser.add_argument("dataflow", nargs="?", default="row_stationary")
+    asked = parser.parse_args()
+    architecture = load_architecture(asked.design)
+    mappings = Mappings(architecture, None, asked.dataflow, "default", SAMPLES)
+    layers = [
+        x for x in distinct_layers(load_network(asked.network)) if x.problem.operator == "conv"
+    ]
     chosen = [(layer, mappings.of(layer.problem)) for layer in layers]
     first, mapping = chosen[0]
     timed(architecture, first.problem, mapping, skip=True)  # compiles
@@ -108,4 +114,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

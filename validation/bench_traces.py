@@ -11,6 +11,7 @@ starts. The last line reads everything back and compares it with the dense colum
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -38,8 +39,6 @@ from arraysmith.traces.recording import address_document
 from arraysmith.traces.schema import CHUNK_RECORDS, COLUMNS
 
 Int = NDArray[np.int64]
-
-DEFAULTS = ("resnet50", "128", "os")
 
 
 @dataclass(frozen=True)
@@ -218,8 +217,13 @@ def equal(path: Path, dense: Path) -> bool:
 
 def main() -> None:
     """Print sizes, rates and ratios."""
-    network, side, dataflow = (*sys.argv[1:], *DEFAULTS[len(sys.argv) - 1 :])
-    architecture = square(int(side))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("network", nargs="?", default="resnet50")
+    parser.add_argument("side", nargs="?", type=int, default=128, help="rows and columns")
+    parser.add_argument("dataflow", nargs="?", default="os")
+    asked = parser.parse_args()
+    network, side, dataflow = asked.network, asked.side, asked.dataflow
+    architecture = square(side)
     mappings = Mappings(architecture, None, dataflow, "default", 100)
     layers = [(x, mappings.of(x.problem)) for x in distinct_layers(load_network(network))]
     work = Work(architecture, layers)
