@@ -57,7 +57,8 @@ class PlugInFinder:
             return None
         scored = found.evaluations
         gap = 0.0 if found.proven else found.gap
-        return Candidate(found.mapping, found.cycles, found.energy_pj, scored, scored, gap)
+        cycles, energy_pj, notes = found.cycles, found.energy_pj, found.notes
+        return Candidate(found.mapping, cycles, energy_pj, scored, scored, gap, notes)
 
     def why(self, architecture: Architecture, objective: str) -> str:
         """Return what the mapper says of a design that it finds no mapping on."""

@@ -125,6 +125,7 @@ class SearchResult:
         correction: of cycles by cause that they led to; None without calibration.
         energy: what energies are multiplied with beside it.
         gaps: of the winner's mapping of each layer of ``run.layers``, see ``Candidate.gap``.
+        notes: likewise, what a mapper says of it beside; empty for none.
     """
 
     run: Run
@@ -145,6 +146,7 @@ class SearchResult:
     estimated: tuple[tuple[str, Scored], ...] = ()
     sensitivity: tuple[Sensitivity, ...] = ()
     gaps: tuple[float | None, ...] = ()
+    notes: tuple[tuple[str, ...], ...] = ()
     rounds: tuple[Round, ...] = ()
     correction: Correction | None = None
     energy: float = 1.0

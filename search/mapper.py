@@ -47,6 +47,7 @@ class Candidate:
             off-chip traffic alone cost more than the best.
         gap: how far it may be above the optimum of its mapper's space, relative to it; 0 where it
             is proven, None where the mapper proves nothing.
+        notes: what else its mapper says of it.
     """
 
     mapping: Mapping
@@ -55,6 +56,7 @@ class Candidate:
     scored: int = 0
     compared: int = 0
     gap: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,7 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
                 **best.analytical.layers[i].to_dict(),
                 "least_cycles": -(-layer.problem.macs // best.analytical.design.architecture.pes),
                 "gap": result.gaps[i],
+                **({"notes": list(result.notes[i])} if any(result.notes) else {}),
                 "cycle": best.cycle.layers[i].to_dict(),
                 "baseline": result.baselines.original.layers[i].to_dict(),
             }

@@ -177,6 +177,10 @@ def _search(
     refiner = Refiner(run, model, evaluator.baseline, workers.executor, entropy, progress)
     done = finish(refiner, best, baselines, stated, estimated)
     winner = done.ranked[0]
+    gaps: tuple[float | None, ...] = done.gaps
+    notes: tuple[tuple[str, ...], ...] = ()
+    if run.mapper.name != TABLE:
+        gaps, notes = _said(evaluator, winner)
     progress.stage("sensitivity", None, "design")
 
     def loss_of(genome: Genome) -> float:
@@ -202,7 +206,8 @@ def _search(
         scored=sum(x.scored for x in evaluations),
         compared=sum(x.compared for x in evaluations),
         sensitivity=sensitivities(run.space, winner.genome, loss_of),
-        gaps=done.gaps if run.mapper.name == TABLE else _gaps(evaluator, winner),
+        gaps=gaps,
+        notes=notes,
         rounds=() if rounds is None else tuple(rounds.rounds),
         correction=None if rounds is None else rounds.judge.correction,
         energy=1.0 if rounds is None else rounds.judge.energy,
@@ -335,14 +340,19 @@ def _why(evaluator: Evaluator, genome: Genome) -> str:
     return next((x for x in reasons if x is not None), "a mapper found none of some layer")
 
 
-def _gaps(evaluator: Evaluator, winner: Ranked) -> tuple[float | None, ...]:
-    """Return how far the winner's mappings may be from the optimum, where its mapper knows."""
+def _said(
+    evaluator: Evaluator, winner: Ranked
+) -> tuple[tuple[float | None, ...], tuple[tuple[str, ...], ...]]:
+    """Return how far the winner's mappings may be from the optimum, and what else is said of them.
+
+    None where its mapper does not know.
+    """
     # What is proven of the closed forms says nothing of corrected ones.
     if evaluator.run.calibration is not None:
-        return (None,) * len(evaluator.run.layers)
+        return (None,) * len(evaluator.run.layers), ()
     found = evaluator.found(winner.genome, winner.analytical.design.architecture)
     assert found is not None  # it was simulated
-    return tuple(candidate.gap for candidate in found)
+    return tuple(x.gap for x in found), tuple(x.notes for x in found)
 
 
 def _mapped(evaluator: Evaluator, genome: Genome) -> MappedDesign:

@@ -195,10 +195,11 @@ def _layers(document: dict[str, Any]) -> str:
     )
     longest = sorted(rows, key=lambda x: -x[0]["cycles"])[:NESTS]
     nests = [f"{layer['layer']}:\n{_indented(mapping['nest'])}" for layer, mapping in longest]
+    said = [f"{layer['layer']}: {x}" for layer, _ in rows for x in layer.get("notes", ())]
     head = "LOOPS OF THE BEST DESIGN"
     if len(longest) < len(rows):
         head += f": the {len(longest)} longest of {len(rows)} layers; report.html has them all"
-    return "\n".join(["BEST DESIGN BY LAYER, CLOSED FORMS", table, "", head, *nests])
+    return "\n".join(["BEST DESIGN BY LAYER, CLOSED FORMS", table, *said, "", head, *nests])
 
 
 def _gap(gap: float | None) -> str:

@@ -81,6 +81,11 @@ class Found:
     proven: bool = False
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What else a mapper has to say of its answer, in sentences; nothing by default."""
+        return ()
+
+    @property
     def gap(self) -> float | None:
         """How far the loss may be above the optimum, relative to it; None if nothing is proven."""
         if self.bound is None or self.mapping is None or self.bound <= 0:

@@ -79,6 +79,11 @@ class Phase:
     pruned: tuple[tuple[str, int], ...]
     evaluated: int
 
+    def __str__(self) -> str:
+        """Return the phase as a sentence."""
+        dropped = ", ".join(f"{rule} {number:,}" for rule, number in self.pruned) or "none"
+        return f"{self.candidates:,} candidates, {self.evaluated:,} evaluated; dropped: {dropped}"
+
 
 @dataclass(frozen=True)
 class MarvelFound(Found):
@@ -95,6 +100,15 @@ class MarvelFound(Found):
     on_chip: Phase = Phase(0, (), 0)
     blocks: int = 0
     layouts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Both phases."""
+        laid = ", ".join(f"{tensor} along {dim}" for tensor, dim in self.layouts)
+        return (
+            f"off chip: {self.off_chip}; {self.blocks:,} blocks moved, {laid}",
+            f"on chip: {self.on_chip}",
+        )
 
 
 @dataclass(frozen=True)

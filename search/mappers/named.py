@@ -43,7 +43,8 @@ def mapper_function(name: str) -> Callable[..., Mapping]:
         if found.mapping is None:
             raise ArraysmithError(f"{problem.name}: {name} met no mapping that fits")
         if told is not None:
-            told(f"{problem.name}: {name}: {proof_text(found)}")
+            for note in (proof_text(found), *found.notes):
+                told(f"{problem.name}: {name}: {note}")
         return found.mapping
 
     return find
@@ -54,7 +55,11 @@ def proof_text(found: Found) -> str:
     if found.proven:
         return f"proven: no mapping of its space has less EDP ({found.evaluations:,} scored)"
     if found.bound is None:
-        return f"{found.evaluations:,} mappings scored, nothing proven of the best"
+        repaired = f", {found.repaired:,} of {found.drawn:,} drawn were repaired"
+        return (
+            f"{found.evaluations:,} mappings scored{repaired if found.repaired else ''}; "
+            "nothing proven of the best"
+        )
     if found.gap is None:
         return f"stopped after {found.evaluations:,} mappings, before anything was proven"
     return (

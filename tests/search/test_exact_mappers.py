@@ -18,6 +18,7 @@ from arraysmith.search.mappers.exact import Exact, ExactSettings
 from arraysmith.search.mappers.exact_space import ExactSpace
 from arraysmith.search.mappers.exhaustive import Exhaustive, ExhaustiveSettings, space_size
 from arraysmith.search.mappers.marvel import Marvel, MarvelSettings, _extents
+from arraysmith.search.mappers.named import mapper_function
 
 MANY = 10**9
 
@@ -84,6 +85,22 @@ def test_phases_account_for_every_candidate():
         assert off.candidates == sum(number for _, number in off.pruned) + 3
         assert off.evaluated <= off.candidates
         assert found.on_chip.evaluated == found.evaluations
+
+
+def test_a_command_tells_what_each_phase_looked_at():
+    told = []
+    found = find(Marvel(), LAYERS["conv"], most=10**6)
+    mapper_function("marvel")(
+        DESIGN, LAYERS["conv"], FREE, setting="default", samples=10**6, told=told.append
+    )
+    assert [x.split(":")[2] for x in told] == [
+        f" {found.evaluations:,} mappings scored; nothing proven of the best",
+        " off chip",
+        " on chip",
+    ]
+    assert f"{found.off_chip.candidates:,} candidates" in told[1]
+    assert f"{found.blocks:,} blocks" in told[1]
+    assert all(f"{rule} {number:,}" in told[2] for rule, number in found.on_chip.pruned)
 
 
 def test_pruning_switches_only_widen_what_is_looked_at():

@@ -55,6 +55,18 @@ def test_what_the_exact_mapper_proves_stands_beside_its_layer(tmp_path):
     assert result_text(document, tmp_path).count("proven: none is better") == 2
 
 
+def test_what_each_phase_of_marvel_looked_at_stands_under_the_layers(tmp_path):
+    short = RUN.replace("{samples: 2000}", "{name: marvel, evaluations: 1000, least_use: 0.75}")
+    short = short.replace("generations: 6", "generations: 1").replace("top: 2", "top: 1")
+    path = write(tmp_path, short + "traces: none\n")
+    document = run_search(load_run(path), tmp_path / "out")
+    assert [len(layer["notes"]) for layer in document["layers"]] == [2, 2, 2]
+    text = result_text(document, tmp_path)
+    table = text[text.index("BEST DESIGN BY LAYER") : text.index("LOOPS OF THE BEST")]
+    assert table.count(": off chip: ") == 2
+    assert "second: on chip: " in table
+
+
 def test_no_traces_are_written_or_named_when_none_are_asked_for(found):
     document, folder = found
     assert document["traces"] is None
