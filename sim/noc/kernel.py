@@ -228,12 +228,12 @@ def _take_in(
         code = wheel[slot, settings.returns + i]
         if code >= 0:
             lanes[code, CREDITS] += 1
-            if lanes[code, CREDITS] == now[ROOM]:
+            if settings.recorded is not None and lanes[code, CREDITS] == now[ROOM]:
                 lanes[code, V_READY] = cycle
         else:
             terminal, vc = (-1 - code) // settings.vcs, (-1 - code) % settings.vcs
             ends[terminal, SEND_CREDITS + vc] += 1
-            if ends[terminal, SEND_CREDITS + vc] == now[ROOM]:
+            if settings.recorded is not None and ends[terminal, SEND_CREDITS + vc] == now[ROOM]:
                 ends[terminal, SEND_CREDITS + 2 * settings.vcs + vc] = cycle
     wheel[slot, FLITS] = 0
     wheel[slot, RETURNS] = 0
@@ -278,9 +278,10 @@ def _send(
     now[EVENTS] += 1
     now[FLITS_IN] += 1
     ends[terminal, SEND_CREDITS + vc] -= 1
-    ends[terminal, T_LAST] = cycle
-    if ends[terminal, SEND_CREDITS + vcs + vc] < 0:
-        ends[terminal, SEND_CREDITS + vcs + vc] = cycle
+    if settings.recorded is not None:
+        ends[terminal, T_LAST] = cycle
+        if ends[terminal, SEND_CREDITS + vcs + vc] < 0:
+            ends[terminal, SEND_CREDITS + vcs + vc] = cycle
     ends[terminal, SENT] = index + 1
     if index + 1 == table[packet, P_FLITS]:
         ends[terminal, SEND_FREE] |= 1 << vc

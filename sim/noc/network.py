@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arraysmith.arch.errors import Fault, InputError
+from arraysmith.arch.errors import ArraysmithError, Fault, InputError
 from arraysmith.sim.noc.collectives import Trees
 from arraysmith.sim.noc.deadlock import check_deadlock_free, vc_classes
 from arraysmith.sim.noc.deliveries import (
@@ -82,30 +82,24 @@ class Network:
             seed: of what a routing draws per packet.
             check_deadlock: refuse a routing that can deadlock. Without, such a network runs until
                 it does, and says so.
-            room: free places that a packet needs, for ``spans``; None: a whole buffer.
+            room: free places that a packet needs, for ``spans``; None where nobody asks for spans,
+                which then are not noted and cost no time.
 
         Raises:
             InputError: the topology does not connect its terminals; the routing does not fit, or
-                can deadlock; allocations of several cycles are to be speculative.
+                can deadlock.
         """
-        if (
-            router.speculative
-            and max(router.vc_allocation_cycles, router.switch_allocation_cycles) > 1
-        ):
-            rule = "bids early, which takes allocations of one cycle each"
-            raise InputError([Fault("speculative", "true", rule)])
         topology.check_connected()
         self.topology, self.routing, self.router = topology, routing, router
         self._table = routing.compile(topology, router.num_vcs)
         if check_deadlock:
             check_deadlock_free(topology, self._table, router.num_vcs)
         self._classes = vc_classes(self._table, router.num_vcs)
-        self._settings = settings_of(topology, self._table, router)
+        self._settings = settings_of(topology, self._table, router, recorded=room is not None)
         self._state = fresh_state(topology, self._table, self._settings, router)
-        self._state.now[ROOM] = router.vc_buffer_flits if room is None else room
+        self._state.now[ROOM] = room or 0
         self._rng = np.random.default_rng(seed)
         self._trees = Trees(topology, self._table, router.num_vcs, check_deadlock)
-        self._taken = 0
         self._count = 0
         self._values = 0
         self._joins = 0
@@ -260,8 +254,8 @@ class Network:
 
     def value_of(self, packet: int) -> Int:
         """Return int64 [flits]: what a packet of a reduction carries now."""
-        start = int(self._state.table[packet, P_VALUE_AT])
-        return self._state.values[start : start + int(self._state.table[packet, P_FLITS])].copy()
+        start, flits = self._state.table[packet, [P_VALUE_AT, P_FLITS]].tolist()
+        return self._state.values[start : start + flits].copy()
 
     def latencies(self, deliveries: Deliveries) -> tuple[Int, Int]:
         """Return cycles of each delivery since its release, and since its head left."""
@@ -325,7 +319,13 @@ class Network:
         return dict(sorted(self._degrees.items()))
 
     def spans(self) -> list[Span]:
-        """Return what packets took of every channel, when the last credit is back."""
+        """Return what packets took of every channel, when the last credit is back.
+
+        Raises:
+            ArraysmithError: the network was made without ``room``.
+        """
+        if self._settings.recorded is None:
+            raise ArraysmithError("only a network that is given ``room`` notes spans")
         while self._state.now[EVENTS]:
             self.advance(self.now + 1)
         return spans_of(self._state, self.router.num_vcs, self._classes)
@@ -362,7 +362,6 @@ class Network:
             hops[: len(self._state.hops)] = self._state.hops
             self._state = self._state._replace(hops=hops)
         first, end = self._count, self._count + count
-        group_flits = self._join_flits
         packets = self._state._replace(table=longer(self._state.table, end))
         if kind != UNICAST and tree >= self._known_trees:
             packets = packets._replace(trees=self._trees.table_of_trees())
@@ -386,7 +385,7 @@ class Network:
         packets.table[part, P_VIA] = -1 if via is None else via
         packets.table[part, P_TREE] = tree
         packets.table[part, P_GROUP] = self._joins
-        packets.table[part, P_GROUP_FLITS] = group_flits
+        packets.table[part, P_GROUP_FLITS] = self._join_flits
         packets.table[part, P_TAG] = tag
         packets.table[part, P_FOLLOWING] = -1
         packets.table[part, P_STARTED] = -1

@@ -75,6 +75,9 @@ class Router:
                 faults.append(Fault(name, value, "unknown", nearest(value, known)))
         if self.num_vcs > MAX_VCS:
             faults.append(Fault("num_vcs", str(self.num_vcs), f"must be at most {MAX_VCS}"))
+        if self.speculative and max(self.vc_allocation_cycles, self.switch_allocation_cycles) > 1:
+            rule = "bids early, which takes allocations of one cycle each"
+            faults.append(Fault("speculative", "true", rule))
         if self.input_speedup > self.num_vcs >= 1:
             rule = f"must be at most the {self.num_vcs} virtual channels"
             faults.append(Fault("input_speedup", str(self.input_speedup), rule))

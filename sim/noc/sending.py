@@ -100,12 +100,13 @@ def launch(
     now[EVENTS] += 1
     now[LAST_MOVE] = now[NOW]
     lanes[out * settings.vcs + vc, CREDITS] -= 1
-    if lanes[out * settings.vcs + vc, V_FIRST] < 0:
-        lanes[out * settings.vcs + vc, V_FIRST] = now[NOW]
+    if settings.recorded is not None:
+        gates[out, W_LAST] = now[NOW]
+        if lanes[out * settings.vcs + vc, V_FIRST] < 0:
+            lanes[out * settings.vcs + vc, V_FIRST] = now[NOW]
     packet = flit >> INDEX_BITS
     kind = table[packet, P_KIND]
     gates[out, LOADS + kind] += 1
-    gates[out, W_LAST] = now[NOW]
     if gates[out, W_TARGET] >= 0:
         hops[table[packet, P_TAG], kind] += 1
     if (flit & ((1 << INDEX_BITS) - 1)) == table[packet, P_FLITS] - 1:

@@ -37,16 +37,17 @@ DONE, FULL, STUCK = range(3)
 # Entries of ``now``: next cycle, events on their way, cycle of the last move, deliveries not
 # taken, flits inside, packets queued, free places that make a virtual channel ready for a packet.
 NOW, EVENTS, LAST_MOVE, DELIVERED, FLITS_IN, QUEUED, ROOM = range(7)
-# Columns of ``lanes``. Of an input: ring of flits, stage of the first packet, end of a stage of
-# several cycles (-1 is none), virtual channel won and not taken yet, port and virtual channels bid
-# for, virtual channel held, branches (bits of local ports) and flits dropped of one that forks,
-# pointer of the arbiter. Of an output: pointer, free places behind it, holder, cycles of the first
-# flit and of the last credit that made it ready (-1 is none). LIST + i holds the
-# i-th list of the router, from its first lane on; PLACE + i where this lane stands there. From
-# BRANCH on two per port of the router, for a packet that forks; then the buffer.
-FIRST, COUNT, STAGE, DUE, WON, OUT, MASK, OUT_VC, BRANCHES, POPPED, VC_IN = range(11)
+# Columns of ``lanes``, side by side in memory those that every flit needs. Of an input: ring of
+# flits, stage of the first packet, end of a stage of several cycles (-1 is none), virtual channel
+# won and not taken yet, port and virtual channels bid for, virtual channel held, its port and
+# router, pointer of the arbiter. Of an output: pointer, free places behind it, holder. LIST + i
+# holds the i-th list of the router, from its first lane on; PLACE + i where this lane stands there.
+# Of one that forks, branches (bits of local ports) and flits dropped; of an output, cycles of the
+# first flit and of the last credit that made it ready (-1 is none). From BRANCH on two per port of
+# the router, for a packet that forks; then the buffer.
+FIRST, COUNT, STAGE, DUE, WON, OUT, MASK, OUT_VC, PORT_OF, ROUTER_OF, VC_IN = range(11)
 VC_OUT, CREDITS, OWNER, LIST, PLACE = 11, 12, 13, 14, 19
-PORT_OF, ROUTER_OF, V_FIRST, V_READY, BRANCH = range(24, 29)
+BRANCHES, POPPED, V_FIRST, V_READY, BRANCH = range(24, 29)
 # After BRANCH + 2 * port: virtual channel held, flits sent.
 BRANCH_VC, BRANCH_SENT = range(2)
 # Columns of ``gates``, the ports: router; other ends; latency of what leaves and of what comes in;
@@ -82,7 +83,11 @@ D_PACKET, D_CYCLE, D_TERMINAL = range(3)
 
 
 class Settings(NamedTuple):
-    """Parameters of the routers as numbers, and where columns of varying number begin."""
+    """Parameters of the routers as numbers, and where columns of varying number begin.
+
+    ``recorded`` is 1 where spans are noted, else None: a type of its own, for which the kernel is
+    compiled without what notes them (a comparison with None is decided by types).
+    """
 
     vcs: int
     depth: int
@@ -105,6 +110,7 @@ class Settings(NamedTuple):
     buffer: int
     returns: int
     port_bits: int
+    recorded: int | None
 
 
 class State(NamedTuple):
@@ -153,7 +159,9 @@ def empty_trees(topology: Topology) -> Int:
     return np.zeros((1, topology.routers, FORK_VCS + max(topology.ports)), np.int64)
 
 
-def settings_of(topology: Topology, table: RouteTable, router: Router) -> Settings:
+def settings_of(
+    topology: Topology, table: RouteTable, router: Router, *, recorded: bool
+) -> Settings:
     """Return the parameters as numbers.
 
     The wheel has more ``slots`` than anything takes on its way; after ``patience`` cycles without a
@@ -186,6 +194,7 @@ def settings_of(topology: Topology, table: RouteTable, router: Router) -> Settin
         BRANCH + 2 * most,
         2 + 3 * (ports + len(topology.terminals)),
         max(most - 1, 1).bit_length(),
+        1 if recorded else None,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arraysmith.arch.errors import InputError
+from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.sim.noc.network import Network
 from arraysmith.sim.noc.router import Router
 from arraysmith.sim.noc.routing import build_routing
@@ -80,6 +80,29 @@ def test_advancing_in_steps_is_advancing_at_once():
 
     assert run(1) == run(1000)
     assert len(run(1000)) == 300
+
+
+def test_spans_are_noted_for_who_asks_and_move_no_flit():
+    mesh, rng = build_topology("mesh", (3, 3)), np.random.default_rng(3)
+    sources, targets, when = (
+        rng.integers(0, 9, 200),
+        rng.integers(0, 9, 200),
+        rng.integers(0, 90, 200),
+    )
+    found = []
+    for room in (None, 4):
+        network = Network(mesh, build_routing("xy"), Router(num_vcs=2), room=room)
+        network.inject(sources, targets, 3, np.sort(when))
+        delivered = network.drain()
+        found.append((delivered.packet.tolist(), delivered.cycle.tolist(), network.link_loads()))
+        if room is None:
+            with pytest.raises(ArraysmithError, match="only a network that is given"):
+                network.spans()
+        else:
+            spans = network.spans()
+            assert max(x.end for x in spans) <= network.now
+            assert len({x.channel for x in spans}) == len(spans)
+    assert found[0] == found[1]
 
 
 def test_cut_through_waits_for_room_for_the_whole_packet():
