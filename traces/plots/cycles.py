@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -39,10 +40,15 @@ def both_models(pairs: Sequence[Pair]) -> go.Figure:
     return cycles_by_cause(designs)
 
 
+LEAST_SPAN = 1.5
+"""Least ratio of the ends of an axis that compares models."""
+
+
 def models_scatter(pairs: Sequence[Pair], layers: Sequence[LayerRow]) -> go.Figure:
     """Return a point per design and per simulated layer: cycles by both models.
 
-    Points on the line agree. The cause that the closed form misses most is told when hovering.
+    Points on the line agree. The cause that the closed form misses most is told when hovering. Axes
+    span ``LEAST_SPAN`` at least, so that what agrees looks so.
     """
     drawn = figure(420)
     groups = [
@@ -50,9 +56,14 @@ def models_scatter(pairs: Sequence[Pair], layers: Sequence[LayerRow]) -> go.Figu
         ("layers of the best", [(x.name, x.best, x.cycle) for x in layers if x.cycle is not None]),
     ]
     shown = [point for _, points in groups for point in points]
-    ends = [
+    ends: list[float] = [
         min(min(closed.cycles, cycle.cycles) for _, closed, cycle in shown),
         max(max(closed.cycles, cycle.cycles) for _, closed, cycle in shown),
+    ]
+    middle = math.sqrt(ends[0] * ends[1])
+    ends = [
+        min(ends[0], middle / math.sqrt(LEAST_SPAN)),
+        max(ends[1], middle * math.sqrt(LEAST_SPAN)),
     ]
     drawn.add_scatter(
         x=ends,
