@@ -74,7 +74,8 @@ class SpatialArray:
         if probe is not None:
             waits = Waits(probe, machine.causes, parameters.chunk_records)
             streams = Streams(design[1], machine, border, probe, parameters)
-        self._run = SpatialRun(env, machine, channel, border, streams, waits)
+        recall = parameters.recall if probe is None else 0
+        self._run = SpatialRun(env, machine, channel, border, streams, waits, recall=recall)
         self.start = self._run.start
         self.ended = self._run.ended
 

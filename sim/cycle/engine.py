@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,18 +28,16 @@ from arraysmith.sim.cycle.machine import OFFCHIP, Machine
 from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
 from arraysmith.sim.cycle.progress import NEAR, RELEASE, ROOM, TRANSFER, Doing, Progress
 from arraysmith.sim.cycle.rates import whole_cycles
+from arraysmith.sim.cycle.recall import Recall
 from arraysmith.sim.cycle.repeats import Repeats
 from arraysmith.sim.cycle.routes import USES
 from arraysmith.sim.cycle.schedule import Epoch, Epochs, Order, Program
 from arraysmith.sim.cycle.streams import Streams
 from arraysmith.sim.cycle.tree import I, O, W
-from arraysmith.sim.cycle.waiting import NoProgressError, Waits
+from arraysmith.sim.cycle.waiting import ARRAY, NoProgressError, Waits, standing_chain
 from arraysmith.sim.probe import LINK_BITS
 
 Process = Generator[simpy.Event, Any, Any]
-
-ARRAY = "array"
-"""Who waits, beside the channels, which are called ``in``, ``out`` or ``both``."""
 
 # Milestones of a phase: per tensor, when the near side of the border was last read and when its
 # memory was last at work; when the last results were there.
@@ -75,6 +74,7 @@ class SpatialRun:
         waits: Waits | None = None,
         *,
         skip: bool = False,
+        recall: int = 0,
     ) -> None:
         """Take the design, what stands behind its border, and who observes.
 
@@ -87,6 +87,7 @@ class SpatialRun:
             waits: tells a probe of waits.
             skip: whether to skip what repeats: only where ``channel`` is a ``FixedRate`` whose
                 requests nobody counts, nobody observes, and no other core shares it.
+            recall: phases on the chip whose ends are remembered; 0 where anybody observes.
         """
         self._env = env
         self._machine = machine
@@ -103,6 +104,11 @@ class SpatialRun:
         self._repeats = (
             Repeats(machine, self._plan, self._clocks, (self._stalls, self._words))
             if skip
+            else None
+        )
+        self._recall = (
+            Recall(machine, self._plan, self._clocks, (self._stalls, self._words), recall)
+            if recall
             else None
         )
         self._last = 0  # chain of the last results that were written
@@ -141,7 +147,8 @@ class SpatialRun:
             NoProgressError: somebody still waits.
         """
         if self._standing:
-            raise NoProgressError(int(self._env.now) + self._skipped, self._standing_chain())
+            chain = standing_chain(self._standing, one_channel=self._machine.one_channel)
+            raise NoProgressError(int(self._env.now) + self._skipped, chain)
         finished = self._channel.flush(self._progress.finished)
         state, nothing = self._clocks[0], np.empty((0, WAIT), np.int64)
         computed = int(state[columns.COMPUTED])
@@ -195,7 +202,10 @@ class SpatialRun:
             if self._repeats and (jump := self._repeats.look(now, phase, cause, progress)):
                 progress.jump(jump)
                 phase += jump.phases
-            over = self._run_phase(now, cause)
+            if self._recall:
+                over = self._recall.run(now, cause, partial(self._run_phase, now, cause))
+            else:
+                over = self._run_phase(now, cause)
             if phase >= progress.asked_from(phase + 1):
                 progress.milestones[phase] = self._reached()
             if phase in progress.ran:
@@ -283,25 +293,6 @@ class SpatialRun:
         del progress.doing[name]
         self._standing.pop(name, None)
         progress.forget()
-
-    def _standing_chain(self) -> tuple[str, ...]:
-        """Return what the array (or a channel) waits for, what that waits for, and so on."""
-        both = self._machine.one_channel
-        who, found = ARRAY if ARRAY in self._standing else next(iter(self._standing)), []
-        waiting = dict(self._standing)
-        while who in waiting:
-            what, t, number = waiting.pop(who)
-            name = f"{TENSORS[t]} tile {number}"
-            if what == "transfer":
-                found.append(f"channel_{who}: the transfer of {name} does not end")
-                return tuple(found)
-            if what == "phase":
-                found.append(f"channel_{who}: phase {number} to end")
-                who = ARRAY
-                continue
-            found.append(f"{name} to come in" if what == "in" else f"room for {name}")
-            who = "both" if both else what
-        return (*found, f"{who}, that waits as well" if who in self._standing else f"{who}: idle")
 
     def _free_at(self, order: Order, milestones: Int) -> int:
         """Return when the near side can take (or has ready) the words of ``order``."""

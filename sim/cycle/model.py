@@ -71,7 +71,9 @@ class CycleModel:
             and type(channel) is FixedRate
             and architecture.memories[0].requests_in_flight is None
         )
-        outcome = SpatialRun(env, machine, channel, border, streams, waits, skip=skip).run()
+        recall = self.parameters.recall if self.probe is None else 0
+        run = SpatialRun(env, machine, channel, border, streams, waits, skip=skip, recall=recall)
+        outcome = run.run()
         report = spatial_report(architecture, problem, machine, outcome)
         return report.with_dram(channel.use(outcome.cycles))
 

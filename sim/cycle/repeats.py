@@ -16,7 +16,8 @@ without being simulated; loops inside one another are each treated so.
 What is compared: all clocks of the kernel, of every process and of every transfer on its way. A
 clock that is not later than the present cycle counts as "past": whatever may still ask for it asks
 for the latest of it and a cycle that is not past. Numbers of tiles and phases count from the
-present one, result tiles (``columns.VISITS``) from the turn of the loop.
+present one, result tiles (``columns.VISITS``) from the turn of the loop. Of the kernel's chains of
+waiting the first link counts: those behind it are for observers, with whom nothing is skipped.
 
 The clocks of the kernel and of SimPy are left as they are after a jump: they lag behind the true
 time by ``Repeats.skipped_cycles`` from then on.
@@ -30,12 +31,12 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.cycle import columns
+from arraysmith.sim.cycle.blame import FIRST_LINK
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
     ABOVE,
     ARRIVED,
     AT_MACS,
-    BEHIND,
     BLAME,
     COMPUTED,
     E_ABOVE,
@@ -45,7 +46,6 @@ from arraysmith.sim.cycle.columns import (
     E_ROOM,
     E_TILES,
     E_TURNS,
-    E_WHY,
     ENDED,
     EPOCH,
     FANOUTS,
@@ -184,9 +184,9 @@ def relative_state(now: int, shift: Int, plan: Plan, clocks: Clocks, out: Int) -
     for k in range(len(edges)):
         row, ring, last = known[k], epochs[k], known[k, EPOCH]
         out[n], out[n + 1] = max(0, row[ARRIVED] - now), max(0, row[READ_LEFT] - now)
-        out[n + 2], out[n + 3] = max(0, row[LANDED] - now), row[BEHIND]
-        out[n + 4] = row[BLAME] if row[ARRIVED] > now else 0
-        n += 5
+        out[n + 2] = max(0, row[LANDED] - now)
+        out[n + 3] = row[BLAME] & FIRST_LINK if row[ARRIVED] > now else 0
+        n += 4
         sums = edges[k, TENSOR] == 2
         if sums and row[SENT] <= last:  # its results are still to go up: so many words
             epoch, above = ring[last % RING], edges[k, ABOVE]
@@ -200,12 +200,11 @@ def relative_state(now: int, shift: Int, plan: Plan, clocks: Clocks, out: Int) -
         oldest = last - row[SENT] if sums else -1
         for r in range(RING):
             epoch = ring[(last - r) % RING]
-            out[n] = max(0, epoch[E_LEFT] - now)
-            out[n + 1] = epoch[E_WHY] if epoch[E_LEFT] > now else 0
-            out[n + 2], out[n + 3] = max(0, epoch[E_DRAINED] - now), max(0, epoch[E_ROOM] - now)
+            out[n], out[n + 1] = max(0, epoch[E_LEFT] - now), max(0, epoch[E_ROOM] - now)
+            out[n + 2] = max(0, epoch[E_DRAINED] - now)
             if sums and epoch[E_DRAINED] > now:
                 oldest = r
-            n += 4
+            n += 3
         returns = False
         for j in range(again.shape[1]):
             returns = returns or again[k, j] >= 0
@@ -221,7 +220,7 @@ def room_for(plan: Plan, clocks: Clocks) -> int:
     """Return the length of ``relative_state``'s ``out``."""
     _, _, limits, known, _, _, memories, wires = clocks
     fixed = 3 + len(limits) + 2 * len(memories) + len(wires[0]) + len(wires[4]) + wires[15].size
-    return fixed + len(known) * (5 + 9 + int(plan[3][FANOUTS]) + 5 * RING)
+    return fixed + len(known) * (4 + 9 + int(plan[3][FANOUTS]) + 4 * RING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

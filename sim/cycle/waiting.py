@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle.blame import (
     FIRST_LINK,
@@ -19,6 +20,9 @@ from arraysmith.sim.probe import Chains, Probe
 
 MOST_AT_ONCE = 3
 """Waits before one step."""
+
+ARRAY = "array"
+"""Who waits, beside the channels, which are called ``in``, ``out`` or ``both``."""
 
 
 class NoProgressError(ArraysmithError):
@@ -35,6 +39,32 @@ class NoProgressError(ArraysmithError):
         self.chain = chain
         waiting = " <- ".join((array, *chain))
         super().__init__(f"the simulation makes no progress after cycle {cycle:,}: {waiting}")
+
+
+def standing_chain(
+    standing: dict[str, tuple[str, int, int]], *, one_channel: bool
+) -> tuple[str, ...]:
+    """Return what the array (or a channel) waits for, what that waits for, and so on.
+
+    Args:
+        standing: who waits, and for what: (what, tensor or -1, tile or phase); not empty.
+        one_channel: whether off-chip reads and writes take turns.
+    """
+    who, found = ARRAY if ARRAY in standing else next(iter(standing)), []
+    waiting = dict(standing)
+    while who in waiting:
+        what, t, number = waiting.pop(who)
+        name = f"{TENSORS[t]} tile {number}"
+        if what == "transfer":
+            found.append(f"channel_{who}: the transfer of {name} does not end")
+            return tuple(found)
+        if what == "phase":
+            found.append(f"channel_{who}: phase {number} to end")
+            who = ARRAY
+            continue
+        found.append(f"{name} to come in" if what == "in" else f"room for {name}")
+        who = "both" if one_channel else what
+    return (*found, f"{who}, that waits as well" if who in standing else f"{who}: idle")
 
 
 class Waits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
@@ -14,6 +15,7 @@ from cases import Case
 from chip_trees import changed
 from forwarding_cases import links
 from long_cases import long_case, queued
+from test_dram_designs import NAMES, on
 from test_shared_networks import some_routed, some_tree, with_networks
 from time_twin import Twin
 
@@ -21,33 +23,48 @@ from arraysmith.arch.architecture import Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS, matmul
-from arraysmith.sim.cycle import engine, repeats
+from arraysmith.sim.cycle import engine, recall, repeats
+from arraysmith.sim.cycle.cores import Core, simulate_cores
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
+from arraysmith.sim.cycle.recall import Recall
 from arraysmith.sim.cycle.repeats import Repeats, alike_turns, tile_drift, understood
 from arraysmith.sim.report import Report
+from arraysmith.sim.waits import WaitTotals
 
 RATES = (None, *(Fraction(*x) for x in ((1, 3), (1, 2), (2, 3), (1,), (3, 2), (5, 3), (2,), (4,))))
 EVERY_STEP = CycleParameters(skip=False)
 
 
 class Watched:
-    """Remembers what the runs since then have skipped."""
+    """Remembers what the runs since then have skipped and recalled."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs: list[Repeats] = []
+        self.recalls: list[Recall] = []
 
         def made(*arguments) -> Repeats:
             self.runs.append(Repeats(*arguments))
             return self.runs[-1]
 
+        def kept(*arguments) -> Recall:
+            self.recalls.append(Recall(*arguments))
+            return self.recalls[-1]
+
         monkeypatch.setattr(engine, "Repeats", made)
+        monkeypatch.setattr(engine, "Recall", kept)
+        monkeypatch.setattr(recall, "LEAST_STEPS", 2)  # phases of the cases are short
 
     @property
     def skipped(self) -> int:
         """Runs that have skipped something."""
         return sum(x.skipped_cycles > 0 for x in self.runs)
+
+    @property
+    def recalled(self) -> int:
+        """Runs that have recalled a phase."""
+        return sum(x.recalled > 0 for x in self.recalls)
 
 
 @pytest.fixture
@@ -64,6 +81,13 @@ def both(design: Case) -> Report | None:
     found = CycleModel().evaluate(*design)
     assert found == every
     return found
+
+
+def by_recall_only(design: Case, monkeypatch: pytest.MonkeyPatch, kept: int = 64) -> Report:
+    """The Report of a run that recalls phases and skips none."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Repeats, "look", lambda *_: None)
+        return CycleModel(None, CycleParameters(recalled_phases=kept)).evaluate(*design)
 
 
 def plain(random: Random, case: Case) -> Case:
@@ -118,41 +142,72 @@ def with_links(random: Random, case: Case) -> Case:
     return changed(case[0], bus=lambda x: replace(x, forwarding=links(random))), *case[1:]
 
 
+def on_dram(random: Random, case: Case) -> Case:
+    """Off-chip words come from the banks and rows of a DRAM."""
+    return on(case[0], random.choice(NAMES), random.choice((None, 1, 2, 5))), *case[1:]
+
+
+def counted(random: Random, case: Case) -> Case:
+    """Requests under way are counted."""
+    memory = replace(
+        case[0].levels[0], requests_in_flight=random.choice((1, 2, 3)), request_bytes=8
+    )
+    return replace(case[0], levels=(memory, *case[0].levels[1:])), *case[1:]
+
+
 KINDS = {
-    "plain": (plain, 0, 45, 22),
-    "rates": (with_rates, 1000, 45, 22),
-    "queues": (queued, 2000, 30, 10),
-    "networks": (shared, 3000, 25, 12),
-    "whole words": (whole_words, 4000, 15, 6),
-    "links": (with_links, 5500, 25, 4),
-    "banks": (with_banks, 4500, 15, 6),
+    "plain": (plain, 0, 40, 20, 18),
+    "rates": (with_rates, 1000, 40, 20, 18),
+    "queues": (queued, 2000, 30, 10, 10),
+    "networks": (shared, 3000, 25, 12, 10),
+    "whole words": (whole_words, 4000, 15, 6, 5),
+    "links": (with_links, 5500, 25, 4, 4),
+    "banks": (with_banks, 4500, 15, 6, 5),
+    "counted": (counted, 6500, 10, 0, 3),
+    "dram": (on_dram, 7000, 10, 0, 3),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_cycles_causes_and_words_are_those_of_every_step(kind: str, watched: Watched) -> None:
-    change, first, many, least = KINDS[kind]
+def test_cycles_causes_and_words_are_those_of_every_step(
+    kind: str, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, first, many, skipped, recalled = KINDS[kind]
     for seed in range(first, first + many):
         design = change(Random(seed), long_case(seed))
         try:
-            both(design)
+            every = both(design)
         except AssertionError:
             pytest.fail(f"seed {seed}")
-    assert watched.skipped >= least, "hardly anything was skipped"
+        if every is not None:
+            found = by_recall_only(design, monkeypatch, (64, 3)[seed % 2])
+            assert found == every, f"seed {seed}"
+    assert watched.skipped >= skipped, "hardly anything was skipped"
+    assert watched.recalled >= recalled, "hardly any phase was recalled"
 
 
-def rows(count: int, *, ports: int = 2, rate: Fraction = Fraction(1, 2), inner: int = 3) -> Case:
-    """Rows of a matrix product that all cost the same, one after the other."""
+def rows(
+    count: int,
+    *,
+    ports: int = 2,
+    rate: Fraction = Fraction(1, 2),
+    inner: int = 3,
+    parts: int = 2,
+    sums_outside: bool = False,
+) -> Case:
+    """Rows of a matrix product that all cost the same, one after the other, or part by part."""
     architecture = tiny.spatial(
         mesh=(1, 1),
         dram=tiny.memory("dram", TENSORS, read=rate, write=rate, ports=ports, latency=7),
         glb=tiny.memory("glb", TENSORS, depth=256, read=2, write=2),
         pipeline=2,
     )
-    problem = matmul("mm", m=1, n=count, k=2 * inner)
-    k = next(d for d in ("C", "R", "S") if problem.size[d] == 2 * inner)
+    problem = matmul("mm", m=1, n=count, k=parts * inner)
+    k = next(d for d in ("C", "R", "S") if problem.size[d] == parts * inner)
     n = next(d for d in ("K", "P", "Q", "N") if problem.size[d] == count)
     outer = LevelMapping("dram", (Loop(n, 1), Loop(k, inner)))
+    if sums_outside:
+        outer = LevelMapping("dram", (Loop(k, inner), Loop(n, 1)))
     return architecture, problem, Mapping((outer, LevelMapping("glb", (Loop(k, 1),))))
 
 
@@ -179,13 +234,78 @@ def test_more_turns_of_what_repeats_take_no_more_phases(watched: Watched) -> Non
     assert CycleModel(None, EVERY_STEP).evaluate(*rows(1000)) == few
 
 
-def test_where_requests_are_counted_nothing_is_skipped(watched: Watched) -> None:
-    for seed in range(5000, 5008):
-        architecture, problem, mapping = long_case(seed)
-        dram = replace(architecture.levels[0], requests_in_flight=2, request_bytes=8)
-        design = replace(architecture, levels=(dram, *architecture.levels[1:]))
-        both((design, problem, mapping))
+def test_where_requests_matter_no_loop_is_skipped(watched: Watched) -> None:
+    both(counted(Random(1), rows(60)))
+    both(on_dram(Random(1), rows(60)))
     assert not watched.runs
+    assert len(watched.recalls) == 2
+
+
+def test_phases_of_cores_are_recalled_beside_each_other(watched: Watched) -> None:
+    for seed in range(0, 12, 2):
+        first, second = long_case(seed), long_case(seed + 1)
+        memory = replace(first[0].levels[0], requests_in_flight=(None, 3)[seed // 2 % 2])
+        cores = []
+        for name, (architecture, problem, mapping) in (("a", first), ("b", second)):
+            design = replace(architecture, levels=(memory, *architecture.levels[1:]))
+            design = replace(design, clock_hz=10**9)
+            if seed % 3 == 0:
+                design = on(design, NAMES[seed % len(NAMES)], 2)
+            cores.append(Core(name, design, problem, mapping))
+        try:
+            every = simulate_cores(cores, None, EVERY_STEP)
+        except ArraysmithError:
+            continue
+        assert simulate_cores(cores) == every, f"seed {seed}"
+    assert watched.recalled >= 3
+
+
+def test_no_more_phases_are_remembered_than_asked_for(watched: Watched) -> None:
+    design = on_dram(Random(2), rows(200))
+    found = [
+        CycleModel(None, CycleParameters(recalled_phases=kept)).evaluate(*design)
+        for kept in (0, 1, 2, 64)
+    ]
+    assert all(report == found[0] for report in found)
+    assert [x.kept for x in watched.recalls[:2]] == [1, 2]
+    assert watched.recalls[-1].recalled > 100
+
+
+def test_where_a_probe_observes_every_phase_is_run(watched: Watched) -> None:
+    design = counted(Random(3), rows(60))
+    told = WaitTotals()
+    report = CycleModel(told).evaluate(*design)
+    assert not watched.recalls
+    assert sum(told.cycles.values()) == sum(cycles for _, cycles in report.stalls)
+    assert CycleModel().evaluate(*design) == report
+    assert watched.recalled == 1
+
+
+@pytest.mark.parametrize(
+    ("left_out", "sums_outside"), [((1,), False), ((0, 4), False), ((3,), True)]
+)
+def test_no_part_of_what_a_phase_ends_by_may_be_left_out(
+    left_out: tuple[int, ...],
+    sums_outside: bool,
+    watched: Watched,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the loop that turns next, or the kinds of turns of a loop, phases are mixed up."""
+    design = rows(12, parts=7, rate=Fraction(4), sums_outside=sums_outside)
+    every = CycleModel(None, EVERY_STEP).evaluate(*design)
+    assert by_recall_only(design, monkeypatch) == every
+    assert watched.recalled == 1
+    begin = recall.begin_key
+
+    def forgetful(*arguments) -> None:
+        begin(*arguments)
+        key = arguments[-1]
+        if key[1] >= 0:  # negative before the last phase
+            key[list(left_out)] = 0
+
+    monkeypatch.setattr(recall, "begin_key", forgetful)
+    with contextlib.suppress(AssertionError):  # cycles without a cause
+        assert by_recall_only(design, monkeypatch) != every
 
 
 def test_the_arrays_of_the_kernel_are_those_that_are_compared() -> None:
@@ -200,8 +320,9 @@ def test_a_kernel_with_unknown_arrays_is_never_skipped(
     monkeypatch: pytest.MonkeyPatch, watched: Watched
 ) -> None:
     monkeypatch.setattr(repeats, "understood", lambda *_: False)
+    monkeypatch.setattr(recall, "understood", lambda *_: False)
     both(rows(60))
-    assert watched.skipped == 0
+    assert watched.skipped == watched.recalled == 0
 
 
 def words_by_turn(machine: Machine, loop: int) -> list[set[tuple[int, ...]]]:

@@ -1,0 +1,304 @@
+"""Phases that begin as an earlier one did are not run again on the chip: their end is recalled.
+
+What the kernel does in a phase follows from four things only, and from nothing else: neither from
+off-chip memory nor from how far the loops are.
+
+* The state of the chip as seen from the cycle in which the phase may begin
+  (``repeats.relative_state``, where it says why what is past does not count).
+* What the turns within it move. They are looked up by the turns of all loops, those outside the
+  phase too: turns of these count as one kind if everything that is looked up for them is equal
+  (``repeats.alike_turns``). Where tiles do not divide, what is left of every dim counts as well.
+* The loop that turns to the phase: it says which tiles are new.
+* The loop that turns next: results whose tile changes then leave at the end of the phase.
+
+So where all that is equal to what it was for a phase that ran, the chip is left as that one left
+it, later by as much as this one begins later; words, patterns and stalls are what that one added.
+Numbers of epochs become those of the earlier phase: the kernel takes differences of them only. What
+surrounds the chip, the border and the memory behind it, is simulated as ever, and may be anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numba import njit
+
+from arraysmith.sim.cycle.blame import FIRST_LINK
+from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.columns import (
+    ARRIVED,
+    AT_MACS,
+    COMPUTED,
+    E_DRAINED,
+    E_LEFT,
+    E_READY,
+    E_ROOM,
+    LANDED,
+    OPENING,
+    OVER,
+    PHASE_LOOPS,
+    RAGGED,
+    READ_LEFT,
+    STARTED,
+    STEP,
+    TENSOR,
+    TURNED,
+    VISITS,
+    Clocks,
+    Plan,
+)
+from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.repeats import (
+    alike_turns,
+    relative_state,
+    room_for,
+    tile_drift,
+    understood,
+)
+from arraysmith.sim.cycle.routes import USES
+from arraysmith.sim.cycle.tree import IN_TIME, NUMBER, TILE, O
+from arraysmith.sim.cycle.turns import next_turn
+
+LEAST_STEPS = 200
+"""Steps of a phase below which running it is as quick as recalling it."""
+
+PATIENCE = 4
+"""As many times the phases that are remembered may run in a row, none of which is recalled; then
+nothing is remembered any more."""
+
+HEAD = 3
+"""Numbers of a key before the kinds of turns: loop that has turned, loop that turns next, cause."""
+
+Arrays = tuple[Int, Int, Int, Int, Int, Int, Int]
+"""Copies of what a phase changes: edges, epochs, rows of visits, memories, ports, buses,
+channels; see ``columns.Clocks`` and ``transfers.Wires``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _End:
+    """How a phase ended.
+
+    Attributes:
+        start: cycle in which it could begin.
+        index: int64 [loops in time], turns of those outside it.
+        arrays: what it left.
+        computed: cycle in which its last step ended.
+        steps: that it took.
+        counts: what it added to stalls, words and uses of patterns.
+    """
+
+    start: int
+    index: Int
+    arrays: Arrays
+    computed: int
+    steps: int
+    counts: tuple[Int, ...]
+
+
+class Recall:
+    """Remembers phases of one run.
+
+    Attributes:
+        recalled: phases that were not run.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        plan: Plan,
+        clocks: Clocks,
+        counts: tuple[Int, ...],
+        most_kept: int,
+    ) -> None:
+        """Take a design and what its run changes.
+
+        Args:
+            machine: the mapped design.
+            plan: of its kernel.
+            clocks: of its kernel; changed where a phase is recalled.
+            counts: arrays that the kernel adds to, beside the uses of patterns; changed.
+            most_kept: phases that are remembered, the last ones.
+        """
+        self.recalled = 0
+        uses = clocks[7][USES]
+        assert isinstance(uses, np.ndarray)
+        self._plan, self._clocks, self._counts = plan, clocks, (*counts, uses)
+        self._most, self._left = most_kept, PATIENCE * most_kept
+        tree = machine.tree
+        outer = tree.phase_loops
+        steps = prod(x.count for x in tree.time[outer : tree.step_loops])
+        if steps < LEAST_STEPS or not understood(plan, clocks):
+            self._left = 0
+        if self._left:
+            alike = alike_turns(machine)[:outer]
+            self._kinds = np.zeros((outer, max(map(len, alike), default=1)), np.int64)
+            for row, last in zip(self._kinds, alike, strict=True):
+                row[: len(last)] = last
+            self._drift = tile_drift(machine)
+            again, edges = plan[5], plan[4]
+            back = (edges[:, TENSOR] == O) & (edges[:, AT_MACS] == 0) & (again >= 0).any(axis=1)
+            self._visited = np.flatnonzero(back)
+            dims = len(plan[2]) if machine.ragged else 0
+            self._key = np.empty(HEAD + outer + dims + room_for(plan, clocks), np.int64)
+        self._ends: dict[bytes, _End] = {}
+
+    @property
+    def kept(self) -> int:
+        """Phases that are remembered now."""
+        return len(self._ends)
+
+    def run(self, start: int, cause: int, kernel: Callable[[], bool]) -> bool:
+        """Do a phase; return whether it was the last one.
+
+        Args:
+            start: cycle in which it may begin.
+            cause: chain of what the chip waits for before it.
+            kernel: runs it and returns whether it was the last one.
+        """
+        state, index = self._clocks[0], self._clocks[1]
+        if not self._left or state[TURNED] < 0:
+            return kernel()
+        begin_key(start, cause, self._plan, self._clocks, self._kinds, self._drift, self._key)
+        if self._key[1] < 0:  # what follows the last phase is not looked at
+            return kernel()
+        key = self._key.tobytes()
+        found = self._ends.pop(key, None)
+        if found is not None:
+            self._ends[key] = found
+            self._left = PATIENCE * self._most
+            self.recalled += 1
+            self._put(found, start)
+            return False
+        step, before = int(state[STEP]), [x.copy() for x in self._counts]
+        turns = index.copy()
+        over = kernel()
+        self._left -= 1
+        self._ends[key] = _End(
+            start,
+            turns,
+            self._copies(),
+            int(state[COMPUTED]),
+            int(state[STEP]) - step,
+            tuple(x - y for x, y in zip(self._counts, before, strict=True)),
+        )
+        if len(self._ends) > self._most or not self._left:
+            del self._ends[next(iter(self._ends))]
+        return over
+
+    def _copies(self) -> Arrays:
+        _, _, _, known, epochs, visits, memories, wires = self._clocks
+        return (
+            known.copy(),
+            epochs.copy(),
+            visits[self._visited],
+            memories.copy(),
+            wires[0].copy(),
+            wires[4].copy(),
+            wires[15].copy(),
+        )
+
+    def _put(self, end: _End, start: int) -> None:
+        """Leave the chip as an earlier phase did, as much later as this one may begin later."""
+        state, index = self._clocks[0], self._clocks[1]
+        drift = self._drift @ (index - end.index) % VISITS
+        put_end(
+            start - end.start, end.arrays, drift[self._visited], self._visited, self._plan,
+            self._clocks,
+        )  # fmt: skip
+        state[COMPUTED] = end.computed + start - end.start
+        state[STEP] += end.steps
+        for total, more in zip(self._counts, end.counts, strict=True):
+            np.add(total, more, out=total)
+
+
+@njit(cache=True, nogil=True)
+def begin_key(
+    start: int, cause: int, plan: Plan, clocks: Clocks, kinds: Int, drift: Int, out: Int
+) -> None:
+    """Write all that the end of the next phase follows from.
+
+    Args:
+        start: cycle in which it may begin.
+        cause: chain of what the chip waits for before it.
+        plan: see ``Plan``.
+        clocks: see ``Clocks``.
+        kinds: int64 [loops outside a phase, turns], kind of each turn.
+        drift: see ``repeats.tile_drift``.
+        out: int64, written; [1] is negative before the last phase.
+    """
+    loops, many, size, numbers = plan[0], plan[1], plan[2], plan[3]
+    state, index, limits = clocks[0], clocks[1], clocks[2]
+    outer, ragged = numbers[PHASE_LOOPS], numbers[RAGGED] == 1
+    out[0] = state[TURNED]
+    out[1] = next_turn(loops, many, size, index.copy(), limits.copy(), outer, ragged)
+    out[2] = cause & FIRST_LINK if start > state[COMPUTED] else -1
+    n = HEAD
+    for j in range(outer):
+        out[n] = kinds[j, index[j]]
+        n += 1
+    if ragged:
+        _write_left(loops, many, size, index, outer, out[n : n + len(size)])
+        n += len(size)
+    shift = np.zeros(len(drift), np.int64)
+    for k in range(len(drift)):
+        for j in range(outer):
+            shift[k] += drift[k, j] * index[j]
+        shift[k] %= VISITS
+    relative_state(start, shift, plan, clocks, out[n:])
+
+
+@njit(cache=True, nogil=True)
+def _write_left(loops: Int, many: Int, size: Int, index: Int, outer: int, out: Int) -> None:
+    """Write what the leading instance has left of every dim inside the first loops in time."""
+    for d in range(len(size)):
+        extent = size[d]
+        for k in range(many[d]):
+            tile = loops[d, k, TILE]
+            if not loops[d, k, IN_TIME]:
+                extent = min(tile, extent)
+            elif loops[d, k, NUMBER] < outer:
+                extent = min(tile, extent - index[loops[d, k, NUMBER]] * tile)
+            else:
+                break
+        out[d] = extent
+
+
+@njit(cache=True, nogil=True)
+def put_end(
+    later: int, arrays: Arrays, drift: Int, visited: Int, plan: Plan, clocks: Clocks
+) -> None:
+    """Put the chip where an earlier phase left it.
+
+    Args:
+        later: cycles from then to now.
+        arrays: what it left.
+        drift: int64 [len(visited)], by which numbers of result tiles are higher now.
+        visited: rows of visits that ``arrays`` have.
+        plan: see ``Plan``.
+        clocks: see ``Clocks``; written, but for ``COMPUTED`` and ``STEP``.
+    """
+    state, index, limits, known, epochs, visits, memories, wires = clocks
+    known[:] = arrays[0]
+    epochs[:] = arrays[1]
+    for k in range(len(known)):
+        for column in (ARRIVED, READ_LEFT, LANDED):
+            known[k, column] += later
+        for r in range(epochs.shape[1]):
+            for column in (E_READY, E_ROOM, E_DRAINED, E_LEFT):
+                epochs[k, r, column] += later
+    for i in range(len(visited)):
+        row = visits[visited[i]]
+        for tile in range(VISITS):
+            row[(tile + drift[i]) % VISITS] = arrays[2][i, tile]
+    memories[:] = arrays[3] + later
+    wires[0][:] = arrays[4] + later * wires[6]
+    wires[4][:] = arrays[5] + later * wires[6]
+    wires[15][:] = arrays[6] + later
+    numbers = plan[3]
+    state[STARTED] = state[OVER] = state[OPENING] = 1
+    state[TURNED] = next_turn(
+        plan[0], plan[1], plan[2], index, limits, numbers[PHASE_LOOPS], numbers[RAGGED] == 1
+    )
