@@ -36,6 +36,7 @@ from arraysmith.traces.plots.pe_map import pe_map
 from arraysmith.traces.plots.roofline import roofline_figure
 from arraysmith.traces.plots.sensitivity import sensitivity_figure
 from arraysmith.traces.plots.timeline import timeline_figure
+from arraysmith.traces.plots.traffic import words_by_class
 from arraysmith.traces.plots.waiting import cause_map, waiting_figure
 from arraysmith.traces.schema import part_path
 
@@ -242,14 +243,26 @@ def _pe_use(page: ReportPage, figures: _Figures) -> str:
 def _networks(page: ReportPage, figures: _Figures) -> str:
     reports = [x.cycle for x in page.top[:1]] + [x.report for x in page.designs[-1:]]
     uses = next((x.networks for x in reports if x.networks), ())
-    if not uses:
+    traffic = next((x.traffic for x in reports if x.traffic), ())
+    if not traffic:
         return ""
+    words = (
+        _note(
+            "Words that entered each network, once each: to one child (unicast) or several "
+            "(multicast), from the children (reduction), from neighbour to neighbour (forward)."
+        ),
+        figures.place(words_by_class(traffic), "words over networks"),
+    )
+    if not uses:
+        return _section("Networks", *words)
     drawn = [figures.place(link_loads(x), f"loads of the links of {x.network}") for x in uses]
     degrees = [
         figures.place(forks(x), f"packets that fork, {x.network}") for x in uses if x.degrees
     ]
     return _section(
-        "Links of the networks",
+        "Networks",
+        *words,
+        "<h3>Links</h3>",
         _note("Flits, simulated, of all runs and of all instances of a network."),
         *drawn,
         *degrees,

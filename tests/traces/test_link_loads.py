@@ -68,9 +68,9 @@ def test_the_page_draws_the_networks_of_the_best_design_if_it_has_any() -> None:
     pair = PAGE.top[0]
     with_links = replace(pair, cycle=replace(pair.cycle, networks=(MESH,)))
     html = render_html(ReportPage("t", "s", top=(with_links,)))
-    assert "Links of the networks" in html
+    assert "<h3>Links</h3>" in html
     assert "packets that fork, array" in html
     simulated = Design("simulated", with_links.cycle)
-    assert "Links of the networks" in render_html(ReportPage("t", "s", designs=(simulated,)))
-    assert "Links of the networks" not in render_html(ReportPage("t", "s", top=PAGE.top))
+    assert "<h3>Links</h3>" in render_html(ReportPage("t", "s", designs=(simulated,)))
+    assert "<h3>Links</h3>" not in render_html(ReportPage("t", "s", top=PAGE.top))
     assert ReportPage.from_dict(replace(PAGE, top=(with_links,)).to_dict()).top == (with_links,)
