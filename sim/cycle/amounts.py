@@ -11,7 +11,8 @@ point of view:
   parents with equal tiles, one has them;
 * further ones where tiles do not divide: see ``Amounts.kept``.
 
-Where neighbours pass words of an edge on, those are left out of ``down``, and ``up`` has them.
+Where neighbours pass words of an edge on, those are left out of ``down``; ``up`` has them by who
+takes them, ``up + 1`` by who sends them.
 
 The number of an entry follows from the turns of the loops down to the one that has just turned.
 """
@@ -25,7 +26,15 @@ import numpy as np
 from arraysmith.arch.architecture import Fanout
 from arraysmith.arch.problem import DIMS
 from arraysmith.sim.cycle.boxes import Int
-from arraysmith.sim.cycle.entries import ALONE_LEFT, LEFT_OUT, STAY, View, factors_of, fill
+from arraysmith.sim.cycle.entries import (
+    ALONE_LEFT,
+    BY_SENDER,
+    LEFT_OUT,
+    STAY,
+    View,
+    factors_of,
+    fill,
+)
 from arraysmith.sim.cycle.lookups import Tables
 from arraysmith.sim.cycle.passing import (
     links_of,
@@ -217,6 +226,7 @@ def _views(tree: Tree, edge: Edge, fanouts: int, *, linked: bool) -> dict[int, V
     views = {column: (x, 0, 0, STAY if column == fanouts else down) for column, x in found.items()}
     if linked:
         views[fanouts + 1] = found[fanouts], 0, 0, ALONE_LEFT
+        views[fanouts + 2] = found[fanouts], 0, 0, BY_SENDER
     return views
 
 

@@ -88,7 +88,8 @@ def drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> in
 @njit(cache=True, nogil=True)
 def note(row: Int, k: int, times: tuple[int, int, int], tile: int, turned: int, index: Int) -> None:
     """Write a record; times are begin in ticks, left and done in cycles."""
-    row[R_EDGE], row[R_UP], row[R_TILE], row[R_TURNED] = k, 0, tile, turned
+    row[:RECORD] = 0
+    row[R_EDGE], row[R_TILE], row[R_TURNED] = k, tile, turned
     row[R_BEGIN], row[R_LEFT], row[R_DONE] = times
     for j in range(len(index)):
         row[RECORD + j] = index[j]

@@ -15,6 +15,7 @@ from arraysmith.sim.cycle.passing import (
     find_neighbours,
     mark_passed,
     sum_marks,
+    sum_sent,
 )
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
@@ -35,8 +36,9 @@ View = tuple[Int, int, int, int]
 """Modes of the levels; tiles are left out that a loop between these two has moved; what becomes of
 words that neighbours pass on."""
 
-STAY, LEFT_OUT, ALONE_LEFT = range(3)
-"""Words that neighbours pass on: counted like others, left out, the only ones counted."""
+STAY, LEFT_OUT, ALONE_LEFT, BY_SENDER = range(4)
+"""Words that neighbours pass on: counted like others, left out, the only ones counted, at those who
+take them or at those who send them."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def fill(
         (view[1], view[2]),
         (edge.tensor == O, not edge.at_macs and turned >= 0),
         (mine, np.array([0 if d == one else 1 for d in mine[:, L_DIM]], np.int64)),
-        view[3] == ALONE_LEFT,
+        view[3],
         max(1, len(tree.architecture.fanouts)),
         part,
         pool,
@@ -132,7 +134,7 @@ def _fill_entries(
     between: tuple[int, int],
     kind: tuple[bool, bool],
     links: tuple[Int, Int],
-    only: bool,
+    becomes: int,
     keys: int,
     part: Int,
     pool: Int,
@@ -151,6 +153,7 @@ def _fill_entries(
     index = np.zeros(len(counts), np.int64)
     offset, extent = stored
     whole, keeps = kind
+    only = becomes >= ALONE_LEFT
     for n in range(part.shape[1]):
         rest = n
         for j in inside:
@@ -188,8 +191,13 @@ def _fill_entries(
             )
             if only:  # most known and passed on are best
                 words, known = known, gone
-                pairs[:found, 0], pairs[:found, 1] = pairs[:found, 1], -pairs[:found, 2]
-                pairs[:found, 2] = 0
+                if becomes == ALONE_LEFT or not keeps or len(near) == 0:
+                    pairs[:found, 0], pairs[:found, 1] = pairs[:found, 1], pairs[:found, 2]
+                    pairs[:found, 2] = 0
+                else:
+                    found = many * others
+                    sum_sent(groups, count, marks, near, links[1], others, pairs)
+                pairs[:found, 1] *= -1
                 gone = 0
             found = best_pairs(pairs, found)
             if only:

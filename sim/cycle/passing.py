@@ -20,6 +20,7 @@ from arraysmith.sim.cycle.tree import COUNT, IN_TIME, LEVEL, NUMBER, TILE, Edge,
 from arraysmith.sim.cycle.turns import (
     BASE,
     EXTENT,
+    G_FIRST,
     G_HIGH,
     G_LOW,
     G_OLD_HIGH,
@@ -184,3 +185,32 @@ def sum_marks(groups: Int, count: int, marks: Int, passed: Int) -> None:
         passed[g] = -own
         for x in range(high - low):
             passed[g] += marks[g, x] > 0
+
+
+@njit(cache=True, nogil=True)
+def sum_sent(
+    groups: Int, count: int, marks: Int, near: Int, of: Int, others: int, pairs: Int
+) -> None:
+    """Write what every child has of its tile and what it passes on, along one axis.
+
+    Args:
+        groups: see ``turns.group_axis``, a child each.
+        count: how many.
+        marks: see ``mark_passed``.
+        near: see there.
+        of: see there.
+        others: places of the second dim.
+        pairs: int64 [places of both dims, 3], written: words known, passed on, 0.
+    """
+    pairs[:] = 0
+    for g in range(count):
+        low, high, me = groups[g, G_LOW], groups[g, G_HIGH], groups[g, G_FIRST]
+        pairs[me, 0] = max(0, min(high, groups[g, G_OLD_HIGH]) - max(low, groups[g, G_OLD_LOW]))
+        for x in range(high - low):
+            n = marks[g, x] - OWN - 1
+            if n < 0:
+                continue
+            sender = near[n, me // others, N_PLACE] * others + me % others
+            if of[n] == 1:
+                sender = me // others * others + near[n, me % others, N_PLACE]
+            pairs[sender, 1] += 1

@@ -47,8 +47,8 @@ from arraysmith.sim.cycle.columns import (
 from arraysmith.sim.cycle.draining import note
 from arraysmith.sim.cycle.lookups import find_entries, most_words, total_words
 from arraysmith.sim.cycle.routes import cross
-from arraysmith.sim.cycle.sideways import pass_on
-from arraysmith.sim.cycle.transfers import IN_BANKS, ON_BUS, pass_down
+from arraysmith.sim.cycle.sideways import enter_beside, pass_on
+from arraysmith.sim.cycle.transfers import FILL, IN_BANKS, ON_BUS, pass_down
 
 
 @njit(cache=True, nogil=True)
@@ -78,7 +78,7 @@ def send_operand(
     if edge[AT_MACS]:
         room = max(0, room - edge[LATENCY])  # the way there has room for what is under way
     moved = total_words(tables, factors, 0, entries)
-    recorded = pass_on(
+    recorded, passed = pass_on(
         k, turned, room, start, cause, plan, clocks, words, entries, moved > 0, records, recorded
     )
     if moved == 0:
@@ -86,13 +86,16 @@ def send_operand(
     words[number, DOWN_WORDS] += moved
     words[number, FILL_WORDS] += total_words(tables, factors, plan[3][FANOUTS], entries)
     came, blame = known[k, ARRIVED], known[k, BLAME]
+    opened = clocks[7][0][clocks[7][1][edge[CHILD], FILL]] if edge[LINK] >= 0 else 0
     begin = move_down(k, room, start, cause, plan, clocks, entries)
     if len(records) > 0:
         times = begin, known[k, READ_LEFT], known[k, ARRIVED]
         note(records[recorded], k, times, known[k, EPOCH], turned, index)
         recorded += 1
-    if edge[LINK] >= 0 and came > known[k, ARRIVED]:  # what neighbours pass on comes last
-        known[k, ARRIVED], known[k, BLAME] = came, blame
+    if edge[LINK] >= 0:
+        enter_beside(edge, opened, begin, passed, clocks, records, recorded)
+        if came > known[k, ARRIVED]:  # what neighbours pass on comes last
+            known[k, ARRIVED], known[k, BLAME] = came, blame
     return recorded
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
     AT_MACS,
-    CHILD,
     COMPUTED,
     E_LEFT,
     E_READY,
@@ -27,21 +26,19 @@ from arraysmith.sim.cycle.columns import (
     RECORD,
     RING,
     SENT,
-    SIDEWAYS,
     SLOTS,
     TENSOR,
     Clocks,
 )
 from arraysmith.sim.cycle.coming_back import Back, ways_back
-from arraysmith.sim.cycle.instance_runs import REQUEST, RUN, Room, find_requests, room_of
+from arraysmith.sim.cycle.instance_runs import REQUEST, Room, find_requests, room_of
 from arraysmith.sim.cycle.instances import instance_numbers, instances_of
 from arraysmith.sim.cycle.listing import Scratch, View, scratch_of, view_of
 from arraysmith.sim.cycle.mac_words import MacWords, find_mac_words
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.merging import LAST
 from arraysmith.sim.cycle.network_runs import find_transfers
-from arraysmith.sim.cycle.passed_runs import find_passed
-from arraysmith.sim.cycle.transfers import DRAIN, READ, UPDATE
+from arraysmith.sim.cycle.transfers import READ, UPDATE
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 
 Listed = Iterator[tuple[Int, int]]
@@ -196,21 +193,26 @@ class EdgeSide:
 
     def listed(self, records: Int, room: int) -> Listed:
         """Yield requests: see ``Side``."""
-        moves = self._moves
         after = np.append(np.minimum.accumulate(self.first(records)[::-1])[::-1], LAST)
         start = 0
         while start < len(records):
-            table, out = np.empty((room, 3), np.int64), np.empty((room, REQUEST), np.int64)
-            following, count = find_requests(
-                start, records, moves.view, moves.tiles, moves.between, self._parent, self._again,
-                self._up, self._frame, moves.numbers, moves.scratch, moves.room, self._per_word,
-                self._ticks, table, out,
-            )  # fmt: skip
+            out = np.empty((room, REQUEST), np.int64)
+            following, count = self._find(start, records, out)
             if following == start:
                 room *= 2  # one transfer alone asks for more
                 continue
             start = following
             yield out[:count], int(after[start])
+
+    def _find(self, start: int, records: Int, out: Int) -> tuple[int, int]:
+        """Write requests from a record on; return which one to go on with, and how many."""
+        moves, table = self._moves, np.empty((len(out), 3), np.int64)
+        found: tuple[int, int] = find_requests(
+            start, records, moves.view, moves.tiles, moves.between, self._parent, self._again,
+            self._up, self._frame, moves.numbers, moves.scratch, moves.room, self._per_word,
+            self._ticks, table, out,
+        )  # fmt: skip
+        return found
 
 
 class NetworkSide(EdgeSide):
@@ -226,50 +228,6 @@ class NetworkSide(EdgeSide):
             following, count = find_transfers(
                 start, records, moves.view, moves.tiles, moves.between, self._frame, moves.numbers,
                 moves.scratch, moves.room, self._ticks, table, out,
-            )  # fmt: skip
-            if following == start:
-                room *= 2  # one transfer alone asks for more
-                continue
-            start = following
-            yield out[:count], int(after[start])
-
-
-class LinkSide(EdgeSide):
-    """Words that neighbours pass on: as they leave one, on the links, or as they enter a child."""
-
-    def __init__(
-        self, machine: Machine, k: int, moves: Moves, frame: Int, place: int, way: int = -1
-    ) -> None:
-        """Take the edge's number on the chip, what moves, and who tells.
-
-        Args:
-            machine: the mapped design.
-            k: number of the edge on the chip.
-            moves: what neighbours pass on, by instances of the child.
-            frame: int64 [AXES], of the child.
-            place: see ``passed_runs.LEAVE``.
-            way: of links, the direction in which words move, a number in ``DIRECTIONS``.
-        """
-        super().__init__(machine, k, machine.tree.edges[machine.inner[k]].child, moves, frame,
-                         up=False)  # fmt: skip
-        self._place, self._way = place, way
-        self._clock = int(machine.clocks()[7][1][machine.edges[k, CHILD], DRAIN])
-
-    def chosen(self, records: Int) -> Int:
-        """Return what came to the edge's children from neighbours: see ``Side``."""
-        found: Int = records[(records[:, R_EDGE] == self._k) & (records[:, R_UP] == SIDEWAYS)]
-        return found
-
-    def listed(self, records: Int, room: int) -> Listed:
-        """Yield requests: see ``Side``."""
-        moves = self._moves
-        after = np.append(np.minimum.accumulate(self.first(records)[::-1])[::-1], LAST)
-        start = 0
-        while start < len(records):
-            table, out = np.empty((room, RUN), np.int64), np.empty((room, REQUEST), np.int64)
-            following, count = find_passed(
-                start, records, moves.view, moves.tiles, moves.between, self._place, self._way,
-                self._frame, moves.numbers, moves.scratch, moves.room, self._ticks, table, out,
             )  # fmt: skip
             if following == start:
                 room *= 2  # one transfer alone asks for more

@@ -15,17 +15,22 @@ from arraysmith.sim.cycle.columns import (
     ARRIVED,
     BEHIND,
     BLAME,
+    BUSES,
     CHILD,
     COMPUTED,
     DRAIN_WORDS,
     EPOCH,
     FANOUTS,
     FILL_WORDS,
+    FIRST_BUS,
+    LATENCY,
     LINK,
     LINK_CAUSE,
     LINK_LATENCY,
     NUMBER,
     R_AGAIN,
+    R_FROM,
+    R_TO,
     R_UP,
     ROOM_CAUSE,
     SIDEWAYS,
@@ -34,7 +39,7 @@ from arraysmith.sim.cycle.columns import (
 )
 from arraysmith.sim.cycle.draining import note
 from arraysmith.sim.cycle.lookups import passed_words
-from arraysmith.sim.cycle.transfers import pass_sideways
+from arraysmith.sim.cycle.transfers import FILL, NOT_YET, pass_sideways
 
 
 @njit(cache=True, nogil=True)
@@ -51,10 +56,8 @@ def pass_on(
     beside: bool,
     records: Int,
     recorded: int,
-) -> int:
+) -> tuple[int, int]:
     """Take words from neighbours, and note when they have come and why not before.
-
-    Returns the records written so far.
 
     Args:
         k: the edge on the chip.
@@ -69,16 +72,19 @@ def pass_on(
         beside: whether words come from the parent as well.
         records: see ``spatial.run_phase``.
         recorded: records written so far.
+
+    Returns:
+        (records written so far, tick of the last word on links; 0 without any).
     """
     numbers, edge, tables = plan[3], plan[4][k], plan[7]
     if edge[LINK] < 0:
-        return recorded
+        return recorded, 0
     known, memories, wires = clocks[3], clocks[6], clocks[7]
     number = edge[NUMBER]
     column = numbers[FANOUTS] + 1
     moved, most = passed_words(tables, tables[2][number], column, entries)
     if moved == 0:
-        return recorded
+        return recorded, 0
     words[number, DRAIN_WORDS] += moved
     if not beside:
         words[number, FILL_WORDS] += moved
@@ -89,15 +95,48 @@ def pass_on(
         at, blame = memories[edge[AFTER], 0], edge[ROOM_CAUSE]
     if known[k, ARRIVED] > at:
         at, blame = known[k, ARRIVED], known[k, BLAME]
-    begin, first, finish = pass_sideways(wires, at, edge[CHILD], edge[LINK], most, beside)
-    left = -(-finish // wires[6])
-    arrived = left + edge[LINK_LATENCY]
+    _, sent = passed_words(tables, tables[2][number], column + 1, entries)
+    late = edge[LINK_LATENCY] - edge[LATENCY]
+    begin, first, finish, entry, entered = pass_sideways(
+        wires, at, edge[CHILD], edge[LINK], (sent, most), late, beside
+    )
+    arrived = -(-finish // wires[6]) + edge[LINK_LATENCY]
+    if entered != NOT_YET:
+        arrived = max(arrived, -(-entered // wires[6]) + edge[LATENCY])
     if at == start or at - clocks[0][COMPUTED] <= arrived - at:
         blame = chained(edge[LINK_CAUSE], blame if at > clocks[0][COMPUTED] else 0)
     known[k, ARRIVED], known[k, BLAME] = arrived, blame
     memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], arrived)
     if len(records) > 0:
-        note(records[recorded], k, (begin, left, arrived), known[k, EPOCH], turned, clocks[1])
-        records[recorded, R_UP], records[recorded, R_AGAIN] = SIDEWAYS, first
+        note(records[recorded], k, (begin, finish, arrived), known[k, EPOCH], turned, clocks[1])
+        row = records[recorded]
+        row[R_UP], row[R_AGAIN], row[R_FROM], row[R_TO] = SIDEWAYS, first, entry, entered
         recorded += 1
-    return recorded
+    return recorded, finish
+
+
+@njit(cache=True, nogil=True)
+def enter_beside(
+    edge: Int, opened: int, begin: int, passed: int, clocks: Clocks, records: Int, recorded: int
+) -> None:
+    """Let nothing else into children before all words of a turn are in, whoever they come from.
+
+    Args:
+        edge: the edge on the chip, with links.
+        opened: tick from which the port of the children was free for them.
+        begin: tick of the first word at the parent.
+        passed: tick of the last word on links, 0 without any.
+        clocks: updated.
+        records: see ``spatial.run_phase``; the last one is completed.
+        recorded: how many.
+    """
+    wires = clocks[7]
+    slot, ticks = wires[1][edge[CHILD], FILL], wires[6]
+    entered = wires[4][wires[7][edge[FIRST_BUS] + edge[BUSES] - 1]]  # the bus is held until then
+    if passed:
+        entered = max(entered, passed + (edge[LINK_LATENCY] - edge[LATENCY]) * ticks)
+        wires[0][slot] = max(wires[0][slot], entered)
+    if len(records) > 0:
+        row = records[recorded - 1]
+        row[R_FROM], row[R_TO] = max(opened, begin // ticks * ticks), entered
+        row[R_AGAIN] = passed > 0

@@ -24,18 +24,17 @@ from arraysmith.sim.cycle.instance_runs import (
     Q_SIZE,
     Q_TILE,
 )
+from arraysmith.sim.cycle.link_sides import EnterSide, LinkSide
 from arraysmith.sim.cycle.mac_words import OPERAND, SUM_READ, SUM_WRITE, MacWords
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.merging import LAST, Merger
 from arraysmith.sim.cycle.near_side import near_requests, near_transfers
 from arraysmith.sim.cycle.offchip import Timing
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.passed_runs import ENTER, LEAVE, ON_LINK
 from arraysmith.sim.cycle.passing import L_WAY, links_of
 from arraysmith.sim.cycle.schedule import Epoch
 from arraysmith.sim.cycle.sides import (
     EdgeSide,
-    LinkSide,
     MacSide,
     Moves,
     NetworkSide,
@@ -164,7 +163,9 @@ class Streams:
             side = kind(machine, k, level, moves, frame, up=up, again=again, back=back)
             self._add(self._name(level, t, way), parent if through else level, t, side)
 
-        down = ((parent, "read"), (child, "write"), *((x, "down") for x in edge.fanouts))
+        down = [(parent, "read"), *((x, "down") for x in edge.fanouts)]
+        if not len(links_of(tree, edge)):  # else see ``EnterSide``
+            down.append((child, "write"))
         for level, way in down:
             if level in self._told and t != O:
                 split = None if level == parent else level
@@ -195,14 +196,17 @@ class Streams:
         links = links_of(tree, edge)
         if not len(links):
             return
-        t, child = edge.tensor, edge.child
-        places = [(child, "read", LEAVE, -1), (child, "write", ENTER, -1)]
-        places += [(edge.fanouts[-1], DIRECTIONS[n], ON_LINK, n) for n in links[:, L_WAY].tolist()]
-        for level, way, place, n in places:
-            if level in self._told:
-                moves = Moves.of(tree, edge, child, up=False, tiles=False, split=child, passed=True)
-                side = LinkSide(machine, k, moves, self._frames[child, t], place, n)
-                self._add(self._name(level, t, way), child, t, side)
+        t, child, fanout = edge.tensor, edge.child, edge.fanouts[-1]
+        frame = self._frames[child, t]
+        sides: list[tuple[int, str, Side]] = []
+        if child in self._told:
+            sides.append((child, "read", LinkSide(machine, k, frame)))
+            sides.append((child, "write", EnterSide(machine, k, frame)))
+        if fanout in self._told:
+            ways = links[:, L_WAY].tolist()
+            sides += [(fanout, DIRECTIONS[n], LinkSide(machine, k, frame, n)) for n in ways]
+        for level, way, side in sides:
+            self._add(self._name(level, t, way), child, t, side)
 
     def _find_mac_sides(self, edge: Edge) -> None:
         """Add what to tell of a memory right above the MACs; ``edge`` is its tensor's last one."""

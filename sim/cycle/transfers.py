@@ -40,6 +40,9 @@ AT_PORT, AT_CHILD, IN_BANKS, ON_BUS = range(4)
 """What a transfer was slowed by; ``ON_BUS + i`` is the i-th bus."""
 
 
+NOT_YET = -1
+"""In place of a tick that is not known before other words have come."""
+
 ALL = 1 << 40
 """Words that are early enough: all of them."""
 
@@ -194,34 +197,44 @@ def _hold(wires: Wires, bus: int, words: int, finish: int) -> None:
 
 @njit(cache=True, nogil=True)
 def pass_sideways(
-    wires: Wires, at: int, child: int, link: int, words: int, beside: bool
-) -> tuple[int, int, int]:
-    """Bring words from neighbours; return the ticks of the first, there and on links, and the last.
+    wires: Wires, at: int, child: int, link: int, words: tuple[int, int], late: int, beside: bool
+) -> tuple[int, int, int, int, int]:
+    """Bring words from neighbours.
 
     They leave a child and enter it at its ports towards the parent. Beside words of the same turn
-    from the parent, they enter with those, whose transfer takes the port for all.
+    from the parent, they enter with those, whose transfer takes the port for all, from when both
+    begin to come: ``enter_beside`` ends it.
 
     Args:
         wires: clocks; updated.
         at: cycle from which the words may move.
         child: memory.
         link: of the links among the buses.
-        words: that the child takes which takes most.
+        words: of the child that sends most, and of the one that takes most.
+        late: by how many cycles words come later over a link than over the buses.
         beside: whether words come from the parent as well.
+
+    Returns:
+        (tick of the first word there, of the first one on links, of the last one on either; tick
+        from which the children take them and to which, ``NOT_YET`` beside others, both told in the
+        time of words that come over the buses).
     """
-    bus_free, bus_ticks, ticks, clock = wires[4], wires[5], wires[6], wires[7]
-    finish: int
-    begin, finish = hold_port(wires, child, DRAIN, words, 0, at * ticks, ALL)
+    ports, bus_free, bus_ticks, ticks, clock = wires[0], wires[4], wires[5], wires[6], wires[7]
+    begin, finish = hold_port(wires, child, DRAIN, words[0], 0, at * ticks, ALL)
     here, early = hand_on(begin, wires[2][child, DRAIN], at * ticks, ALL, ticks)
     first, per_word = max(here, bus_free[clock[link]]), bus_ticks[link]
-    end = last_word(first, words, per_word, here, early, ticks)
+    end = last_word(first, words[1], per_word, here, early, ticks)
     bus_free[clock[link]] = end
     finish = max(finish, end)
-    if not beside:
-        here, early = hand_on(first, per_word, here, early, ticks)
-        _, end = hold_port(wires, child, FILL, words, 0, here, early)
-        finish = max(finish, end)
-    return begin, first, finish
+    here, early = hand_on(first, per_word, here, early, ticks)
+    here += late * ticks
+    slot = wires[1][child, FILL]
+    if beside:
+        ports[slot] = max(ports[slot], here)
+        return begin, first, finish, ports[slot], NOT_YET
+    entry, end = hold_port(wires, child, FILL, words[1], 0, here, early)
+    ports[slot] = max(end, finish + late * ticks)
+    return begin, first, finish, entry, ports[slot]
 
 
 @njit(cache=True, nogil=True)

@@ -130,13 +130,18 @@ class Chip:
         came, blame = edge.arrived, edge.blame
         if tile.moved.all_down:
             self._move_down(edge, tile.moved, room, start, cause)
+            if tile.moved.passed:
+                port = edge.place.fill
+                through = max(edge.entering, edge.buses[-1].clock[0])
+                port.clock[0] = max(port.clock[0], through)
         if edge.links_cause and came > edge.arrived:
             edge.arrived, edge.blame = came, blame
 
     def _pass_on(self, edge: Edge, moved: Moved, room: int, start: int, cause: str) -> None:
         """Take words from neighbours: what they hold has come, and there is room for it.
 
-        With words from the parent beside them, they enter with those.
+        With words from the parent beside them, they enter with those, from when both begin to come
+        until both are through. The port of the child counts cycles before the latency of the buses.
         """
         at, blame = start, cause
         if room > at:
@@ -144,10 +149,19 @@ class Chip:
         if edge.arrived > at:
             at, blame = edge.arrived, edge.blame
         finish, come = Fraction(at), Come(at)
-        for way in (edge.place.drain, edge.links, *([] if moved.all_down else [edge.place.fill])):
-            _, last, come = way.carry(moved.passed, come)
+        for way, words in ((edge.place.drain, moved.sent), (edge.links, moved.passed)):
+            _, last, come = way.carry(words, come)
             finish = max(finish, last)
         edge.arrived = ceil(finish) + edge.links_latency
+        late, port = edge.links_latency - edge.latency, edge.place.fill
+        come = Come(come.cycle + late, come.early)
+        if moved.all_down:
+            port.clock[0] = max(port.clock[0], Fraction(come.cycle))
+            edge.entering = finish + late
+        else:
+            _, last, _ = port.carry(moved.passed, come)
+            port.clock[0] = max(last, finish + late)
+            edge.arrived = max(edge.arrived, ceil(port.clock[0]) + edge.latency)
         edge.place.filled = max(edge.place.filled, edge.arrived)
         if at == start or at - self.computed <= edge.arrived - at:
             blame = edge.links_cause

@@ -128,6 +128,7 @@ class Moved:
         again_turns: for those that come up more than once.
         each_turns: that the busiest bank of a child opens.
         passed: at the child that takes most from its neighbours; ``each`` has these, too.
+        sent: at the child that sends most to its neighbours.
     """
 
     down: int = 0
@@ -141,6 +142,7 @@ class Moved:
     again_turns: int = 0
     each_turns: int = 0
     passed: int = 0
+    sent: int = 0
 
 
 @dataclass
@@ -211,6 +213,7 @@ class Edge:
         links = None if self.at_macs or not nets else nets[-1].forwarding
         self.links = part(links.words_per_cycle if links else None)
         self.links_latency = links.latency_cycles if links else 0
+        self.entering = Fraction(0)
         self.links_cause = f"{levels[self.fanouts[-1]].name}_links" if links else ""
         self.tiles: list[Tile] = []
         self.seen: dict[object, int] = {}
@@ -233,6 +236,7 @@ class Edge:
         lead: object = None
         instances, passed = crossing.instances(self.child), 0
         near = crossing.neighbours(instances)
+        sent: Counter[int] = Counter()
         index = tuple(time.values())
         latest = turn_before(self.before, index)
         self.before = index
@@ -249,10 +253,13 @@ class Edge:
             if self.tensor == OFMAP and tile == before and not self.at_macs:
                 continue
             new = tile if self.at_macs or self.tensor == OFMAP else tile - before
-            around = [old.get(tuple(instances[x].values()), frozenset()) for _, x in near[number]]
-            mine = new.intersection(frozenset[Indices]().union(*around))
-            passed = max(passed, len(mine))
-            every, new = new, new - mine
+            every, passed_on = new, 0
+            for _, x in near[number]:  # the first one that had a word sends it
+                theirs = new & old.get(tuple(instances[x].values()), frozenset())
+                sent[x] += len(theirs)
+                passed_on += len(theirs)
+                new -= theirs
+            passed = max(passed, passed_on)
             self.held[me] = tile
             self.worked[me] = index
             if not tile:
@@ -273,7 +280,7 @@ class Edge:
             Moved(
                 most_down[0], most_down[-1], most_down[:-1], most_up[0], most_up[:-1],
                 sum(map(len, down[0].values())), sum(map(len, up[0].values())),
-                *self._turns(down, up), passed,
+                *self._turns(down, up), passed, max(sent.values(), default=0),
             ),
             lead,
         )  # fmt: skip
