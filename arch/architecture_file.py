@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from arraysmith.arch.architecture import (
     Energy,
     Fanout,
     Level,
+    Routed,
 )
 from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
 from arraysmith.arch.fanout_file import fanout_document, fanout_of, network_faults
@@ -39,6 +41,10 @@ from arraysmith.arch.yaml_positions import (
     parse_document,
     read_document,
 )
+
+CHECK_GROUP = "arraysmith.checks"
+"""Entry points that know more of a network than its description: its name in files -> a function
+from the network and the number of children that raises ``InputError``, with fields of it."""
 
 PRESETS = Path(__file__).parent / "presets"
 """Folder of the designs that ship with the project."""
@@ -126,6 +132,9 @@ def build_architecture(document: Document) -> Architecture:
         else fanout_of(level)
         for level in spec.levels
     )
+    faults = [*_wiring_faults(levels, document.positions)]
+    if faults:
+        raise InputError(sort_faults(faults))
     compute = spec.compute
     energy = None if compute.energy is None else Energy(compute.energy, compute.energy)
     mac = Compute(
@@ -137,6 +146,19 @@ def build_architecture(document: Document) -> Architecture:
         compute.number,
     )
     return Architecture(spec.name, spec.clock, spec.technology, levels, mac, spec.leakage)
+
+
+def _wiring_faults(levels: tuple[Level, ...], positions: Positions) -> Iterator[Fault]:
+    """Yield what is wrong with routed networks, as far as a layer above is there to say it."""
+    for number, level in enumerate(levels):
+        if isinstance(level, Fanout) and isinstance(level.network, Routed):
+            for point in entry_points(group=CHECK_GROUP, name="routed"):
+                try:
+                    point.load()(level.network, level.instances)
+                except InputError as error:
+                    for x in error.faults:
+                        path = f"levels[{number}].network.routed.{x.field}"
+                        yield positions.fault(path, x.rule, x.hint)
 
 
 def _chain_faults(data: Any, positions: Positions) -> Iterator[Fault]:

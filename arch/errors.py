@@ -5,10 +5,23 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 class ArraysmithError(Exception):
     """Base of every error raised on purpose; commands turn it into exit code 1."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come back from a worker process as it was, whatever its constructor takes."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(
+    kind: type[ArraysmithError], args: tuple[Any, ...], state: dict[str, Any]
+) -> ArraysmithError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,18 @@ class InputError(ArraysmithError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults: tuple[Fault, ...] = tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class UnsupportedDesignError(InputError):
+    """A design, or a layer or mapping on it, that a model has no way to evaluate.
+
+    Its text is ``WHAT: rule``, where WHAT is a part of the design or the layer.
+    """
+
+    def __init__(self, text: str) -> None:
+        what, colon, rule = text.partition(": ")
+        super().__init__([Fault(what, "", rule) if colon else Fault("", "", text)])
+        self.args = (text,)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

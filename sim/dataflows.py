@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arraysmith.arch.architecture import COLUMNS, ROWS, STREAM
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.mapping import Loop
 from arraysmith.arch.problem import Problem
 from arraysmith.sim.side import Side
@@ -17,16 +17,16 @@ _PLACES = {
 
 
 def require_sparse_order(problem: Problem, dataflow: str, reduced: Side) -> None:
-    """Raise ArraysmithError where weights cannot be skipped."""
+    """Raise UnsupportedDesignError where weights cannot be skipped."""
     sparsity = problem.weight_sparsity
     if dataflow == "is":
-        raise ArraysmithError(
+        raise UnsupportedDesignError(
             f"{problem.name}: weights {sparsity} input stationary: every filter keeps other rows, "
             "so none can be skipped: use output or weight stationary, or dense weights"
         )
     order = [dim for dim, size in zip(reduced.dims, reduced.sizes, strict=True) if size > 1]
     if order != [dim for dim in ("R", "S", "C") if dim in order]:
-        raise ArraysmithError(
+        raise UnsupportedDesignError(
             f"{problem.name}: weights {sparsity} with loops {' '.join(order)}: blocks of weights "
             "run along C, then S, then R: order the loops R S C"
         )
@@ -46,7 +46,7 @@ def dataflow_of(
         f"{name}: {' '.join(loop.dim for loop in loops) or 'none'}"
         for name, loops in ((ROWS, y), (COLUMNS, x), (STREAM, stream))
     )
-    raise ArraysmithError(
+    raise UnsupportedDesignError(
         f"mapping is no systolic dataflow ({text}): output stationary has rows N P Q, columns K, "
         "stream R S C; weight stationary rows R S C, columns K, stream N P Q; input stationary "
         "rows R S C, columns N P Q, stream K"

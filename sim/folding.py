@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import COLUMNS, ROWS, STREAM, Systolic
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.mapping import Loop, Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, WEIGHT, Problem
 from arraysmith.arch.sparsity import StructuredSparsity
@@ -133,12 +133,12 @@ class Folding:
 
     @classmethod
     def of(cls, machine: SystolicMachine, problem: Problem, mapping: Mapping) -> Folding:
-        """Read a legal mapping; raises ArraysmithError for one that is no systolic dataflow."""
+        """Read a legal mapping; UnsupportedDesignError for one that is no systolic dataflow."""
         array, offchip = machine.array, machine.offchip
         for entry in mapping.levels:
             for loop in (*entry.temporal, *entry.x, *entry.y):
                 if loop.tile != 1:
-                    raise ArraysmithError(
+                    raise UnsupportedDesignError(
                         f"{entry.level}.{loop.dim}: tile {loop.tile}: loops of a systolic array "
                         "are not split: each dim stands once, with tile 1"
                     )
@@ -146,7 +146,7 @@ class Folding:
             if entry.level != machine.macs and dims - (
                 {"G"} if entry.level == offchip.name else set()
             ):
-                raise ArraysmithError(
+                raise UnsupportedDesignError(
                     f"{entry.level}: temporal loops {' '.join(sorted(dims))}: on a systolic array "
                     f"only G may stand at {offchip.name}, what streams at {machine.macs}, the rest "
                     f"on {array.name}"

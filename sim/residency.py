@@ -28,7 +28,7 @@ from itertools import product
 from math import prod
 
 from arraysmith.arch.architecture import COLUMNS, ROWS, STREAM, Memory
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.problem import DIMS, OFMAP, Problem, Tensor
 from arraysmith.sim.fold_times import FoldTimes
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding
@@ -110,7 +110,7 @@ class Operand:
     def of(
         cls, machine: SystolicMachine, folding: Folding, problem: Problem, tensor: str
     ) -> Operand:
-        """Apply the rules; raises ArraysmithError when not even one step fits a half."""
+        """Apply the rules; raises UnsupportedDesignError when not even one step fits a half."""
         lanes, steps = LANES_AND_STEPS[folding.dataflow, tensor]
         memory, data = machine.buffer(tensor), problem.stored(tensor)
         half = half_words(memory, tensor)
@@ -127,7 +127,7 @@ class Operand:
             _most_at_once(folding, width, steps) if sparse else width * _together(folding, steps)
         )
         if half is not None and half < at_once:
-            raise ArraysmithError(
+            raise UnsupportedDesignError(
                 f"{memory.name}: half of it holds {half} words: one step of {tensor} takes "
                 f"{at_once}"
             )
@@ -146,7 +146,7 @@ class Operand:
             )
             if min(width * height, most := max(boxes)) > half:
                 if height > folding.array_rows:
-                    raise ArraysmithError(
+                    raise UnsupportedDesignError(
                         f"{memory.name}: half of it holds {half} words: a fold of {tensor} takes "
                         f"{min(width * height, most)}, and arrays that share it load all at once"
                     )
@@ -217,7 +217,7 @@ def partial_sums_stay(machine: SystolicMachine, folding: Folding, column: int) -
 
 
 def require_room_for_results(machine: SystolicMachine, folding: Folding) -> None:
-    """Raise ArraysmithError when half of the ofmap SRAM does not hold the results of one cycle."""
+    """Raise UnsupportedDesignError when half of the ofmap SRAM holds less than a cycle brings."""
     half = half_words(machine.buffer(OFMAP), OFMAP)
     skewed = FoldTimes(folding).skewed_results
     most = sum(
@@ -225,7 +225,7 @@ def require_room_for_results(machine: SystolicMachine, folding: Folding) -> None
         for share in folding.shares(OFMAP, folding.used(0, 0))
     )
     if half is not None and half < most:
-        raise ArraysmithError(
+        raise UnsupportedDesignError(
             f"{machine.ofmap.name}: half of it holds {half} words: one cycle of results takes "
             f"{most}"
         )

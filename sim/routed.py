@@ -121,7 +121,7 @@ def build_network(routed: Routed, children: int) -> object:
     try:
         topology = topology_of(routed, children)
     except InputError as error:
-        faults += error.faults
+        faults += [_as_described(routed, x) for x in error.faults]
     try:
         routing = build_routing(routed.routing)
     except InputError as error:
@@ -129,6 +129,16 @@ def build_network(routed: Routed, children: int) -> object:
     if faults or router is None or topology is None or routing is None:
         raise InputError(faults)
     return Network(topology, routing, router, room=min(routed.packet_flits, router.vc_buffer_flits))
+
+
+def _as_described(routed: Routed, fault: Fault) -> Fault:
+    """Return a fault of a topology with the field that a description has for its parameter."""
+    if fault.field in {"topology", "size"}:
+        return fault
+    if fault.field in dict(routed.options):
+        return replace(fault, field=f"options.{fault.field}")
+    size = "x".join(map(str, routed.size))
+    return replace(fault, field="size", value=size, rule=f"{fault.field} {fault.rule}")
 
 
 def topology_of(routed: Routed, children: int) -> Topology:

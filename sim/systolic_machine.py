@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, Systolic
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.operand_words import fitted
@@ -45,7 +45,7 @@ class SystolicMachine:
     def of(
         cls, architecture: Architecture, mapping: Mapping, problem: Problem | None = None
     ) -> SystolicMachine:
-        """Find the parts by what they hold; raises ArraysmithError naming what does not fit.
+        """Find the parts by what they hold; raises UnsupportedDesignError naming what does not fit.
 
         Args:
             architecture: the design.
@@ -54,15 +54,17 @@ class SystolicMachine:
         """
         array = architecture.systolic
         if array is None or not isinstance(array.network, Systolic):
-            raise ArraysmithError(f"{architecture.name}: the last level is no systolic array")
+            raise UnsupportedDesignError(
+                f"{architecture.name}: the last level is no systolic array"
+            )
         mesh = architecture.scale_out
         if len(architecture.fanouts) > (1 if mesh is None else 2):
-            raise ArraysmithError(
+            raise UnsupportedDesignError(
                 f"{architecture.name}: one fan-out, the array, is supported, and one of arrays "
                 "side by side above it"
             )
         if architecture.compute.pipeline_cycles != 1:
-            raise ArraysmithError(
+            raise UnsupportedDesignError(
                 f"{architecture.name}: {architecture.compute.name}.pipeline_cycles "
                 f"{architecture.compute.pipeline_cycles}: a systolic PE takes 1 cycle"
             )
@@ -73,7 +75,7 @@ class SystolicMachine:
             (array.network.partial_sums, ("accumulate", "spill")),
         ):
             if value not in known:
-                raise ArraysmithError(
+                raise UnsupportedDesignError(
                     f"{array.name}: {value!r}: must be one of " + ", ".join(known)
                 )
         buffers: dict[str, Memory] = {}
@@ -81,27 +83,27 @@ class SystolicMachine:
             kept = kept_tensors(memory, mapping.at(memory.name))
             unplaced = [tensor for tensor in kept if tensor not in dict(memory.partition)]
             if len(kept) > 1 and unplaced:
-                raise ArraysmithError(
+                raise UnsupportedDesignError(
                     f"{memory.name}: keeps {', '.join(kept)}: partition must say how many lines "
                     f"{', '.join(unplaced)} may take: an SRAM of a systolic array shares nothing "
                     "but its ports and banks"
                 )
             for tensor in kept:
                 if tensor in buffers:
-                    raise ArraysmithError(
+                    raise UnsupportedDesignError(
                         f"{memory.name}: {tensor} is already kept by {buffers[tensor].name}: "
                         "one SRAM level is supported"
                     )
                 buffers[tensor] = memory
         missing = [tensor for tensor in TENSORS if tensor not in buffers]
         if missing:
-            raise ArraysmithError(
+            raise UnsupportedDesignError(
                 f"{architecture.name}: no SRAM keeps {', '.join(missing)}: a systolic array "
                 "reads and writes every tensor through one"
             )
         shared = _shared(architecture, mesh, buffers)
         if shared and problem is not None and problem.weight_sparsity is not None:
-            raise ArraysmithError(
+            raise UnsupportedDesignError(
                 f"{architecture.name}: weight_sparsity {problem.weight_sparsity}: arrays that "
                 "share their SRAMs skip no weights: give each array SRAMs of its own"
             )
@@ -145,14 +147,14 @@ class SystolicMachine:
 
 
 def _shared(architecture: Architecture, mesh: Fanout | None, buffers: dict[str, Memory]) -> bool:
-    """Return whether the SRAMs stand above the mesh; raises ArraysmithError when only some do."""
+    """Return whether the SRAMs stand above the mesh; UnsupportedDesignError when only some do."""
     if mesh is None:
         return False
     levels = list(architecture.levels)
     above = [x.name for x in buffers.values() if levels.index(x) < levels.index(mesh)]
     below = [x.name for x in buffers.values() if levels.index(x) > levels.index(mesh)]
     if above and below:
-        raise ArraysmithError(
+        raise UnsupportedDesignError(
             f"{above[0]}: stands above {mesh.name}, {below[0]} below it: arrays side by side share "
             "all their SRAMs, which stand above, or none"
         )

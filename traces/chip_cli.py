@@ -74,7 +74,7 @@ def chip(
     designs = {core.name: core.architecture for core in found.cores}
     chosen = tuple((SHARED if levels is None else levels).split(","))
     # A name that is wrong shall not cost an hour.
-    traced = levels_of_cores(designs, chosen) if traces_path else {}
+    traced = levels_of_cores(designs, chosen) if traces_path is not None else {}
     cores, sources = [], []
     for core in found.cores:
         mappings = Mappings(core.architecture, core.mapping, core.dataflow, "default", samples)
@@ -106,7 +106,7 @@ def chip(
     for one in result.cores if explained else ():
         click.echo(explain_waits(one.name, one.report, waits[one.name]) + "\n")
     click.echo(_text(found, result))
-    if traces_path:
+    if traces_path is not None:
         click.echo(f"\ntraces: {traces_path}")
 
 

@@ -7,6 +7,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +29,9 @@ __all__ = ["read_page", "report", "simulate", "trace"]
 
 VALUES_SEED = 0
 """What --values draws the operands with."""
+
+LONGEST_ASIDE = ".part.journal"
+"""What is added to the name of a file for those that lie beside it while it is written."""
 
 # Modules that bring numba, simpy, h5py, plotly or tqdm are imported by the commands that need them:
 # a command's --help does not.
@@ -118,10 +122,12 @@ def simulate(
         raise click.UsageError(
             f"--setting {setting} tells no waits; leave out --explain and --report"
         )
-    if page_path:
-        require_file_place("report", page_path)
-        if traces_path and Path(page_path).resolve() == Path(traces_path).resolve():
-            raise click.UsageError("--report and --traces name the same file; give each its own")
+    for option, path in (("traces", traces_path), ("report", page_path)):
+        if path is not None:
+            require_file_place(option, path)
+    places = {Path(x).resolve() for x in (traces_path, page_path) if x is not None}
+    if None not in (traces_path, page_path) and len(places) == 1:
+        raise click.UsageError("--report and --traces name the same file; give each its own")
     if setting != "default":
         inputs.simulate(
             mapping_path, dataflow_ref, samples, traces_path, check_values, as_json=as_json
@@ -130,7 +136,7 @@ def simulate(
     architecture = inputs.architecture()
     network = inputs.network()
     chosen = tuple((SHARED if levels is None else levels).split(","))
-    if traces_path:
+    if traces_path is not None:
         traced_levels(architecture, chosen)  # a name that is wrong shall not cost an hour
     dataflow_ref = inputs.dataflow(mapping_path, dataflow_ref)
     mappings = Mappings(architecture, mapping_path, dataflow_ref, "default", samples)
@@ -145,7 +151,11 @@ def simulate(
         **assumed(architecture_ref, workload_ref, mapping_path, dataflow_ref),
     )
     with ExitStack() as stack:
-        writer = stack.enter_context(open_writer(traces_path, source)) if traces_path else None
+        writer = (
+            stack.enter_context(open_writer(traces_path, source))
+            if traces_path is not None
+            else None
+        )
         bar = stack.enter_context(
             # On a terminal only, and only where there is something to wait for.
             tqdm(total=len(distinct), unit="layer", disable=None if len(distinct) > 1 else True)
@@ -155,7 +165,7 @@ def simulate(
             architecture,
             distinct,
             VALUES_SEED if check_values else None,
-            layer_folder(Path(traces_path)) if traces_path else None,
+            layer_folder(Path(traces_path)) if traces_path is not None else None,
             explained or page_path is not None,
             chosen,
             skip=not every_step,
@@ -163,12 +173,12 @@ def simulate(
         many = min(workers, len(distinct))
         layers, waits = simulate_network(network, run, writer, many, bar.update)
     print_notes(architecture, distinct_layers(network), mappings)
-    if page_path:
+    if page_path is not None:
         from arraysmith.traces.html import write_html
         from arraysmith.traces.simulated_page import simulated_page
 
         files = []
-        if traces_path:
+        if traces_path is not None:
             files.append(("traces", os.path.relpath(traces_path, Path(page_path).parent)))
         page = simulated_page(architecture, workload_ref, distinct, layers, waits, source, files)
         write_html(page, page_path)
@@ -188,9 +198,9 @@ def simulate(
     click.echo(result_text(layers))
     if check_values:
         click.echo(f"\nvalues: {len(distinct)} layer(s) equal the reference bit for bit")
-    if traces_path:
+    if traces_path is not None:
         click.echo(f"\ntraces: {traces_path}")
-    if page_path:
+    if page_path is not None:
         click.echo(f"\nreport: {page_path}")
 
 
@@ -203,12 +213,29 @@ def open_writer(path: str, source: dict[str, Any]) -> TraceWriter:
 
 
 def require_file_place(option: str, path: str) -> None:
-    """Raise InputError if a file cannot be where ``option`` says."""
-    if not Path(path).parent.is_dir():
-        rule = "its folder does not exist"
-        raise InputError([Fault(option, path, rule, f"make {Path(path).parent} first")])
-    if Path(path).is_dir():
-        raise InputError([Fault(option, path, "is a folder", "give a file name")])
+    """Raise InputError if a file cannot be written where ``option`` says; leaves nothing there.
+
+    Files are written aside and renamed, which would put an end to a device as ``/dev/null``.
+    """
+
+    def refuse(rule: str, hint: str = "give a file name") -> InputError:
+        return InputError([Fault(option, path, rule, hint)])
+
+    target = Path(path)
+    if "\0" in path:
+        raise refuse("holds a byte 0")
+    try:
+        if not target.parent.is_dir():
+            raise refuse("its folder does not exist", f"make {target.parent} first")
+        if target.is_dir():
+            raise refuse("is a folder")
+        if target.exists() and not target.is_file():
+            raise refuse("is no regular file, which could be replaced")
+        target.with_name(f"{target.name}{LONGEST_ASIDE}").exists()  # or the name is too long
+        # What cannot be written shall be known before a simulation, not an hour later.
+        TemporaryFile(dir=target.parent).close()
+    except OSError as error:
+        raise refuse(f"cannot be written: {error.strerror}", "give another place") from error
 
 
 @click.command()

@@ -20,6 +20,7 @@ from math import prod
 import numpy as np
 from numba import njit
 
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.legality import tile_sizes
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.amounts import Amounts, modes_of
@@ -46,7 +47,7 @@ from arraysmith.sim.cycle.listing import (
 from arraysmith.sim.cycle.lookups import Tables, find_entries
 from arraysmith.sim.cycle.passing import links_of
 from arraysmith.sim.cycle.transfer_groups import entries_of
-from arraysmith.sim.cycle.tree import Edge, O, Tree, UnsupportedDesignError
+from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
     ALONE,
     EXTENT,

@@ -16,7 +16,7 @@ import simpy
 
 from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.chip_network import ChipNetwork, Place
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import ArraysmithError, UnsupportedDesignError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
@@ -27,7 +27,6 @@ from arraysmith.sim.cycle.model import CycleModel, refuse_whole_words
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.sharing import SharedDram, SharedRate
 from arraysmith.sim.cycle.streams import Region, address_map
-from arraysmith.sim.cycle.tree import UnsupportedDesignError
 from arraysmith.sim.cycle.waiting import NoProgressError
 from arraysmith.sim.dram.use import DramUse
 from arraysmith.sim.probe import Probe

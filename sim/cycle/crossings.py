@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from arraysmith.arch.architecture import Architecture, Fanout, FlitWiring, Wireless
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.air import Air
 from arraysmith.sim.cycle.amounts import Amounts
@@ -26,7 +27,7 @@ from arraysmith.sim.cycle.channels import COSTS, TAKEN
 from arraysmith.sim.cycle.flit_network import Crossing, FlitNetwork
 from arraysmith.sim.cycle.lookups import Tables, find_entries
 from arraysmith.sim.cycle.transfer_groups import Way, way_of
-from arraysmith.sim.cycle.tree import O, Tree, UnsupportedDesignError
+from arraysmith.sim.cycle.tree import O, Tree
 from arraysmith.sim.cycle.turns import next_turn
 from arraysmith.sim.network_use import NetworkUse, total_network_use
 from arraysmith.sim.noc.occupancy import Span

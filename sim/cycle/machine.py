@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arraysmith.arch.architecture import Architecture, Memory, Routed, Wireless
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors
 from arraysmith.arch.problem import TENSORS, Problem
@@ -21,7 +22,7 @@ from arraysmith.sim.cycle.crossings import Crossings
 from arraysmith.sim.cycle.memory import Buffer
 from arraysmith.sim.cycle.routes import USES
 from arraysmith.sim.cycle.transfers import Wires
-from arraysmith.sim.cycle.tree import Edge, I, O, Tree, UnsupportedDesignError, W
+from arraysmith.sim.cycle.tree import Edge, I, O, Tree, W
 from arraysmith.sim.cycle.turns import count_rounds, find_limits
 from arraysmith.sim.cycle.wiring import add_links, ticks_of, wires_of
 from arraysmith.sim.routed import memory_link

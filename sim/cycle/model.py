@@ -8,6 +8,7 @@ import numpy as np
 import simpy
 
 from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
@@ -19,7 +20,7 @@ from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.offchip import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.streams import Streams, address_map
-from arraysmith.sim.cycle.tree import O, UnsupportedDesignError
+from arraysmith.sim.cycle.tree import O
 from arraysmith.sim.cycle.waiting import Waits
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe

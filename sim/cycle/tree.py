@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Fanout, FlitWiring, Memory, XyBus
 from arraysmith.arch.architecture import Tree as TreeNetwork
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.legality import division_violations
 from arraysmith.arch.mapping import Mapping, PlacedLoop, kept_tensors, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
@@ -35,10 +35,6 @@ IN_TIME, NUMBER, TILE, LEVEL, COUNT, AXIS = range(6)
 
 
 Flags = NDArray[np.bool_]
-
-
-class UnsupportedDesignError(ArraysmithError):
-    """A design that the simulator has no machine for."""
 
 
 def require_buses(architecture: Architecture) -> Architecture:

@@ -10,6 +10,7 @@ import numpy as np
 
 from arraysmith.arch.architecture import Architecture, FlitWiring
 from arraysmith.arch.architecture import Tree as TreeNetwork
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import columns
@@ -19,7 +20,7 @@ from arraysmith.sim.cycle.channels import READY
 from arraysmith.sim.cycle.crossings import Crossings
 from arraysmith.sim.cycle.passing import links_of
 from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, ROUTED, UPDATE, Wires
-from arraysmith.sim.cycle.tree import Tree, UnsupportedDesignError
+from arraysmith.sim.cycle.tree import Tree
 
 MOST_TICKS = 1 << 30
 """Most parts of a cycle that rates may need to be told exactly; 2^63 ticks are the longest run."""

@@ -1,6 +1,19 @@
 from __future__ import annotations
 
-from arraysmith.arch.errors import ArraysmithError, Fault, InputError, nearest
+import pickle
+
+import pytest
+
+from arraysmith.arch.errors import (
+    ArraysmithError,
+    Fault,
+    InputError,
+    UnsupportedDesignError,
+    nearest,
+)
+from arraysmith.arch.legality import IllegalMappingError, Violation
+from arraysmith.sim.cycle.waiting import NoProgressError
+from arraysmith.sim.noc.deliveries import NoProgressError as StuckNetworkError
 
 
 def test_a_fault_reads_as_place_field_value_rule_and_hint():
@@ -30,3 +43,28 @@ def test_the_hint_for_a_misspelt_word_names_the_closest_known_ones():
 def test_the_hint_for_a_word_like_no_other_lists_all_known_ones():
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
     assert nearest("zzz", []) == ""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ArraysmithError("one line"),
+        InputError([Fault("a", "1", "rule one"), Fault("b", "2", "rule two")]),
+        UnsupportedDesignError("glb: banks are simulated on the chip only"),
+        IllegalMappingError((Violation("capacity", "glb", "5", "4"),)),
+        NoProgressError(7, ("glb_write", "psum"), "core"),
+        StuckNetworkError(7, ("link (0,0)->(0,1)", "link (0,1)->(0,0)")),
+    ],
+)
+def test_an_error_comes_back_from_another_process_as_it_was(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+
+
+def test_a_design_that_cannot_be_evaluated_is_bad_input_that_names_the_part():
+    error = UnsupportedDesignError("array: the last level is no systolic array")
+    assert isinstance(error, InputError)
+    assert error.faults == (Fault("array", "", "the last level is no systolic array"),)
+    assert UnsupportedDesignError("no way").faults == (Fault("", "", "no way"),)

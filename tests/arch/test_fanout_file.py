@@ -143,6 +143,37 @@ def test_a_wrong_network_is_refused_with_the_rule(text, expected) -> None:
     assert expected in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("routed", "field", "value", "rule"),
+    [
+        ("topology: torus, size: [5, 3], routing: xy", "routing", "xy", "xy routes on mesh"),
+        ("topology: torus, size: [5, 2]", "size", "[5, 2]", "height must be at least 3"),
+        ("topology: mesh, size: [5, 2], options: {wrap: 1}", "options.wrap", "1", "no such"),
+        ("topology: mush, size: [5, 2]", "topology", "mush", "no such topology"),
+        ("topology: mesh, size: [2, 2]", "size", "[2, 2]", "has 4 terminals for"),
+        ("topology: mesh, size: [5, 2], memory: 10", "memory", "10", "terminals are numbered"),
+        (
+            "topology: mesh, size: [5, 2], router: {num_vc: 1}",
+            "router.num_vc",
+            "1",
+            "routers have no such parameter",
+        ),
+    ],
+)
+def test_what_only_the_simulator_knows_of_a_network_is_told_with_its_place(
+    routed, field, value, rule
+) -> None:
+    text = DESIGN.replace("NETWORK", f"{{routed: {{{routed}}}}}")
+    with pytest.raises(InputError) as caught:
+        parse_architecture(text, "t.yaml")
+    fault = caught.value.faults[0]
+    assert fault.field == f"levels[1].network.routed.{field}"
+    assert (fault.file, fault.value) == ("t.yaml", value)
+    assert rule in fault.rule
+    line = text.splitlines()[fault.line - 1]
+    assert line[fault.column - 1 :].startswith(value)
+
+
 def test_every_network_says_what_it_counts_like() -> None:
     assert Fanout("x", 3, 3, XyBus(latency_cycles=2)).bus == XyBus(latency_cycles=2)
     assert Fanout("x", 3, 3, Tree(3, stage_cycles=2)).bus == XyBus(latency_cycles=4)

@@ -11,7 +11,7 @@ import tiny
 from cases import case
 
 from arraysmith.arch.architecture import Memory, Ports
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import ArraysmithError, UnsupportedDesignError
 from arraysmith.arch.mapping import from_factors, kept_tensors, placed_loops
 from arraysmith.arch.problem import TENSORS, matmul
 from arraysmith.sim.analytical.latency import side_cycles, whole_words
@@ -19,7 +19,6 @@ from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.scoring import Machine
 from arraysmith.sim.analytical.visits import transfers_of
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.tree import UnsupportedDesignError
 from arraysmith.sim.explain import explain
 from arraysmith.sim.report import EDGES, FILL, READ, Report, total
 

@@ -13,11 +13,10 @@ import pytest
 from cases import case
 from chip_trees import tree_case
 
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import ArraysmithError, UnsupportedDesignError
 from arraysmith.sim.cycle.cores import Core, core_regions, simulate_cores
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.offchip import FixedRate
-from arraysmith.sim.cycle.tree import UnsupportedDesignError
 from arraysmith.sim.cycle.waiting import NoProgressError
 from arraysmith.sim.waits import WaitTotals
 

@@ -10,11 +10,11 @@ import tiny
 from cases import Case, case
 
 from arraysmith.arch.architecture import Architecture, Memory, XyBus
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.legality import IllegalMappingError
 from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.tree import UnsupportedDesignError
 
 
 def test_causes_add_up_and_the_array_is_never_faster_than_its_macs() -> None:

@@ -10,13 +10,13 @@ import tiny
 from chip_trees import changed
 
 from arraysmith.arch.architecture import XyBus
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.rehearsal import rehearse
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.tree import UnsupportedDesignError
 from arraysmith.sim.cycle.values import verify_values
 
 LINKS = Forwarding(("-x", "-y"), Fraction(1), 1)

@@ -15,12 +15,12 @@ from test_cycle_streams import Listener
 from test_time_twin import RATES, same_time
 
 from arraysmith.arch.architecture import Memory
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.layout import LINE, WORD, Layout
 from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.tree import UnsupportedDesignError
 from arraysmith.sim.report import Report
 
 

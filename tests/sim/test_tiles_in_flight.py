@@ -11,13 +11,12 @@ from chip_trees import changed, tree_case
 from test_cycle_streams import Listener
 
 from arraysmith.arch.architecture import Memory, XyBus
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import ArraysmithError, UnsupportedDesignError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS, matmul
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.scoring import Machine
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.tree import UnsupportedDesignError
 
 RATE = Fraction(1, 2)
 LATENCY = 3

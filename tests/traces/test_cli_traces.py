@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -227,6 +229,29 @@ def test_traces_into_nowhere_are_refused_before_simulating(job, tmp_path, monkey
     assert "its folder does not exist" in capsys.readouterr().err
     assert run([*job, "--traces", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--traces", "--report"])
+@pytest.mark.parametrize(
+    ("place", "rule"),
+    [
+        ("", "is a folder"),
+        ("pipe", "is no regular file"),
+        ("n" * 250, "cannot be written: File name too long"),
+        ("a\0b", "holds a byte 0"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_simulating(
+    option, place, rule, job, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(recording, "simulate_layer", None)  # would fail if it were called
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    before = sorted(Path().iterdir())
+    assert run([*job, option, place]) == 2
+    assert f"{option[2:]}: {place or '(none)'}: {rule}" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before
+    assert Path("pipe").is_fifo()  # a file that is renamed onto it would put an end to it
 
 
 def test_simulate_without_a_mapping_says_where_to_get_one(job, capsys):

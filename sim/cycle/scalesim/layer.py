@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Memory
-from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.importers.scalesim_config import BankedPort, ScaleSimConfig
 from arraysmith.arch.importers.scalesim_layout import ScaleSimLayout
 from arraysmith.arch.mapping import Mapping
@@ -22,7 +22,7 @@ CALC_FILL_WORDS = 10
 """Words per cycle at which the first half of a read buffer is filled in the mode CALC."""
 
 
-class UnsupportedByScaleSimError(ArraysmithError):
+class UnsupportedByScaleSimError(UnsupportedDesignError):
     """A layer or a machine that the tool's rules cannot run, with what to do instead."""
 
 
