@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import simpy
 from cases import case
+from engine_twin import program_of, serve, stepped
 from systolic_designs import DATAFLOWS, Kept, any_design, side_by_side, stationary, unless_refused
 from test_cores import Listener, cores_of, with_memory
-from test_dram_channel import off_chip, transfer_of
+from test_dram_channel import off_chip
 from test_dram_designs import on
 from tiny import problem
 
@@ -23,7 +24,6 @@ from arraysmith.sim.cycle.cores import Core, core_regions, simulate_cores
 from arraysmith.sim.cycle.dram_channel import DramChannel
 from arraysmith.sim.cycle.dram_memory import DramMemory
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.dram.controller import Controller
 from arraysmith.sim.dram.device_file import load_device
 
 SHARED = (
@@ -202,7 +202,7 @@ def test_several_engines_meet_in_the_queues_as_asking_cycle_by_cycle_says():
         device = load_device(random.choice(("ddr4_2400", "ddr4_2400_2ch", "hbm2_8ch")))
         clock_hz = random.choice((200_000_000, 1_000_000_000))
         memory = off_chip(device, clock_hz=clock_hz, most=random.choice((1, 2, 5)))
-        programs = [_program(random) for _ in range(random.randint(2, 3))]
+        programs = [program_of(random) for _ in range(random.randint(2, 3))]
         env = simpy.Environment()
         shared = DramMemory(env, memory, clock_hz, len(programs))
         seen = []
@@ -210,7 +210,7 @@ def test_several_engines_meet_in_the_queues_as_asking_cycle_by_cycle_says():
             channel = DramChannel(env, memory, clock_hz, None, one_way=False, shared=shared)
             timings = []
             seen.append(timings)
-            env.process(_serve(env, channel, program, timings))
+            env.process(serve(env, channel, program, timings))
         env.run()
         found = [
             [
@@ -222,86 +222,7 @@ def test_several_engines_meet_in_the_queues_as_asking_cycle_by_cycle_says():
             ]
             for timings in seen
         ]
-        assert found == _stepped(memory, clock_hz, programs), seed
-
-
-def _program(random: Random):
-    found, release = [], 0
-    for _ in range(random.randint(1, 3)):
-        base = random.randrange(1 << 14) * 64
-        step, outward = random.choice((64, 8192, 1 << 17)), random.random() < 0.4
-        requests = [(base + i * step, 64) for i in range(random.randint(1, 12))]
-        release += random.choice((0, 0, 9, 300))
-        found.append((release, transfer_of(requests, outward=outward)))
-    return found
-
-
-def _serve(env, channel, program, timings):
-    for release, transfer in program:
-        yield env.timeout(max(0, release - env.now))
-        timings.append((yield from channel.transfer(transfer)))
-
-
-def _stepped(memory, clock_hz, programs):
-    """Issue and return of every request of every engine, a cycle at a time.
-
-    Every engine asks as soon as it may; who asks in the same cycle of the memory takes turns.
-    """
-    device = memory.dram.device
-    ratio = device.cycles_per(clock_hz)
-    controller = Controller(device)  # in cycles of the memory
-    many = len(programs)
-    todo = [
-        [
-            (release, k, (int(a), int(n), transfer.outward))
-            for release, transfer in program
-            for k, (a, n) in enumerate(
-                zip(transfer.bursts().address, transfer.bursts().size, strict=True)
-            )
-        ]
-        for program in programs
-    ]
-    found = [[] for _ in programs]
-    backs = [[] for _ in programs]
-    free = [0] * many  # own cycle from which the engine can go on
-    owner, returned = {}, {}
-    turn, tick = 0, 0
-
-    def own(cycle):
-        return -(-cycle * ratio.denominator // ratio.numerator)
-
-    while any(len(b) < len(t) for b, t in zip(backs, todo, strict=True)):
-        back = controller.advance(tick)
-        for ident, cycle in zip(back.ident.tolist(), back.returned.tolist(), strict=True):
-            returned[owner[ident]] = own(cycle)
-        for e in range(many):
-            while (e, len(backs[e])) in returned:
-                earlier = backs[e][-1:]
-                backs[e].append(max([returned[e, len(backs[e])], *earlier]))
-        asked = True
-        while asked:
-            asked = False
-            for e in ((turn + i) % many for i in range(many)):
-                k = len(found[e])
-                if k == len(todo[e]):
-                    continue
-                release, first, (address, size, outward) = todo[e][k]
-                cycle = max(free[e], release) if first == 0 else found[e][-1]
-                awaited = k - memory.requests_in_flight
-                if awaited >= len(backs[e]):
-                    continue
-                if awaited >= 0:
-                    cycle = max(cycle, backs[e][awaited])
-                if -(-cycle * ratio.numerator // ratio.denominator) != tick:
-                    continue
-                ident = controller.submit(address, size, outward, tick)[0]
-                owner[int(ident)] = e, k
-                found[e].append(cycle)
-                free[e] = cycle + 1
-                turn, asked = (e + 1) % many, True
-                break
-        tick += 1
-    return [list(zip(i, b, strict=True)) for i, b in zip(found, backs, strict=True)]
+        assert found == stepped(memory, clock_hz, programs), seed
 
 
 def test_a_core_in_cycles_of_many_ticks_is_the_ordinary_simulation(monkeypatch):
