@@ -23,6 +23,7 @@ from numba import njit
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
+from arraysmith.sim.analytical.rehearsal_loops import find_turns
 from arraysmith.sim.analytical.rehearsal_moves import (
     bring,
     cross_border,
@@ -40,7 +41,6 @@ from arraysmith.sim.analytical.rehearsal_plan import (
     PARENT,
     SLOTS,
     TENSOR,
-    Float,
     Plan,
 )
 from arraysmith.sim.analytical.rehearsal_state import (
@@ -63,10 +63,10 @@ from arraysmith.sim.analytical.rehearsal_state import (
     ROOMS_CAUSE,
     RUN,
     Arrays,
-    find_turns,
     shares_of,
     words_down,
 )
+from arraysmith.sim.analytical.rehearsal_words import Float
 from arraysmith.sim.report import Report
 
 MOST_STEPS = 200_000
@@ -127,6 +127,9 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
         plan.wire,
         plan.ends,
         plan.service,
+        plan.far,
+        plan.far_up,
+        plan.late,
         plan.part,
         plan.axes,
         plan.mean,

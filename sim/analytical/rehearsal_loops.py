@@ -11,6 +11,7 @@ from itertools import product
 from math import prod
 
 import numpy as np
+from numba import njit
 
 from arraysmith.arch.interconnect import XyBus
 from arraysmith.arch.mapping import PlacedLoop
@@ -108,6 +109,28 @@ class Loops:
         for dim in tensor.dims:
             cover *= sums[dim][2] / sums[dim][1]
         return (0.0, 0.0) if each == cover == 1.0 else (each * cover, each)
+
+
+@njit(cache=True, nogil=True)
+def find_turns(cuts: Int, index: Int, turns: Int) -> None:
+    """Write how often every loop turns, given the turns of those outside it.
+
+    Args:
+        cuts: see ``Plan``.
+        index: int64 [loops], turns.
+        turns: int64 [loops], written.
+    """
+    for d in range(len(cuts)):
+        extent = cuts[d, 0, 0]
+        for i in range(1, cuts.shape[1]):
+            number, tile = cuts[d, i, 0], cuts[d, i, 1]
+            if number == NONE:
+                break
+            if number == SPATIAL:
+                extent = min(tile, extent)
+            else:
+                turns[number] = -(-extent // tile)
+                extent = min(tile, extent - index[number] * tile)
 
 
 def _ways(rows: list[tuple[int, int]], extent: int, loops: int) -> int:

@@ -15,20 +15,16 @@ from arraysmith.sim.analytical.rehearsal_networks import FLIT, LEAF
 from arraysmith.sim.analytical.rehearsal_plan import (
     ABOVE,
     AFTER,
-    AT_CHILD,
     AT_MACS,
-    AT_PARENT,
     BELOW,
     BUSES,
     CHILD,
     DEPTH,
     LATENCY,
-    ON_BUS,
     PARENT,
     PARENT_SERIAL,
     SLOTS,
     TENSOR,
-    Float,
 )
 from arraysmith.sim.analytical.rehearsal_state import (
     ARRIVED,
@@ -63,6 +59,7 @@ from arraysmith.sim.analytical.rehearsal_state import (
     shares_of,
     words_down,
 )
+from arraysmith.sim.analytical.rehearsal_words import AT_CHILD, AT_PARENT, ON_BUS, Float
 
 
 @njit(cache=True, nogil=True)
@@ -168,16 +165,16 @@ def _idle(arrays: Arrays, clock: Float, k: int) -> float:
 
 @njit(cache=True, nogil=True)
 def _busy(
-    arrays: Arrays, k: int, slots: Float, shares: tuple[float, float], far: int, near: int
+    arrays: Arrays, k: int, slots: Float, shares: tuple[float, float], far: float, up: int
 ) -> float:
-    """Return the cycles of a transfer over the border; ``far`` and ``near`` are its ports."""
+    """Return the cycles of a transfer over the border; ``far`` are those of a word off-chip."""
     links, per_word, bus = arrays.links, arrays.per_word, arrays.bus
-    busy = _whole(slots[AT_PARENT] * shares[0] * per_word[0, far])
+    busy = _whole(slots[AT_PARENT] * shares[0] * far)
     if links[k, CHILD] >= 0:
-        busy = max(busy, _whole(slots[AT_CHILD] * shares[1] * per_word[links[k, CHILD], near]))
+        busy = max(busy, _whole(slots[AT_CHILD] * shares[1] * per_word[links[k, CHILD], 2 + up]))
     for i in range(links[k, BUSES]):
         moved, each = slots[ON_BUS + i] * shares[0], slots[AT_CHILD] * shares[1]
-        busy = max(busy, _whole(load_of(arrays.ends, k, i, moved, each) * bus[k, i, far]))
+        busy = max(busy, _whole(load_of(arrays.ends, k, i, moved, each) * bus[k, i, up]))
     return float(busy)
 
 
@@ -196,14 +193,14 @@ def results_out(arrays: Arrays, clock: Float, k: int) -> None:
     if up[k, -1] > 0.0:  # sums that are added off-chip are read first
         begin += _whole(up[k, -1] * per_word[0, 0]) + numbers[OFFCHIP_LATENCY] + links[k, LATENCY]
     clock[channel] = clock[OUT] = begin + _busy(
-        arrays, k, up[k], (arrays.shares[k, 0, 0], arrays.shares[k, 0, 1]), 1, 3
+        arrays, k, up[k], (arrays.shares[k, 0, 0], arrays.shares[k, 0, 1]), arrays.far_up[k], 1
     )
 
 
 @njit(cache=True, nogil=True)
 def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int, index: Int) -> float:
     """Bring a tile over the border; return when it is there."""
-    links, words, numbers = arrays.links, arrays.words, arrays.numbers
+    links, words = arrays.links, arrays.words
     if links[k, SLOTS] == 1:
         free = _idle(arrays, clock, k)
     elif links[k, BELOW] < 0:
@@ -213,9 +210,9 @@ def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int, index: Int) -> flo
     if links[k, TENSOR] == 2:
         free = max(free, clock[OUT])
     clock[CHANNEL_IN] = max(clock[CHANNEL_IN], free) + _busy(
-        arrays, k, words[k, :, turn], shares_of(arrays, k, index), 0, 2
+        arrays, k, words[k, :, turn], shares_of(arrays, k, index), arrays.far[k, turn], 0
     )
-    return float(clock[CHANNEL_IN] + numbers[OFFCHIP_LATENCY] + links[k, LATENCY])
+    return float(clock[CHANNEL_IN] + arrays.late[k, turn] + links[k, LATENCY])
 
 
 @njit(cache=True, nogil=True)

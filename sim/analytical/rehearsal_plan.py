@@ -15,21 +15,28 @@ from itertools import pairwise
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports, XyBus
-from arraysmith.arch.legality import tile_sizes, tile_words
+from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports
+from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.latency import overlaps
-from arraysmith.sim.analytical.rehearsal_loops import Loops, transfers_through
+from arraysmith.sim.analytical.rehearsal_dram import Far, ask_dram, axes_of, regions
+from arraysmith.sim.analytical.rehearsal_loops import Loops
 from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
-from arraysmith.sim.report import FILL, READ, UPDATE, Report
-
-Float = NDArray[np.float64]
-
-O = 2  # noqa: E741 - named as in every formula of the field; position in TENSORS
+from arraysmith.sim.analytical.rehearsal_requests import Border
+from arraysmith.sim.analytical.rehearsal_words import (
+    AT_CHILD,
+    AT_PARENT,
+    ON_BUS,
+    Float,
+    Link,
+    O,
+    Words,
+    bus_of,
+)
+from arraysmith.sim.report import Report
 
 # Columns of ``Plan.links``; memories are numbered from the outermost, -1 are the MACs.
 TENSOR = 0
@@ -45,9 +52,6 @@ LATENCY = 9
 BUSES = 10
 AFTER = 11  # memory that fills before the child; -1: none
 LINK = 12
-
-# Slots of ``Plan.words``: at a port of the parent, at one of a child, on a bus of each fan-out.
-AT_PARENT, AT_CHILD, ON_BUS = range(3)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,10 @@ class Plan:
         ends: float64 [links, fan-outs, 2], see ``rehearsal_networks.LEAF`` and ``FLIT``.
         service: float64 [memories], cycles of its busiest port per multiply-accumulate of the
             MACs right below.
+        far: float64 [links, loops + 1], cycles that a word takes off-chip when a loop turns; last,
+            at the start. Of links over the border.
+        far_up: float64 [links], the same of words up.
+        late: float64 [links, loops + 1], as ``far``, latency of the off-chip memory.
         latency: cycles of the off-chip memory.
         pipeline: cycles of the MACs.
         one_channel: whether off-chip reads and writes take turns.
@@ -102,6 +110,9 @@ class Plan:
     wire: Int
     ends: Float
     service: Float
+    far: Float
+    far_up: Float
+    late: Float
     latency: int
     pipeline: int
     one_channel: bool
@@ -133,16 +144,6 @@ def steps_of(architecture: Architecture, problem: Problem, mapping: Mapping) -> 
     return planner.ways(len(planner.turns))
 
 
-@dataclass(frozen=True)
-class _Link:
-    tensor: int
-    parent: int
-    child: int
-    above: int
-    depth: int
-    fanouts: tuple[int, ...]
-
-
 class _Planner:
     """Gathers the numbers of one plan."""
 
@@ -154,7 +155,7 @@ class _Planner:
         self._time, self._space = self._loops.time, self._loops.space
         memories = [i for i, x in enumerate(self._levels) if isinstance(x, Memory)]
         self._number = {level: m for m, level in enumerate(memories)}
-        self._links: list[_Link] = []
+        self._links: list[Link] = []
         self._service = np.zeros((len(memories), 2))
         for t, name in enumerate(TENSORS):
             keepers = [i for i in memories if name in self._kept(i)]
@@ -184,7 +185,7 @@ class _Planner:
 
     def plan(self, report: Report) -> Plan:
         """Return the plan with the words of ``report``."""
-        self._report = report
+        counted = Words(self._architecture, self._problem, self._mapping, self._loops, report)
         turns = np.array(self.turns, np.int64)
         step_loops = len(turns)
         fanouts = max((len(x.fanouts) for x in self._links), default=0)
@@ -205,9 +206,9 @@ class _Planner:
             dims = tensor.dims
             if link.tensor == O:
                 again[k, : link.depth] = [x.dim not in dims for x in self._time[: link.depth]]
-                self._results(link, words[k], up[k], float(mean[k, 1]) or 1.0)
+                counted.results(link, words[k], up[k], float(mean[k, 1]) or 1.0)
             else:
-                self._operands(link, words[k])
+                counted.operands(link, words[k])
         memories = self._architecture.memories
         per_word = np.zeros((len(memories), 4))
         port = np.arange(4 * len(memories)).reshape(-1, 4)
@@ -221,8 +222,11 @@ class _Planner:
         service = np.where(shared, out_in.sum(axis=1), out_in.max(axis=1))
         result = next(x for x in self._links if x.tensor == O and not x.parent)
         below = None if result.child == self._macs else self._memory(result.child)
-        adds = any(not self._bus(i).reduction for i in result.fanouts)
+        adds = any(not bus_of(self._levels[i]).reduction for i in result.fanouts)
         narrow = below is not None and below.ports == Ports.SHARED
+        loads = self._loads(rows, words, up, per_word)
+        far = self._far(cuts, rows, part, again, per_word, loads, one_way=narrow or adds)
+        one_channel = memories[0].ports == Ports.SHARED or memories[0].dram is not None
         return Plan(
             turns=turns,
             cuts=cuts,
@@ -241,21 +245,71 @@ class _Planner:
             wire=self._ways.wire,
             ends=self._ways.ends,
             service=service,
+            far=far.down,
+            far_up=far.up,
+            late=far.late,
             latency=memories[0].latency_cycles,
             pipeline=self._architecture.compute.pipeline_cycles,
-            one_channel=memories[0].ports == Ports.SHARED or narrow or adds,
+            one_channel=one_channel or narrow or adds,
         )
+
+    def _loads(self, rows: Int, words: Float, up: Float, per_word: Float) -> Float:
+        """Return float64 [links, 2], cycles that the way below off-chip takes for a word there."""
+        found = np.zeros((len(rows), 2))
+        for k, row in enumerate(rows):
+            for way, moved in enumerate((words[k, :, -1], up[k])):
+                buses = (moved[ON_BUS + i] * self._ways.bus[k, i, way] for i in range(row[BUSES]))
+                slowest = max(buses, default=0.0)
+                if row[CHILD] >= 0:
+                    slowest = max(slowest, moved[AT_CHILD] * per_word[row[CHILD], 2 + way])
+                found[k, way] = slowest / max(1.0, moved[AT_PARENT])
+        return found
+
+    def _far(
+        self,
+        cuts: Int,
+        rows: Int,
+        part: Int,
+        again: Int,
+        per_word: Float,
+        loads: Float,
+        *,
+        one_way: bool,
+    ) -> Far:
+        """Return what the off-chip memory takes, by link."""
+        memory, shape = self._memory(0), (len(rows), again.shape[1] + 1)
+        found = Far(
+            np.full(shape, per_word[0, 0]),
+            np.full(len(rows), per_word[0, 1]),
+            np.full(shape, float(memory.latency_cycles)),
+        )
+        if memory.dram is None:
+            return found
+        mine = [k for k in np.argsort(rows[:, TENSOR], kind="stable") if rows[k, PARENT] == 0]
+        loops = max(rows[mine, DEPTH])
+        border = Border(
+            cuts,
+            part[mine],
+            rows[mine, DEPTH],
+            again[mine],
+            rows[mine, SLOTS] == 1,
+            rows[mine, AT_MACS] == 1,
+            axes_of(self._problem),
+            np.array([x.word_bits for x in self._problem.tensors], np.int64),
+            regions(self._problem),
+            8 * memory.request_bytes,
+            max(1, prod(x.count for x in self._space)),
+        )
+        told = ask_dram(self._architecture, border, int(loops), loads[mine], one_way=one_way)
+        found.up[mine] = told.up
+        for whole, seen in ((found.down, told.down), (found.late, told.late)):
+            whole[mine, :loops], whole[mine, -1] = seen[:, :-1], seen[:, -1]
+        return found
 
     def _memory(self, level: int) -> Memory:
         found = self._levels[level]
         assert isinstance(found, Memory)
         return found
-
-    def _bus(self, level: int) -> XyBus:
-        found = self._levels[level]
-        assert isinstance(found, Fanout)
-        assert found.bus is not None
-        return found.bus
 
     def _kept(self, level: int) -> tuple[str, ...]:
         memory = self._memory(level)
@@ -264,14 +318,14 @@ class _Planner:
     def _tensor(self, t: int) -> Tensor:
         return self._problem.tensors[t]
 
-    def _link(self, t: int, parent: int, child: int, fanouts: tuple[int, ...]) -> _Link:
+    def _link(self, t: int, parent: int, child: int, fanouts: tuple[int, ...]) -> Link:
         above = sum(x.level < child for x in self._time)
         depth = above
         if child != self._macs:
             dims = self._tensor(t).dims
             moving = [j for j, x in enumerate(self._time[:above]) if x.dim in dims]
             depth = max(moving, default=-1) + 1
-        return _Link(t, parent, child, above, depth, fanouts)
+        return Link(t, parent, child, above, depth, fanouts)
 
     def _slots(self, level: int) -> int:
         """Return the tiles of a tensor that a memory has room for; 1: no half to work ahead in."""
@@ -283,7 +337,7 @@ class _Planner:
         most, capacity = memory.tiles_in_flight, memory.capacity_words
         return most if capacity is None else min(most, capacity // max(1, kept))
 
-    def _row(self, link: _Link) -> Int:
+    def _row(self, link: Link) -> Int:
         row = np.zeros(LINK, np.int64)
         at_macs = link.child == self._macs
         row[TENSOR], row[DEPTH], row[AT_MACS] = link.tensor, link.depth, at_macs
@@ -305,101 +359,6 @@ class _Planner:
         before = None if at_macs else filled_before(self._architecture, link.child)
         row[AFTER] = -1 if before is None else self._number[before]
         return row
-
-    def _copies(self, level: int) -> int:
-        return prod(x.count for x in self._space if x.level < level)
-
-    def _counted(self, level: int, tensor: int, direction: str) -> int:
-        return self._report.words(self._levels[level].name, TENSORS[tensor], direction)
-
-    def _operands(self, link: _Link, words: Float) -> None:
-        """Write the words down of an operand, see ``Plan.words``."""
-        fresh = self._fresh(link)
-        ways = [self.ways(j) for j in range(words.shape[1])]
-        often = [later - before for before, later in pairwise(ways)]
-        total = float(np.dot(fresh, [*often, 1]))
-        each = fresh / total
-        sent = self._counted(link.parent, link.tensor, READ) / self._copies(link.parent)
-        words[AT_PARENT] = each * sent
-        words[AT_CHILD] = fresh  # a word of every MAC
-        if link.child != self._macs:
-            taken = self._counted(link.child, link.tensor, FILL) / self._copies(link.child)
-            words[AT_CHILD] = each * taken
-        for i, share in enumerate(self._shares(link, up=False)):
-            words[ON_BUS + i] = each * sent * share
-
-    def _results(self, link: _Link, words: Float, up: Float, usual: float) -> None:
-        """Write the words of results, see ``Plan.words`` and ``Plan.up``.
-
-        A child has as many as the one that leads: of equal tiles one takes all sums that come back.
-
-        Args:
-            link: of results.
-            words: written.
-            up: written.
-            usual: mean tile of the child that leads, as a share of the largest one.
-        """
-        epochs = self.ways(link.depth)
-        parents, at_macs = self._copies(link.parent), link.child == self._macs
-        arrived = self._counted(link.parent, O, UPDATE) / parents / epochs
-        first = self._loops.ways(link.depth, self._tensor(O).dims)
-        read = self._counted(link.parent, O, READ) / parents
-        back = read
-        each = 1.0  # a word of every MAC
-        if not at_macs:
-            back = min(read, self._counted(link.child, O, FILL) / parents)
-            tile = tile_words(self._architecture, self._problem, self._mapping, link.child)
-            each = tile[TENSORS[O]] * usual
-        elif link.fanouts:  # sums that meet in a word are read to be added to, all but the first
-            met = self._transfers(link, up=True)[0] / self._transfers(link, up=False)[0]
-            back = max(0.0, read - arrived * epochs * (1 - 1 / met))
-        up[AT_CHILD] = each
-        up[AT_PARENT] = arrived
-        up[-1] = (read - back) / epochs
-        for i, share in enumerate(self._shares(link, up=True)):
-            up[ON_BUS + i] = arrived * share
-        if first == epochs:
-            return
-        words[AT_PARENT] = sent = back / (epochs - first)
-        words[AT_CHILD] = each
-        for i, share in enumerate(self._shares(link, up=False)):
-            words[ON_BUS + i] = sent * share
-
-    def _transfers(self, link: _Link, *, up: bool) -> list[int]:
-        """Return how many transfers pass a bus of each fan-out for all children of a parent."""
-        spread = [x for x in self._space if link.parent <= x.level < link.child]
-        buses = {level: self._bus(level) for level in link.fanouts}
-        tensor = self._tensor(link.tensor)
-        return [
-            transfers_through([x for x in spread if x.level >= level], buses, tensor, up=up)
-            for level in link.fanouts
-        ]
-
-    def _shares(self, link: _Link, *, up: bool) -> list[float]:
-        """Return the words on a bus of each fan-out, in those at the parent's port."""
-        different = self._transfers(link, up=up)
-        return [x / different[0] for x in different]
-
-    def _fresh(self, link: _Link) -> Float:
-        """Return float64 [loops + 1], the share of a tile that is new when each loop turns."""
-        loops = max(x.depth for x in self._links)
-        found = np.zeros(loops + 1)
-        found[-1] = 1.0
-        if link.child == self._macs:
-            found[:] = 1.0
-            return found
-        sizes = tile_sizes(self._architecture, self._problem, self._mapping, link.child)
-        for j in range(link.depth):
-            stays = 1.0
-            for axis in self._tensor(link.tensor).axes:
-                by = dict(axis.terms)
-                shift = by.get(self._time[j].dim, 0) * self._time[j].tile
-                for x in self._time[j + 1 : link.above]:
-                    shift -= by.get(x.dim, 0) * (x.count - 1) * x.tile
-                reach = axis.reach(sizes)
-                stays *= max(0, reach - abs(shift)) / reach
-            found[j] = 1.0 - stays
-        return found
 
 
 def _per_word(rate: Fraction | None) -> float:

@@ -11,11 +11,10 @@ from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, SPREADS
 from arraysmith.sim.analytical.rehearsal_networks import FLIT
 from arraysmith.sim.analytical.rehearsal_plan import (
-    AT_PARENT,
     DEPTH,
     TENSOR,
-    Float,
 )
+from arraysmith.sim.analytical.rehearsal_words import AT_PARENT, Float
 
 CAUSES = ("compute", "fill", "offchip", "ports", "networks", "rooms", "drain")
 """What a cycle goes to: computing; the first fill; words that have not come from off-chip memory,
@@ -57,33 +56,14 @@ class Arrays(NamedTuple):
     wire: Int
     ends: Float
     service: Float
+    far: Float
+    far_up: Float
+    late: Float
     part: Int
     axes: Int
     mean: Float
     numbers: Int
     shares: Float
-
-
-@njit(cache=True, nogil=True)
-def find_turns(cuts: Int, index: Int, turns: Int) -> None:
-    """Write how often every loop turns, given the turns of those outside it.
-
-    Args:
-        cuts: see ``Plan``.
-        index: int64 [loops], turns.
-        turns: int64 [loops], written.
-    """
-    for d in range(len(cuts)):
-        extent = cuts[d, 0, 0]
-        for i in range(1, cuts.shape[1]):
-            number, tile = cuts[d, i, 0], cuts[d, i, 1]
-            if number == NONE:
-                break
-            if number == SPATIAL:
-                extent = min(tile, extent)
-            else:
-                turns[number] = -(-extent // tile)
-                extent = min(tile, extent - index[number] * tile)
 
 
 @njit(cache=True, nogil=True)

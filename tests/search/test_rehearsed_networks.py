@@ -1,4 +1,4 @@
-"""Rehearsals of trees, routed networks and memories that fill in turn, against the simulator."""
+"""Rehearsals of networks, DRAMs, and memories that fill in turn, against the simulator."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import pytest
 
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, Routed, Tree
 from arraysmith.arch.dataflows import load_dataflow
+from arraysmith.arch.dram import Dram
 from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.problem import conv
 from arraysmith.search.calibration_sample import draw
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.rehearsal import rehearse
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.dram.device_file import load_device
 
 LAYER = conv(
     "small",
@@ -61,7 +63,7 @@ def without_networks(design: Architecture) -> Architecture:
 
 @pytest.mark.parametrize(
     ("name", "dataflow", "most"),
-    [("maeri-trees", "maeri_like", 0.11), ("simba-mesh", "simba_like", 0.08)],
+    [("maeri-trees", "maeri_like", 0.03), ("simba-mesh", "simba_like", 0.08)],
 )
 def test_trees_and_routed_networks_are_rehearsed_nearer_than_as_buses(name, dataflow, most):
     design = load_architecture(name)
@@ -81,3 +83,15 @@ def test_memories_that_fill_after_others_are_rehearsed_so():
     mine, side_by_side = errors(replace(plain, levels=tuple(levels)), "row_stationary", plain, 14)
     assert mine < 0.03
     assert mine < side_by_side
+
+
+@pytest.mark.parametrize(("device", "most"), [("ddr4_2400", 0.08), ("hbm2_8ch", 0.1)])
+def test_drams_are_rehearsed_nearer_than_at_their_peak_rate(device, most):
+    plain = load_architecture("nvdla-like")
+    memory = replace(plain.levels[0], dram=Dram(device, load_device(device)))
+    memory = memory.with_dram_rates(plain.clock_hz)
+    design = replace(plain, levels=(memory, *plain.levels[1:]))
+    at_peak = replace(plain, levels=(replace(memory, dram=None), *plain.levels[1:]))
+    mine, other = errors(design, "nvdla_like", at_peak, 14)
+    assert mine < most
+    assert mine < 0.3 * other

@@ -15,8 +15,14 @@ from arraysmith.arch.problem import DIMS, TENSORS
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.rehearsal import rehearse, rehearse_plan
 from arraysmith.sim.analytical.rehearsal_loops import Loops
-from arraysmith.sim.analytical.rehearsal_plan import AT_PARENT, PARENT, TENSOR, Plan, steps_of
+from arraysmith.sim.analytical.rehearsal_plan import (
+    PARENT,
+    TENSOR,
+    Plan,
+    steps_of,
+)
 from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal_words import AT_PARENT
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.report import READ
 

@@ -1,0 +1,139 @@
+"""Requests that a rehearsal asks a DRAM for: those of the simulator, and what they tell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cases import case
+
+from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.dram import Dram
+from arraysmith.sim.analytical import rehearsal_dram
+from arraysmith.sim.analytical.model import AnalyticalModel
+from arraysmith.sim.analytical.rehearsal_plan import Plan
+from arraysmith.sim.analytical.rehearsal_requests import (
+    ADDRESS,
+    CLASS,
+    MINE,
+    REQUEST,
+    SIZE,
+    TENSOR_OF,
+    TRANSFER,
+    UP,
+    WORDS,
+    list_phases,
+)
+from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.dram.controller import Controller
+from arraysmith.sim.dram.device_file import load_device
+from arraysmith.sim.dram.in_order import ASK, OPENS, WRITE, times_in_order
+from arraysmith.sim.waits import WaitTotals
+
+MOST = 200_000
+
+
+def on(architecture: Architecture, name: str) -> Architecture:
+    """The design with a DRAM in place of its rate."""
+    memory = replace(architecture.levels[0], dram=Dram(name, load_device(name)))
+    memory = replace(memory, requests_in_flight=None).with_dram_rates(architecture.clock_hz)
+    return replace(architecture, levels=(memory, *architecture.levels[1:]))
+
+
+class OffChip(WaitTotals):
+    """Keeps what crosses the border."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name, self.kept = name, {}
+
+    def wants(self, memory):
+        return memory == self.name
+
+    def requests(self, stream, request, response, address, size, tile, port):
+        _, tensor, way = stream.split("/")
+        rows = zip(address.tolist(), size.tolist(), strict=True)
+        self.kept.setdefault((tensor, way), Counter()).update(rows)
+
+
+def listed(design):
+    """Requests of a whole run by tensor and way, and the words of its transfers."""
+    problem = design[1]
+    found = {}
+
+    def keep(architecture, border, loops, near, *, one_way):
+        requests = np.empty((MOST, REQUEST), np.int64)
+        transfers = np.empty((MOST, TRANSFER), np.int64)
+        count, many = list_phases(border, loops, -1, 1.0, requests, transfers)
+        assert count < MOST
+        # A run lists all but the results that are left when it is over.
+        rest, last = (np.empty((MOST, x), np.int64) for x in (REQUEST, TRANSFER))
+        more, one = list_phases(border, loops, loops, 1.0, rest, last)
+        for rows, moves in ((requests[:count], transfers[:many]), (rest[:more], last[:one])):
+            for row in rows:
+                move = moves[row[MINE]]
+                way = "write" if move[CLASS] == UP else "read"
+                key = problem.tensors[move[TENSOR_OF]].name, way
+                found.setdefault(key, Counter())[int(row[ADDRESS]), int(row[SIZE])] += 1
+        assert (transfers[:many, WORDS] > 0).all()
+        many = len(border.depth)
+        shape = many, loops + 1
+        return rehearsal_dram.Far(np.zeros(shape), np.zeros(many), np.zeros(shape))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("arraysmith.sim.analytical.rehearsal_plan.ask_dram", keep)
+        Plan.of(*design, AnalyticalModel().evaluate(*design))
+    return found
+
+
+@pytest.mark.parametrize("first", [0, 30])
+def test_requests_of_a_whole_run_are_those_that_are_simulated(first):
+    compared = 0
+    for seed in range(first, first + 30):
+        architecture, problem, mapping = case(seed)
+        design = on(architecture, "ddr4_2400"), problem, mapping
+        if not all(x.bus.reduction and x.bus.multicast for x in architecture.fanouts):
+            continue  # equal words cross several times
+        probe = OffChip(architecture.levels[0].name)
+        CycleModel(probe).evaluate(*design)
+        assert listed(design) == probe.kept
+        compared += 1
+    assert compared > 5
+
+
+def asked(addresses, write=0):
+    found = np.zeros((len(addresses), ASK), np.int64)
+    found[:, 0], found[:, 1], found[:, WRITE] = addresses, 64, write
+    return found
+
+
+def times(requests, most, near=0.0):
+    controller = Controller(load_device("ddr4_2400"), 1)
+    return times_in_order(controller, requests, np.full(len(requests), near), most)
+
+
+def test_requests_come_back_in_order_and_no_more_are_under_way():
+    addresses = np.random.default_rng(1).integers(0, 1 << 20, 300) * 64
+    for most in (1, 3, 32):
+        issued, back = times(asked(addresses), most)
+        assert (np.diff(issued) >= 0).all()
+        assert (np.diff(back) >= 0).all()
+        assert (back > issued).all()
+        assert (issued[most:] >= back[:-most]).all()
+
+
+def test_a_stream_runs_at_the_near_side_where_that_is_slower():
+    addresses = np.arange(500) * 64
+    free = times(asked(addresses), 32)[1][-1]
+    slow = times(asked(addresses), 32, near=20.0)[1][-1]
+    assert 4 * 500 <= free < 8 * 500  # bursts of four cycles, six in one bank group
+    assert 20 * 500 <= slow < 20 * 500 + 100
+
+
+def test_a_transfer_begins_a_cycle_after_the_one_before():
+    requests = asked(np.arange(6) * 64)
+    requests[3, OPENS] = 1
+    issued, _ = times(requests, 32)
+    assert issued.tolist() == [0, 0, 0, 1, 1, 1]
