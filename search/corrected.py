@@ -46,6 +46,13 @@ class Costed:
     simulated: bool
 
 
+def cost_of(row: Rehearsed, correction: Correction, energy: float) -> Costed:
+    """Return what a mapping costs by a correction of cycles, and a factor for energy."""
+    said = np.array([row.said])
+    cycles = max(row.least, round(float(correction.cycles(said).sum())))
+    return Costed(row, cycles, energy * (row.fixed_pj + row.leak_pj * cycles), False)
+
+
 @dataclass
 class Judge:
     """Losses under the present correction.
@@ -68,9 +75,7 @@ class Judge:
 
     def costed(self, row: Rehearsed) -> Costed:
         """Return what a mapping costs by the correction, simulated or not."""
-        said = np.array([row.said])
-        cycles = max(row.least, round(float(self.correction.cycles(said).sum())))
-        return Costed(row, cycles, self.energy * (row.fixed_pj + row.leak_pj * cycles), False)
+        return cost_of(row, self.correction, self.energy)
 
     def chosen(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from arraysmith.search.baseline import Baselines
 from arraysmith.search.evaluate import MappedDesign, Scored, evaluate_design
@@ -52,22 +53,32 @@ def finish(
     """
     run, executor, step = refiner.run, refiner.executor, refiner.progress.step
     closed = [evaluate_design(refiner.model, design, run.layers) for _, design in best]
+    before = [baselines.remapped, *closed]
     remapped, closed, estimated = _refined(refiner, baselines, best, closed, estimated)
-    baselines = baselines.remapped_as(remapped)
-    designs = [x.design for x in (baselines.original, remapped, *stated, *closed)]
+    after = [remapped, *closed]
+    # A design simulated on the way has to come out as good: both its mappings are simulated.
+    both = [] if refiner.corrected is None else before
+    designs = [x.design for x in (baselines.original, *stated, *after, *both)]
     refiner.progress.stage("simulation", len(set(designs)) * len(run.layers), "layer")
-    original, again, *cycle = simulate_designs(designs, run.layers, executor, step)
+    original, *cycle = simulate_designs(designs, run.layers, executor, step)
+    simulated, cycle = cycle[: len(stated)], cycle[len(stated) :]
+    if both:
+        loss = partial(run.objective.loss, baseline=original.total)
+        for i, (old, new) in enumerate(zip(cycle[len(after) :], cycle[: len(after)], strict=True)):
+            if loss(old.total) < loss(new.total):
+                after[i], cycle[i] = before[i], old
+    remapped, *closed = after
+    again, *cycle = cycle[: len(after)]
+    baselines = baselines.remapped_as(remapped)
     ranked = [
         Ranked(
             found.genome,
             analytical,
-            simulated,
+            rescored,
             found.loss if analytical.design == design else refiner.loss(analytical),
-            run.objective.loss(simulated.total, original.total),
+            run.objective.loss(rescored.total, original.total),
         )
-        for (found, design), analytical, simulated in zip(
-            best, closed, cycle[len(stated) :], strict=True
-        )
+        for (found, design), analytical, rescored in zip(best, closed, cycle, strict=True)
     ]
     ranked.sort(key=lambda x: x.cycle_loss)
     winner, baselines, simulated_baselines, gaps = _proven(
@@ -80,7 +91,7 @@ def finish(
     return Finished(
         baselines,
         simulated_baselines,
-        tuple(cycle[: len(stated)]),
+        tuple(simulated),
         estimated,
         (winner, *others),
         gaps,

@@ -6,6 +6,9 @@ more PEs busy. Of the winner, the exact mapper then says how far every layer may
 mapping whose tiles divide, and finds a better one where there is one within its effort. The
 template's best mappings get the same, so that no gain of mapping counts as one of hardware.
 
+A calibrated search refines by its corrected scores (``refine_corrected``), and proves nothing: what
+bounds closed forms from below does not bound those.
+
 Efforts are counted in mappings and nodes, not in seconds, and every layer of every design draws
 from a generator of its own: the result depends on the run alone.
 """
@@ -16,6 +19,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -26,6 +30,7 @@ from arraysmith.search.evaluate import MappedDesign, Scored, evaluate_design
 from arraysmith.search.explore import Progress
 from arraysmith.search.mappers.base import LayerTask
 from arraysmith.search.objective import Cost, Objective
+from arraysmith.search.refine_corrected import Corrected, refine_corrected
 from arraysmith.search.run import Run
 from arraysmith.search.run_spec import TABLE
 from arraysmith.search.space import DATAFLOW, Genome
@@ -78,6 +83,7 @@ class Refiner:
         executor: where layers are done, one task each.
         entropy: of everything random.
         progress: hears of every layer.
+        corrected: the scores of a calibrated search; None without a calibration.
     """
 
     run: Run
@@ -86,26 +92,27 @@ class Refiner:
     executor: Executor
     entropy: tuple[int, ...]
     progress: Progress
+    corrected: Corrected | None = None
 
     @property
     def active(self) -> bool:
-        """Whether the run maps by tables and closed forms.
-
-        What simulations on the way have corrected is not what a mapper would minimise here.
-        """
-        return self.run.mapper.name == TABLE and self.run.calibration is None
+        """Whether the run maps by tables, which other mappers may better."""
+        return self.run.mapper.name == TABLE
 
     def refined(self, chosen: Sequence[Chosen]) -> list[Scored]:
         """Return designs with mappings that are better or the same; as they are where not asked."""
         evaluations = self.run.mapper.refine
         futures: list[list[Future[Mapping]]] = []
+        refine = refine_layer
+        if self.corrected is not None:
+            refine = partial(refine_corrected, by=self.corrected)
         if self.active and evaluations:
             self.progress.stage("refining", len(chosen) * len(self.run.layers), "layer")
             for x in chosen:
                 pairs = zip(self._tasks(x, evaluations), x.design.mappings, strict=True)
                 futures.append(
                     [
-                        self.executor.submit(refine_layer, task, mapping, self._seed(i, task))
+                        self.executor.submit(refine, task, mapping, self._seed(i, task))
                         for i, (task, mapping) in enumerate(pairs)
                     ]
                 )
@@ -121,7 +128,7 @@ class Refiner:
         No mapping whose tiles divide has less loss, by the mapping objective, than its bound.
         """
         nodes = self.run.mapper.prove
-        if not self.active or not nodes:
+        if not self.active or not nodes or self.corrected is not None:
             none = (None,) * len(self.run.layers)
             return [(self._better(x.design, x.design.mappings), none) for x in chosen]
         self.progress.stage("proofs", len(chosen) * len(self.run.layers), "layer")
@@ -143,7 +150,9 @@ class Refiner:
         return found
 
     def loss(self, scored: Scored) -> float:
-        """Return the loss of a design."""
+        """Return the loss of a design, as the search had it at its end."""
+        if self.corrected is not None:
+            return self.corrected.loss(self.run, scored.design)
         return self.run.objective.loss(scored.total, self.baseline)
 
     def _done(self, future: Future[T]) -> T:

@@ -34,6 +34,7 @@ from arraysmith.search.evaluate import (
 )
 from arraysmith.search.found import Round, RoundDesign
 from arraysmith.search.ledger import Evaluation, Ledger
+from arraysmith.search.refine_corrected import Corrected
 from arraysmith.search.rehearsed import Simulated
 from arraysmith.search.run import Calibration
 from arraysmith.search.space import Genome
@@ -126,6 +127,12 @@ class Rounds:
         ]
         best = min(known, key=lambda x: (x.loss, x.genome), default=None)
         return None if best is None else best.genome
+
+    @property
+    def corrected(self) -> Corrected:
+        """The scores that hold now, for what no table holds."""
+        judge = self.judge
+        return Corrected(judge.correction, judge.energy, self.calibration.mappings, judge.baseline)
 
     def mapped(self, genome: Genome) -> MappedDesign:
         """Return a design met before with the mappings that it is scored with."""

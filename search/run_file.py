@@ -271,19 +271,19 @@ class _Reader(FileFaults):
     def check_calibration(self) -> None:
         """Note an optimiser that old losses cannot be corrected for, or rounds never made.
 
-        The finishing of ``table`` is by closed forms: none of it where they are corrected.
+        Proofs are of closed forms: none where those are corrected. Mappings are refined if asked.
         """
         spec, settings = self.spec.calibration, self.spec.optimiser
         if spec is None:
             return
         mapper = self.spec.mapper
         if isinstance(mapper, TableSpec):
-            for name in ("refine", "prove"):
-                if name in mapper.model_fields_set and getattr(mapper, name):
-                    rule = "goes by closed forms, which calibration corrects"
-                    self.fault(f"mapper.{name}", rule, f"remove {name}, or remove calibration")
-            unfinished = mapper.model_copy(update={"refine": 0, "prove": 0})
-            self.spec = self.spec.model_copy(update={"mapper": unfinished})
+            if "prove" in mapper.model_fields_set and mapper.prove:
+                rule = "proves what closed forms say, which calibration corrects"
+                self.fault("mapper.prove", rule, "remove prove, or remove calibration")
+            refine = mapper.refine if "refine" in mapper.model_fields_set else 0
+            unproven = mapper.model_copy(update={"refine": refine, "prove": 0})
+            self.spec = self.spec.model_copy(update={"mapper": unproven})
         if not optimiser_class(settings.name).revisable:
             rule = f"optimiser {settings.name} goes on from losses that a calibration corrects"
             names = [x for x in sorted(registered("optimiser")) if optimiser_class(x).revisable]

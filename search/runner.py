@@ -174,7 +174,10 @@ def _search(
         for generations, told in searches
     ]
     entropy = tuple(refine_seed.generate_state(4).tolist())
-    refiner = Refiner(run, model, evaluator.baseline, workers.executor, entropy, progress)
+    corrected = None if rounds is None else rounds.corrected
+    refiner = Refiner(
+        run, model, evaluator.baseline, workers.executor, entropy, progress, corrected
+    )
     done = finish(refiner, best, baselines, stated, estimated)
     winner = done.ranked[0]
     gaps: tuple[float | None, ...] = done.gaps

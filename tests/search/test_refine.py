@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from exact_cases import FREE
-from small_run import RUN, write
+from small_run import RUN, content, write
 from test_exact import DESIGN, LAYER
 
 from arraysmith.arch.problem import matmul
@@ -14,11 +14,15 @@ from arraysmith.search.explore import Silence
 from arraysmith.search.finish import finish
 from arraysmith.search.mappers.base import LayerTask
 from arraysmith.search.mappers.exact import Exact, ExactSettings
+from arraysmith.search.objective import Figures
 from arraysmith.search.refine import Chosen, Refiner, gaps_of, prove_layer, refine_layer
+from arraysmith.search.refine_corrected import Corrected, refine_corrected
 from arraysmith.search.run_file import load_run
 from arraysmith.search.runner import run_search
 from arraysmith.search.text import result_text
 from arraysmith.sim.analytical.model import AnalyticalModel
+from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.calibration import CalibratedModel, Correction
 
 PRIMES = matmul("primes", m=11, n=7, k=5)
 
@@ -139,3 +143,54 @@ def test_gaps_are_those_of_the_mappings_that_are_shown(tmp_path, monkeypatch):
     bounds = tuple(x.edp_j_cycles / 1.25 for x in scored.layers)
     assert gaps_of(run, scored, bounds) == pytest.approx((0.25, 0.25))
     assert gaps_of(run, scored, (None, scored.layers[1].edp_j_cycles)) == (None, 0.0)
+
+
+@pytest.fixture(scope="module")
+def scores():
+    weights = np.eye(len(CAUSES))
+    weights[CAUSES.index("offchip")] *= 1.25
+    correction = Correction(tuple(map(tuple, weights.tolist())))
+    return Corrected(correction, 1.5, 3, Figures(1, 1.0, 1, 1, 1, 1))
+
+
+def test_corrected_costs_are_those_of_the_calibrated_model(best, scores):
+    cost = scores.cost(DESIGN, LAYER, best.mapping)
+    report = CalibratedModel(scores.correction).evaluate(DESIGN, LAYER, best.mapping)
+    assert cost.cycles == pytest.approx(report.cycles, rel=0.01)
+    assert cost.energy_pj == pytest.approx(1.5 * report.energy_pj, rel=0.01)
+
+
+def test_mappings_are_refined_by_corrected_scores(best, scores):
+    def loss(layer, mapping):
+        cost = scores.cost(DESIGN, layer, mapping)
+        return cost.cycles * cost.energy_pj
+
+    known = find(task(PRIMES, 1)).mapping
+    refined = refine_corrected(task(PRIMES, 300), known, (1,), scores)
+    assert loss(PRIMES, refined) < 0.9 * loss(PRIMES, known)
+    assert refine_corrected(task(PRIMES, 300), known, (1,), scores) == refined
+    again = refine_corrected(task(PRIMES, 2), refined, (2,), scores)
+    assert loss(PRIMES, again) <= loss(PRIMES, refined)
+
+
+POOR = "{samples: 3, refine: 0}"
+CALIBRATED = "calibration: {every: 2, simulate: 2, mappings: 3}\ntraces: none\n"
+
+
+def calibrated(folder, mapper, name, workers=1):
+    run = load_run(write(folder, RUN.replace("{samples: 2000}", mapper) + CALIBRATED))
+    return run_search(run, folder / name, workers=workers)
+
+
+def test_a_calibrated_search_refines_its_best_and_simulates_no_worse(tmp_path):
+    plain = calibrated(tmp_path, POOR, "plain")
+    document = calibrated(tmp_path, "{samples: 3, refine: 300}", "refined")
+    for key in ("baseline", "effort", "convergence"):
+        assert document[key] == plain[key]
+    before, after = (x["top"][0]["cycle"]["edp_j_cycles"] for x in (plain, document))
+    assert after < before
+    costs = {tuple(x["hardware"].items()): x["cycle"]["edp_j_cycles"] for x in plain["top"]}
+    for design in document["top"]:
+        assert design["cycle"]["edp_j_cycles"] <= costs[tuple(design["hardware"].items())]
+    calibrated(tmp_path, "{samples: 3, refine: 300}", "apart", workers=2)
+    assert content(tmp_path / "apart") == content(tmp_path / "refined")

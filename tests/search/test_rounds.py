@@ -348,20 +348,24 @@ def test_a_calibration_that_cannot_be_is_refused_at_its_place(tmp_path, asked, t
     assert "run.yaml:" in str(caught.value)
 
 
-def test_finishing_by_closed_forms_is_refused_where_they_are_corrected(tmp_path):
+def test_proofs_of_closed_forms_are_refused_where_they_are_corrected(tmp_path):
     asked = RUN.replace("samples: 2000", "samples: 2000, refine: 5, prove: 7") + ASKED
     write(tmp_path, asked)
     with pytest.raises(InputError) as caught:
         load_run(tmp_path / "run.yaml")
     rules = [(fault.field, fault.value) for fault in caught.value.faults]
-    assert rules == [("mapper.refine", "5"), ("mapper.prove", "7")]
+    assert rules == [("mapper.prove", "7")]
 
 
-def test_a_corrected_run_says_that_it_refines_and_proves_nothing(run, tmp_path):
+def test_a_corrected_run_refines_if_asked_and_proves_nothing(run, tmp_path):
     assert (run.mapper.refine, run.mapper.prove) == (0, 0)
     assert (run.document["mapper"]["refine"], run.document["mapper"]["prove"]) == (0, 0)
     write(tmp_path, CALIBRATED.replace("samples: 2000", "samples: 2000, refine: 0, prove: 0"))
     assert load_run(tmp_path / "run.yaml").digest() == run.digest()
+    write(tmp_path, CALIBRATED.replace("samples: 2000", "samples: 2000, refine: 7"))
+    asked = load_run(tmp_path / "run.yaml")
+    assert (asked.mapper.refine, asked.mapper.prove) == (7, 0)
+    assert asked.document["mapper"]["refine"] == 7
 
 
 def test_an_optimiser_that_cannot_take_other_losses_is_refused(tmp_path):
