@@ -73,7 +73,7 @@ def choose_route(
     """Set the port and virtual channels that a head bids for.
 
     Of several choices the one with most free buffers among those with a free virtual channel; the
-    first if none has one.
+    first if none has one. Of equal ones, inputs side by side prefer different ones.
     """
     port = lanes[lane, PORT_OF]
     router = lanes[lane, ROUTER_OF]
@@ -92,11 +92,12 @@ def choose_route(
     else:
         entry = port - first_port if ways.shape[2] > 1 else 0
         choices = ways[place, router, entry, goal]
-        best, most = 0, -1
-        if choices.shape[0] > 1:
-            for i in range(choices.shape[0]):
-                if choices[i, 0] < 0:
-                    break
+        best, most, many = 0, 0, 1
+        while many < choices.shape[0] and choices[many, 0] >= 0:
+            many += 1
+        if many > 1:
+            for step in range(many):
+                i = (port - first_port + step) % many
                 out = first_port + choices[i, 0]
                 usable = masks[0, choices[i, 1]] & gates[out, FREE]
                 room = 0

@@ -108,6 +108,11 @@ def _bit_reverse(_: Traffic, topology: Topology, sources: Int, __: np.random.Gen
     return found
 
 
+def _bit_complement(_: Traffic, topology: Topology, sources: Int, __: np.random.Generator) -> Int:
+    """The source's number with its bits inverted."""
+    return sources ^ ((1 << _bits("bit_complement", topology)) - 1)
+
+
 def _shuffle(_: Traffic, topology: Topology, sources: Int, __: np.random.Generator) -> Int:
     """The source's number with its bits rotated up by one."""
     bits = _bits("shuffle", topology)
@@ -115,14 +120,24 @@ def _shuffle(_: Traffic, topology: Topology, sources: Int, __: np.random.Generat
     return (sources << 1 & count - 1) | sources >> max(bits - 1, 0)
 
 
-def _neighbour(_: Traffic, topology: Topology, sources: Int, __: np.random.Generator) -> Int:
-    """Terminal (x, y) to (x + 1, y + 1), round the edges."""
+def _moved(pattern: str, topology: Topology, sources: Int, steps: Callable[[int], int]) -> Int:
+    """Return terminals so many columns and rows further, round the edges."""
     if topology.family in {"mesh", "torus"}:
         width, height = topology.shape
     else:
-        width = height = _side("neighbour", topology)
+        width = height = _side(pattern, topology)
     x, y = sources % width, sources // width
-    return (y + 1) % height * width + (x + 1) % width
+    return (y + steps(height)) % height * width + (x + steps(width)) % width
+
+
+def _neighbour(_: Traffic, topology: Topology, sources: Int, __: np.random.Generator) -> Int:
+    """Terminal (x, y) to (x + 1, y + 1), round the edges."""
+    return _moved("neighbour", topology, sources, lambda _: 1)
+
+
+def _tornado(_: Traffic, topology: Topology, sources: Int, __: np.random.Generator) -> Int:
+    """Terminal (x, y) to that ceil(k / 2) - 1 further in each dimension of k, round the edges."""
+    return _moved("tornado", topology, sources, lambda k: (k + 1) // 2 - 1)
 
 
 def _hotspot(traffic: Traffic, topology: Topology, sources: Int, rng: np.random.Generator) -> Int:
@@ -141,9 +156,11 @@ def _hotspot(traffic: Traffic, topology: Topology, sources: Int, rng: np.random.
 PATTERNS: dict[str, Callable[[Traffic, Topology, Int, np.random.Generator], Int]] = {
     "uniform": _uniform,
     "transpose": _transpose,
+    "bit_complement": _bit_complement,
     "bit_reverse": _bit_reverse,
     "shuffle": _shuffle,
     "neighbour": _neighbour,
+    "tornado": _tornado,
     "hotspot": _hotspot,
 }
 """Patterns of traffic by name (Dally and Towles, 3.2)."""

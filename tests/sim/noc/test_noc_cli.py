@@ -75,6 +75,8 @@ def test_patterns_are_those_of_the_books():
 
     assert of("transpose", 1) == 4
     assert of("bit_reverse", 0b0001) == 0b1000
+    assert of("bit_complement", 0b0100) == 0b1011
+    assert of("tornado", 3 * 4 + 2) == 0 * 4 + 3, "one further in each ring of four"
     assert of("shuffle", 0b1001) == 0b0011
     assert of("neighbour", 15) == 0
 
