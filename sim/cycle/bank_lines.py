@@ -7,8 +7,15 @@ from numba import njit
 
 from arraysmith.sim.cycle.banks import open_lines
 from arraysmith.sim.cycle.boxes import AXES, Int, frame_address, next_row
+from arraysmith.sim.cycle.groups import (
+    G_FAMILY,
+    G_LOW,
+    count_taking_part,
+)
 from arraysmith.sim.cycle.listing import Scratch, View, find_groups, moved_boxes
-from arraysmith.sim.cycle.turns import G_FAMILY, G_LOW, count_taking_part, find_places
+from arraysmith.sim.cycle.turns import (
+    find_places,
+)
 
 Side = tuple[View, Int, Int, Int, bool, Int]
 """What passes one port: the view of it; int64 [AXES], the frame; numbers and axes of ``Places``;

@@ -36,6 +36,16 @@ from arraysmith.sim.cycle.bank_lookups import (
 from arraysmith.sim.cycle.banks import Places
 from arraysmith.sim.cycle.boxes import AXES, Int, padded
 from arraysmith.sim.cycle.entries import Factor, factors_of
+from arraysmith.sim.cycle.groups import (
+    G_FAMILY,
+    G_HIGH,
+    G_LOW,
+    G_OLD_HIGH,
+    G_OLD_LOW,
+    count_taking_part,
+    find_axis_groups,
+    set_turns,
+)
 from arraysmith.sim.cycle.listing import (
     ALL,
     WHOLE,
@@ -50,18 +60,9 @@ from arraysmith.sim.cycle.transfer_groups import entries_of
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
     ALONE,
-    EXTENT,
-    G_FAMILY,
-    G_HIGH,
-    G_LOW,
-    G_OLD_HIGH,
-    G_OLD_LOW,
     KEYS,
-    OLD_EXTENT,
-    count_taking_part,
     find_limits,
     find_places,
-    group_axis,
     many_places,
     next_turn,
 )
@@ -289,20 +290,14 @@ def _fill_keys(
     index = np.zeros(len(counts), np.int64)
     frame, period = kept
     for n in range(len(keys)):
-        rest = start + n
-        for j in inside:
-            index[j] = rest % counts[j]
-            rest //= counts[j]
+        set_turns(start + n, inside, counts, index)
         find_places(rows[0], sizes[0], child, index, turned, modes, by[0], first)
         if stored[1] == 0:
             keys[n, 0], keys[n, 1] = count_taking_part(first, many)
             continue
-        second[0, EXTENT] = second[0, OLD_EXTENT] = 1
-        if len(rows[1]):
-            find_places(rows[1], sizes[1], child, index, turned, modes, by[1], second)
-        else:
-            second[0, EXTENT] = second[0, OLD_EXTENT] = sizes[1]
-        count = group_axis(first, many, second, others, by, stored[0], stored[1], groups)
+        count = find_axis_groups(
+            rows, sizes, child, index, turned, modes, by, stored, many, (first, second), groups
+        )
         wraps, least = False, frame
         for g in range(count):
             low, high = groups[g, G_LOW], groups[g, G_HIGH]

@@ -9,6 +9,13 @@ from numba import njit
 
 from arraysmith.arch.problem import DIMS
 from arraysmith.sim.cycle.boxes import Int
+from arraysmith.sim.cycle.groups import (
+    best_pairs,
+    count_taking_part,
+    find_axis_groups,
+    set_turns,
+    sum_groups,
+)
 from arraysmith.sim.cycle.passing import (
     L_DIM,
     NEIGHBOUR,
@@ -19,15 +26,10 @@ from arraysmith.sim.cycle.passing import (
 )
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
-    EXTENT,
     KEYS,
-    best_pairs,
-    count_taking_part,
     find_places,
-    group_axis,
     leave_out_moved,
     many_places,
-    sum_groups,
 )
 
 NO_DIM = -1
@@ -144,21 +146,17 @@ def _fill_entries(
     many, others = many_places(rows[0], child), many_places(rows[1], child)
     columns = KEYS + 2 * keys
     first, second = np.zeros((many, columns), np.int64), np.zeros((others, columns), np.int64)
-    second[0, EXTENT] = 1
     groups = np.empty((many * others, columns), np.int64)
     pairs = np.empty((many * others, 3), np.int64)
     passed = np.zeros(many * others, np.int64)
     near = np.zeros((len(links[0]), max(many, others), NEIGHBOUR), np.int64)
     marks = np.empty((many * others if len(near) else 0, stored[1]), np.int64)
     index = np.zeros(len(counts), np.int64)
-    offset, extent = stored
+    extent = stored[1]
     whole, keeps = kind
     only = becomes >= ALONE_LEFT
     for n in range(part.shape[1]):
-        rest = n
-        for j in inside:
-            index[j] = rest % counts[j]
-            rest //= counts[j]
+        set_turns(n, inside, counts, index)
         find_places(rows[0], sizes[0], child, index, turned, modes, by[0], first)
         if between[1] > 0 and extent > 0:
             leave_out_moved(rows[0], sizes[0], child, index, between[0], between[1], first)
@@ -170,12 +168,9 @@ def _fill_entries(
             pairs[0, 2] = 0
             found = 1
         else:
-            if len(rows[1]):
-                find_places(rows[1], sizes[1], child, index, turned, modes, by[1], second)
-            else:
-                second[0, EXTENT] = sizes[1]
-                second[0, EXTENT + 2] = sizes[1]
-            count = group_axis(first, many, second, others, by, offset, extent, groups)
+            count = find_axis_groups(
+                rows, sizes, child, index, turned, modes, by, stored, many, (first, second), groups
+            )
             if len(near) > 0 and keeps:
                 for k in range(len(near)):
                     which = links[1][k]

@@ -12,6 +12,9 @@ from numba import njit
 
 from arraysmith.sim.cycle.boxes import AXES, Int
 from arraysmith.sim.cycle.columns import R_AGAIN, R_BEGIN, R_DONE, R_LEFT, R_TILE, R_TURNED, RECORD
+from arraysmith.sim.cycle.groups import (
+    G_FIRST,
+)
 from arraysmith.sim.cycle.listing import (
     ROWS,
     Scratch,
@@ -25,7 +28,6 @@ from arraysmith.sim.cycle.listing import (
 from arraysmith.sim.cycle.passing import L_DIM, L_WAY, N_PLACE
 from arraysmith.sim.cycle.turns import (
     EXTENT,
-    G_FIRST,
     KEYS,
     LEADS,
     WAITING,

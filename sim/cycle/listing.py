@@ -11,6 +11,14 @@ from numba import njit
 from arraysmith.sim.cycle.amounts import modes_of
 from arraysmith.sim.cycle.boxes import AXES, Int, frame_address, next_row
 from arraysmith.sim.cycle.entries import factors_of
+from arraysmith.sim.cycle.groups import (
+    G_HIGH,
+    G_LOW,
+    G_OLD_HIGH,
+    G_OLD_LOW,
+    count_taking_part,
+    find_axis_groups,
+)
 from arraysmith.sim.cycle.passing import (
     L_DIM,
     NEIGHBOUR,
@@ -21,16 +29,8 @@ from arraysmith.sim.cycle.passing import (
 )
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
-    EXTENT,
-    G_HIGH,
-    G_LOW,
-    G_OLD_HIGH,
-    G_OLD_LOW,
     KEYS,
-    OLD_EXTENT,
-    count_taking_part,
     find_places,
-    group_axis,
     many_places,
 )
 
@@ -124,8 +124,7 @@ def find_groups(view: View, index: Int, turned: int, scratch: Scratch, many: Int
     groups, first, second, near, marks, of = scratch
     for n in range(len(links)):
         d = links[n, L_DIM]
-        rows = loops[d, : loops_of[d]]
-        find_neighbours(rows, size[d], child, index, turned, links[n], near[n])
+        find_neighbours(loops[d, : loops_of[d]], size[d], child, index, turned, links[n], near[n])
     for a in range(AXES):
         one, other = axes[a, 0], axes[a, 1]
         if one < 0:
@@ -133,24 +132,18 @@ def find_groups(view: View, index: Int, turned: int, scratch: Scratch, many: Int
             groups[a, 0, G_HIGH] = groups[a, 0, G_OLD_HIGH] = 1
             many[a] = 1
             continue
-        count = find_places(
-            loops[one, : loops_of[one]], size[one], child, index, turned, modes, axes[a, 2], first
-        )
-        second[0] = 0
-        second[0, EXTENT] = second[0, OLD_EXTENT] = 1
-        beside = 1
-        if other >= 0:
-            beside = find_places(
-                loops[other, : loops_of[other]], size[other], child, index, turned, modes,
-                axes[a, 3], second,
-            )  # fmt: skip
-        many[a] = group_axis(
-            first, count, second, beside, axes[a, 2:4], axes[a, 4], extent[a], groups[a]
-        )
+        rows = loops[one, : loops_of[one]], loops[other, : loops_of[other] if other >= 0 else 0]
+        stored = axes[a, 4], extent[a]
+        count = find_places(rows[0], size[one], child, index, turned, modes, axes[a, 2], first)
+        many[a] = find_axis_groups(
+            rows, (size[one], size[other]), child, index, turned, modes, axes[a, 2:4], stored,
+            count, (first, second), groups[a],
+        )  # fmt: skip
         if len(links):
+            beside = many_places(rows[1], child)
             mark_passed(
-                first, count, second, beside, axes[a, 2:4], (axes[a, 4], extent[a]), near, of[a],
-                groups[a], many[a], marks[a],
+                first, count, second, beside, axes[a, 2:4], stored, near, of[a], groups[a],
+                many[a], marks[a],
             )  # fmt: skip
     copies = 1
     for d in others:

@@ -16,19 +16,21 @@ from numba import njit
 from arraysmith.arch.interconnect import DIRECTIONS
 from arraysmith.arch.problem import DIMS
 from arraysmith.sim.cycle.boxes import Int
-from arraysmith.sim.cycle.tree import COUNT, IN_TIME, LEVEL, NUMBER, TILE, Edge, I, Tree
-from arraysmith.sim.cycle.turns import (
-    BASE,
-    EXTENT,
+from arraysmith.sim.cycle.groups import (
     G_FIRST,
     G_HIGH,
     G_LOW,
     G_OLD_HIGH,
     G_OLD_LOW,
+    which_group,
+)
+from arraysmith.sim.cycle.tree import COUNT, IN_TIME, LEVEL, NUMBER, TILE, Edge, I, Tree
+from arraysmith.sim.cycle.turns import (
+    BASE,
+    EXTENT,
     OLD_BASE,
     OLD_EXTENT,
     many_places,
-    which_group,
 )
 
 # Columns of a link: number of its dim, row of its loop there, where words come from; where they
