@@ -12,7 +12,22 @@ from arraysmith.sim.cycle.groups import (
     G_LOW,
     count_taking_part,
 )
-from arraysmith.sim.cycle.listing import Scratch, View, find_groups, moved_boxes
+from arraysmith.sim.cycle.instance_runs import (
+    NO_LOOPS,
+    RUN,
+    T_ADDRESS,
+    T_FROM,
+    T_WORDS,
+    list_instance_runs,
+)
+from arraysmith.sim.cycle.listing import (
+    Scratch,
+    View,
+    find_boxes,
+    find_groups,
+    moved_boxes,
+    new_boxes,
+)
 from arraysmith.sim.cycle.turns import (
     find_places,
 )
@@ -77,7 +92,7 @@ def count_turns(
         for least in range(1, 3 if adds else 2):
             stamp += 1
             lines[:] = 0
-            _open_family(turned, side, groups, members, low, high, least, most, stamp, seen, lines)
+            _open_family(turned, side, scratch, members, low, high, least, most, stamp, seen, lines)
             turns[least - 1] = max(turns[least - 1], lines.max())
         if not _step(pick, np.zeros(AXES, np.int64), families):
             return stamp
@@ -107,24 +122,23 @@ def _step(chosen: Int, low: Int, high: Int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _open_family(
-    turned: int, side: Side, groups: Int, members: Int, low: Int, high: Int, least: int, most: int,
-    stamp: int, seen: Int, lines: Int,
+    turned: int, side: Side, scratch: Scratch, members: Int, low: Int, high: Int, least: int,
+    most: int, stamp: int, seen: Int, lines: Int,
 ) -> None:  # fmt: skip
     """Open the lines of all words that move at one memory ``least`` times or more."""
     view, frame, numbers, axes, _, _ = side
-    box, old = np.empty((AXES, 2), np.int64), np.empty((AXES, 2), np.int64)
-    boxes = np.empty((2 * AXES, AXES, 2), np.int64)
+    boxes = new_boxes(scratch)
     chosen, row, at = np.empty(AXES, np.int64), np.empty(AXES, np.int64), low.copy()
     last = AXES - 1
     while True:
         for a in range(AXES):
             chosen[a] = members[a, at[a]]
-        count = moved_boxes(view[8], turned >= 0, groups, chosen, box, old, boxes)
+        count = find_boxes(view, turned >= 0, scratch, chosen, boxes)
         if count and least > 1:
-            arrivals = _arrivals(turned, view[8], groups, members, low, high, chosen) * most
+            arrivals = _arrivals(turned, view[8], scratch[0], members, low, high, chosen) * most
             count = count if arrivals >= least else 0
         for b in range(count):
-            part = boxes[b]
+            part = boxes[0][b]
             row[:] = part[:, 0]
             while True:
                 position, end = part[last, 0], part[last, 1]
@@ -159,3 +173,52 @@ def _arrivals(
             found += 1
         if not _step(at, low, high):
             return found
+
+
+Leaving = tuple[View, Int, Int, int]
+"""What neighbours pass on: the view of it; modes by which the first of equal tiles is known (see
+``instance_runs.find_copies``); numbers of the children; how many runs to begin with."""
+
+
+@njit(cache=True, nogil=True)
+def count_leaving(
+    index: Int, turned: int, side: Side, leaving: Leaving, scratch: Scratch, copies: Int,
+    stamp: int, seen: Int, lines: Int, turns: Int,
+) -> int:  # fmt: skip
+    """Count the turns of what children pass on to neighbours in one turn of the loops.
+
+    Args:
+        index: see ``count_turns``, as others that are not told of.
+        turned: see there.
+        side: of the child.
+        leaving: see ``Leaving``.
+        scratch: of its view.
+        copies: see ``instance_runs.find_copies``.
+        stamp: see there.
+        seen: see there.
+        lines: see there.
+        turns: int64 [2], the second is written.
+
+    Returns:
+        The last stamp used.
+    """
+    view, tiles, numbers, room = leaving
+    between = np.array(NO_LOOPS, np.int64)
+    table = np.empty((room, RUN), np.int64)
+    count = room + 1
+    while count > len(table):
+        table = np.empty((count, RUN), np.int64)
+        count = list_instance_runs(
+            view, tiles, between, False, index, turned, side[1], numbers, scratch, copies, table
+        )
+    turns[1] = 0
+    last = -1
+    for i in np.argsort(table[:count, T_FROM], kind="mergesort"):
+        if table[i, T_FROM] != last:
+            last = table[i, T_FROM]
+            stamp += 1
+            lines[:] = 0
+        first, words = table[i, T_ADDRESS], table[i, T_WORDS]
+        open_lines(first, words, side[2], side[3], stamp, seen, lines)
+        turns[1] = max(turns[1], lines.max())
+    return stamp

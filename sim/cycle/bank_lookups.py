@@ -12,8 +12,9 @@ BankTable = tuple[Int, Int, Int, Int]
 AT_PARENT, AT_CHILD_SIDE = range(2)
 """Whose banks."""
 
-ALL_LINES, AGAIN = range(2)
-"""Turns for all words of a transfer; for those that a parent reads again to add to them."""
+ALL_LINES, AGAIN, LEAVING = 0, 1, 1
+"""Turns for all words of a transfer; for those that a parent reads again to add to them; for those
+that a child passes on to its neighbours."""
 
 EMPTY = -1
 
@@ -38,7 +39,7 @@ def bank_turns(
         table: see ``BankTable``.
         edge: its number in the tree.
         side: ``AT_PARENT`` or ``AT_CHILD_SIDE``.
-        what: ``ALL_LINES`` or ``AGAIN``.
+        what: ``ALL_LINES``, of a parent ``AGAIN``, of a child ``LEAVING``.
         factors: of the edge.
         entries: int64 [factors], of the turn.
     """

@@ -15,7 +15,6 @@ many of them in every bank. So the turns are counted once per *class* of a turn,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numba import njit
@@ -24,7 +23,8 @@ from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.legality import tile_sizes
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.amounts import Amounts, modes_of
-from arraysmith.sim.cycle.bank_lines import Side, count_turns
+from arraysmith.sim.cycle.bank_keys import keys_of
+from arraysmith.sim.cycle.bank_lines import Leaving, Side, count_leaving, count_turns
 from arraysmith.sim.cycle.bank_lookups import (
     AT_CHILD_SIDE,
     AT_PARENT,
@@ -35,22 +35,11 @@ from arraysmith.sim.cycle.bank_lookups import (
 )
 from arraysmith.sim.cycle.banks import Places
 from arraysmith.sim.cycle.boxes import AXES, Int, padded
-from arraysmith.sim.cycle.entries import Factor, factors_of
-from arraysmith.sim.cycle.groups import (
-    G_FAMILY,
-    G_HIGH,
-    G_LOW,
-    G_OLD_HIGH,
-    G_OLD_LOW,
-    count_taking_part,
-    find_axis_groups,
-    set_turns,
-)
+from arraysmith.sim.cycle.entries import factors_of
+from arraysmith.sim.cycle.instance_runs import room_of
+from arraysmith.sim.cycle.instances import instance_numbers
 from arraysmith.sim.cycle.listing import (
-    ALL,
-    WHOLE,
     Scratch,
-    View,
     scratch_of,
     view_of,
 )
@@ -60,21 +49,12 @@ from arraysmith.sim.cycle.transfer_groups import entries_of
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
     ALONE,
-    KEYS,
     find_limits,
-    find_places,
-    many_places,
     next_turn,
 )
 
 MOST_CODES = 1 << 62
 """Combinations of classes that a number can tell apart."""
-
-KEYS_AT_ONCE = 1 << 22
-"""Numbers of keys worked out at a time: a bound of memory, never seen in a result."""
-
-# Columns of a group in a key: its family, where it begins, its words, and which were there before.
-_K_FAMILY, _K_LOW, _K_WORDS, _K_OLD_LOW, _K_OLD_HIGH, _KEY = range(6)
 
 
 @dataclass(frozen=True)
@@ -128,12 +108,12 @@ class BankTurns:
             edge = tree.edges[number]
             limits = np.zeros(len(tree.time), np.int64)
             find_limits(tree.loops, tree.many, tree.size, np.zeros_like(limits), limits)
-            look = _side_of(tree, edge, side)
+            look, leave = _side_of(tree, edge, side), _leaving_of(tree, edge, side)
             keys, turns, used = _tabulate(
                 -1, 0,
                 (tree.loops, tree.many, tree.size), limits, edge.depth, tree.ragged, number,
                 amounts.tables, code[side], int(base[number, side]), look, scratch_of(look[0]),
-                keys, turns, used,
+                leave, keys, turns, used,
             )  # fmt: skip
         return cls(code, base, keys, turns)
 
@@ -151,12 +131,7 @@ def _banked(tree: Tree, edge: Edge, side: int) -> bool:
     level = edge.parent if side == AT_PARENT else edge.child
     if level == 0 or (side == AT_CHILD_SIDE and edge.at_macs):
         return False
-    memory, name = tree.memory(level), TENSORS[edge.tensor]
-    if memory.banked(name) and len(links_of(tree, edge)):
-        raise UnsupportedDesignError(
-            f"{memory.name}: its banks are not simulated where neighbours pass words of {name} on"
-        )
-    return memory.banked(name)
+    return tree.memory(level).banked(TENSORS[edge.tensor])
 
 
 def _require_banks(tree: Tree) -> None:
@@ -190,7 +165,8 @@ def _side_of(tree: Tree, edge: Edge, side: int) -> Side:
     else:
         level, view = edge.child, view_of(tree, edge, tiles=edge.tensor == O)
         modes = modes_of(tree, edge, edge.child, up=False, tiles=False)
-        view = (*view[:7], modes, *view[8:])
+        # Children take all that is new to them, whoever it comes from.
+        view = (*view[:7], modes, view[8], view[9][:0], view[10])
     reach, places = _places_of(tree, edge, side)
     axes = np.zeros((AXES, places.axes.shape[1]), np.int64)
     axes[:, :3] = 1  # axes in front have one index and add nothing
@@ -198,6 +174,18 @@ def _side_of(tree: Tree, edge: Edge, side: int) -> Side:
     adds = edge.tensor == O and side == AT_PARENT and bool((view[7][:, 0] == ALONE).any())
     shape = np.array([tree.memory(level).banks, places.rows], np.int64)
     return view, padded(reach, 1), places.numbers, axes, adds, shape
+
+
+def _leaving_of(tree: Tree, edge: Edge, side: int) -> tuple[bool, Leaving, Scratch, Int]:
+    """Return whether children pass words on from banks, which, and room to list them."""
+    passed = side == AT_CHILD_SIDE and len(links_of(tree, edge)) > 0
+    view = view_of(tree, edge, split=edge.child if passed else None, passed=passed)
+    tiles, numbers = (
+        view_of(tree, edge, tiles=True)[7],
+        instance_numbers(tree, edge.child, edge.child),
+    )
+    copies = room_of(view, 0)[0]
+    return passed, (view, tiles, numbers, 64), scratch_of(view), copies
 
 
 def _places_of(tree: Tree, edge: Edge, side: int) -> tuple[list[int], Places]:
@@ -222,103 +210,11 @@ def _encode(tree: Tree, amounts: Amounts, number: int, side: int, code: Int) -> 
             if start in done:
                 continue
             done.add(start)
-            for first, keys in _keys(tree, edge, factor, view, kept, turned, inside):
+            for first, keys in keys_of(tree, edge, factor, view, kept, turned, inside):
                 for n, key in enumerate(keys, start + first):
                     code[n] = known.setdefault(key.tobytes(), len(known)) * total
         total *= max(1, len(known))
     return total
-
-
-def _keys(
-    tree: Tree, edge: Edge, factor: Factor, view: View, kept: tuple[int, int], turned: int,
-    inside: list[int],
-) -> list[tuple[int, Int]]:  # fmt: skip
-    """Return (first entry, keys from there on): what tells the entries of a factor apart."""
-    one = factor.dims[0]
-    other = factor.dims[1] if len(factor.dims) > 1 else -1
-    by = np.array([factor.by[0], factor.by[1] if other >= 0 else 0], np.int64)
-    rows = tree.loops[one, : tree.many[one]]
-    beside = tree.loops[other, : tree.many[other]] if other >= 0 else rows[:0]
-    width = _KEY * many_places(rows, edge.child) * many_places(beside, edge.child)
-    entries = prod(int(tree.counts[j]) for j in inside)
-    chunk = max(1, KEYS_AT_ONCE // width)
-    found = []
-    for first in range(0, entries, chunk):
-        keys = np.zeros((min(chunk, entries - first), width), np.int64)
-        _fill_keys(
-            (rows, beside),
-            (int(tree.size[one]), int(tree.size[other]) if other >= 0 else 1),
-            by,
-            (factor.offset, factor.extent),
-            edge.child,
-            turned,
-            np.array(inside, np.int64),
-            tree.counts,
-            view[7],
-            (view[8], not edge.at_macs and turned >= 0),
-            max(1, len(tree.architecture.fanouts)),
-            kept,
-            first,
-            keys,
-        )
-        found.append((first, keys))
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _fill_keys(
-    rows: tuple[Int, Int],
-    sizes: tuple[int, int],
-    by: Int,
-    stored: tuple[int, int],
-    child: int,
-    turned: int,
-    inside: Int,
-    counts: Int,
-    modes: Int,
-    kind: tuple[int, bool],
-    fanouts: int,
-    kept: tuple[int, int],
-    start: int,
-    keys: Int,
-) -> None:
-    """Write what tells the entries of a factor apart; see ``amounts`` for the arguments."""
-    many, others = many_places(rows[0], child), many_places(rows[1], child)
-    columns = KEYS + 2 * fanouts
-    first, second = np.zeros((many, columns), np.int64), np.zeros((others, columns), np.int64)
-    groups = np.empty((many * others, columns), np.int64)
-    index = np.zeros(len(counts), np.int64)
-    frame, period = kept
-    for n in range(len(keys)):
-        set_turns(start + n, inside, counts, index)
-        find_places(rows[0], sizes[0], child, index, turned, modes, by[0], first)
-        if stored[1] == 0:
-            keys[n, 0], keys[n, 1] = count_taking_part(first, many)
-            continue
-        count = find_axis_groups(
-            rows, sizes, child, index, turned, modes, by, stored, many, (first, second), groups
-        )
-        wraps, least = False, frame
-        for g in range(count):
-            low, high = groups[g, G_LOW], groups[g, G_HIGH]
-            if high > low:
-                least = min(least, low % frame)
-                wraps = wraps or low % frame + high - low > frame
-        shift = 0 if wraps else least // period * period
-        for g in range(count):
-            low, high = groups[g, G_LOW], groups[g, G_HIGH]
-            old_low, old_high = groups[g, G_OLD_LOW], groups[g, G_OLD_HIGH]
-            key = keys[n, _KEY * g : _KEY * (g + 1)]
-            key[_K_FAMILY], key[_K_WORDS] = groups[g, G_FAMILY] + 1, max(0, high - low)
-            if high > low:
-                key[_K_LOW] = low % frame - shift
-            if kind[0] == ALL or not kind[1]:
-                continue
-            if kind[0] == WHOLE:
-                key[_K_OLD_HIGH] = low == old_low and high == old_high
-            elif min(high, old_high) > max(low, old_low):
-                key[_K_OLD_LOW] = max(low, old_low) - low
-                key[_K_OLD_HIGH] = min(high, old_high) - low
 
 
 @njit(cache=True, nogil=True)
@@ -335,6 +231,7 @@ def _tabulate(
     base: int,
     side: Side,
     scratch: Scratch,
+    leave: tuple[bool, Leaving, Scratch, Int],
     keys: Int,
     turns: Int,
     used: int,
@@ -368,6 +265,10 @@ def _tabulate(
             used += 1
             keys[k] = at
             stamp = count_turns(index, turned, side, scratch, stamp, seen, lines, turns[k])
+            if leave[0]:
+                stamp = count_leaving(
+                    index, turned, side, leave[1], leave[2], leave[3], stamp, seen, lines, turns[k]
+                )
         turned = next_turn(nest[0], nest[1], nest[2], index, limits, depth, ragged)
         if turned < 0:
             return keys, turns, used

@@ -19,8 +19,7 @@ from arraysmith.sim.cycle.groups import (
 from arraysmith.sim.cycle.passing import (
     L_DIM,
     NEIGHBOUR,
-    find_neighbours,
-    mark_passed,
+    mark_axis,
     sum_marks,
     sum_sent,
 )
@@ -172,14 +171,10 @@ def _fill_entries(
                 rows, sizes, child, index, turned, modes, by, stored, many, (first, second), groups
             )
             if len(near) > 0 and keeps:
-                for k in range(len(near)):
-                    which = links[1][k]
-                    find_neighbours(
-                        rows[which], sizes[which], child, index, turned, links[0][k], near[k]
-                    )
-                mark_passed(
-                    first, many, second, others, by, stored, near, links[1], groups, count, marks
-                )
+                mark_axis(
+                    rows, sizes, child, index, turned, links[0], links[1], (first, second), many,
+                    by, stored, groups, count, near, marks,
+                )  # fmt: skip
                 sum_marks(groups, count, marks, passed)
             words, known, gone, found = sum_groups(
                 groups, count, whole, keeps, extent, passed, pairs

@@ -40,6 +40,9 @@ Room = tuple[Int, Int, Int]
 """Int64 [3, n], numbers of the instances that dims which do not move the tensor tell apart, whether
 each leads, and room to make them; int64 [instances], words of each and words before."""
 
+NO_LOOPS = -1, -1, -1
+"""``between`` of ``list_instance_runs`` where all tiles are meant."""
+
 # Columns of a run: its first address and words, whose it is; who passes it on, and which way.
 T_ADDRESS, T_WORDS, T_INSTANCE, T_FROM, T_WAY, RUN = range(6)
 

@@ -23,9 +23,8 @@ from arraysmith.sim.cycle.passing import (
     L_DIM,
     NEIGHBOUR,
     OWN,
-    find_neighbours,
     links_of,
-    mark_passed,
+    mark_axis,
 )
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 from arraysmith.sim.cycle.turns import (
@@ -122,9 +121,6 @@ def find_groups(view: View, index: Int, turned: int, scratch: Scratch, many: Int
     """Write the groups of every axis and how many; return how often each product of them moves."""
     loops, loops_of, size, axes, extent, others, child, modes, _, links, _ = view
     groups, first, second, near, marks, of = scratch
-    for n in range(len(links)):
-        d = links[n, L_DIM]
-        find_neighbours(loops[d, : loops_of[d]], size[d], child, index, turned, links[n], near[n])
     for a in range(AXES):
         one, other = axes[a, 0], axes[a, 1]
         if one < 0:
@@ -140,10 +136,9 @@ def find_groups(view: View, index: Int, turned: int, scratch: Scratch, many: Int
             count, (first, second), groups[a],
         )  # fmt: skip
         if len(links):
-            beside = many_places(rows[1], child)
-            mark_passed(
-                first, count, second, beside, axes[a, 2:4], stored, near, of[a], groups[a],
-                many[a], marks[a],
+            mark_axis(
+                rows, (size[one], size[other]), child, index, turned, links, of[a],
+                (first, second), count, axes[a, 2:4], stored, groups[a], many[a], near, marks[a],
             )  # fmt: skip
     copies = 1
     for d in others:

@@ -26,6 +26,7 @@ from arraysmith.sim.cycle.columns import (
     SIDEWAYS,
 )
 from arraysmith.sim.cycle.instance_runs import (
+    NO_LOOPS,
     Q_ADDRESS,
     Q_PORT,
     Q_REQUEST,
@@ -44,9 +45,6 @@ from arraysmith.sim.cycle.listing import Scratch, View
 
 LEAVING = -1
 """In place of a direction: words as they leave a neighbour, not those on a link."""
-
-NO_LOOPS = -1, -1, -1
-"""``between`` of ``instance_runs.list_instance_runs`` for operands."""
 
 
 @njit(cache=True, nogil=True)

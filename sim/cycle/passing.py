@@ -109,6 +109,51 @@ def find_neighbours(
 
 
 @njit(cache=True, nogil=True)
+def mark_axis(
+    rows: tuple[Int, Int],
+    sizes: tuple[int, int],
+    child: int,
+    index: Int,
+    turned: int,
+    links: Int,
+    of: Int,
+    places: tuple[Int, Int],
+    many: int,
+    by: Int,
+    stored: tuple[int, int],
+    groups: Int,
+    count: int,
+    near: Int,
+    marks: Int,
+) -> None:
+    """Mark the words along one axis that neighbours pass on: see ``mark_passed``.
+
+    Args:
+        rows: see ``groups.find_axis_groups``, as others that are not told of.
+        sizes: see there.
+        child: see there.
+        index: see there.
+        turned: see there.
+        links: int64 [links, LINK_COLUMNS].
+        of: see ``mark_passed``.
+        places: see there.
+        many: see there.
+        by: see there.
+        stored: see there.
+        groups: see there.
+        count: of groups.
+        near: int64 [links, places, NEIGHBOUR], written for links over the axis.
+        marks: written.
+    """
+    for n in range(len(of)):
+        if of[n] >= 0:
+            which = of[n]
+            find_neighbours(rows[which], sizes[which], child, index, turned, links[n], near[n])
+    beside = many_places(rows[1], child)
+    mark_passed(places[0], many, places[1], beside, by, stored, near, of, groups, count, marks)
+
+
+@njit(cache=True, nogil=True)
 def mark_passed(
     first: Int,
     many: int,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from numba import njit
 
+from arraysmith.sim.cycle.bank_lookups import ALL_LINES, AT_CHILD_SIDE, LEAVING, bank_turns
 from arraysmith.sim.cycle.blame import chained
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
@@ -97,8 +98,13 @@ def pass_on(
         at, blame = known[k, ARRIVED], known[k, BLAME]
     _, sent = passed_words(tables, tables[2][number], column + 1, entries)
     late = edge[LINK_LATENCY] - edge[LATENCY]
+    factors = tables[2][number]
+    turns = (
+        bank_turns(wires[13], number, AT_CHILD_SIDE, LEAVING, factors, entries),
+        bank_turns(wires[13], number, AT_CHILD_SIDE, ALL_LINES, factors, entries),
+    )
     begin, first, finish, entry, entered = pass_sideways(
-        wires, at, edge[CHILD], edge[LINK], (sent, most), late, beside
+        wires, at, edge[CHILD], edge[LINK], (sent, most), turns, late, beside
     )
     arrived = -(-finish // wires[6]) + edge[LINK_LATENCY]
     if entered != NOT_YET:

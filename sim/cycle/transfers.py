@@ -197,7 +197,14 @@ def _hold(wires: Wires, bus: int, words: int, finish: int) -> None:
 
 @njit(cache=True, nogil=True)
 def pass_sideways(
-    wires: Wires, at: int, child: int, link: int, words: tuple[int, int], late: int, beside: bool
+    wires: Wires,
+    at: int,
+    child: int,
+    link: int,
+    words: tuple[int, int],
+    turns: tuple[int, int],
+    late: int,
+    beside: bool,
 ) -> tuple[int, int, int, int, int]:
     """Bring words from neighbours.
 
@@ -211,6 +218,7 @@ def pass_sideways(
         child: memory.
         link: of the links among the buses.
         words: of the child that sends most, and of the one that takes most.
+        turns: lines that the busiest bank opens at one that sends, at one that takes.
         late: by how many cycles words come later over a link than over the buses.
         beside: whether words come from the parent as well.
 
@@ -220,7 +228,7 @@ def pass_sideways(
         time of words that come over the buses).
     """
     ports, bus_free, bus_ticks, ticks, clock = wires[0], wires[4], wires[5], wires[6], wires[7]
-    begin, finish = hold_port(wires, child, DRAIN, words[0], 0, at * ticks, ALL)
+    begin, finish = hold_port(wires, child, DRAIN, words[0], turns[0], at * ticks, ALL)
     here, early = hand_on(begin, wires[2][child, DRAIN], at * ticks, ALL, ticks)
     first, per_word = max(here, bus_free[clock[link]]), bus_ticks[link]
     end = last_word(first, words[1], per_word, here, early, ticks)
@@ -232,7 +240,7 @@ def pass_sideways(
     if beside:
         ports[slot] = max(ports[slot], here)
         return begin, first, finish, ports[slot], NOT_YET
-    entry, end = hold_port(wires, child, FILL, words[1], 0, here, early)
+    entry, end = hold_port(wires, child, FILL, words[1], turns[1], here, early)
     ports[slot] = max(end, finish + late * ticks)
     return begin, first, finish, entry, ports[slot]
 

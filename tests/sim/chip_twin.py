@@ -148,10 +148,10 @@ class Chip:
             at, blame = room, edge.room_cause
         if edge.arrived > at:
             at, blame = edge.arrived, edge.blame
-        finish, come = Fraction(at), Come(at)
-        for way, words in ((edge.place.drain, moved.sent), (edge.links, moved.passed)):
-            _, last, come = way.carry(words, come)
-            finish = max(finish, last)
+        come = Come(at)
+        _, finish, come = edge.place.drain.carry(moved.sent, come, moved.sent_turns)
+        _, last, come = edge.links.carry(moved.passed, come)
+        finish = max(finish, last)
         edge.arrived = ceil(finish) + edge.links_latency
         late, port = edge.links_latency - edge.latency, edge.place.fill
         come = Come(come.cycle + late, come.early)
@@ -159,7 +159,7 @@ class Chip:
             port.clock[0] = max(port.clock[0], Fraction(come.cycle))
             edge.entering = finish + late
         else:
-            _, last, _ = port.carry(moved.passed, come)
+            _, last, _ = port.carry(moved.passed, come, moved.each_turns)
             port.clock[0] = max(last, finish + late)
             edge.arrived = max(edge.arrived, ceil(port.clock[0]) + edge.latency)
         edge.place.filled = max(edge.place.filled, edge.arrived)

@@ -129,6 +129,7 @@ class Moved:
         each_turns: that the busiest bank of a child opens.
         passed: at the child that takes most from its neighbours; ``each`` has these, too.
         sent: at the child that sends most to its neighbours.
+        sent_turns: lines that the busiest bank of one opens for these.
     """
 
     down: int = 0
@@ -143,6 +144,7 @@ class Moved:
     each_turns: int = 0
     passed: int = 0
     sent: int = 0
+    sent_turns: int = 0
 
 
 @dataclass
@@ -237,6 +239,7 @@ class Edge:
         instances, passed = crossing.instances(self.child), 0
         near = crossing.neighbours(instances)
         sent: Counter[int] = Counter()
+        leaving: defaultdict[int, set[Indices]] = defaultdict(set)
         index = tuple(time.values())
         latest = turn_before(self.before, index)
         self.before = index
@@ -257,6 +260,7 @@ class Edge:
             for _, x in near[number]:  # the first one that had a word sends it
                 theirs = new & old.get(tuple(instances[x].values()), frozenset())
                 sent[x] += len(theirs)
+                leaving[x] |= theirs
                 passed_on += len(theirs)
                 new -= theirs
             passed = max(passed, passed_on)
@@ -275,12 +279,15 @@ class Edge:
                     key = self._key(split, inside, levels, upwards=False)
                     words = every if split == self.child else new
                     down[n].setdefault((bus, key, tile), set()).update(words)
+        lines = 0
+        for words in leaving.values() if self.place is not None else ():
+            lines = max(lines, self.place.turns(self.crossing.tensor, self.frames[1], words))
         most_down, most_up = [_most(x) for x in down], [_most(x) for x in up]
         return Tile(
             Moved(
                 most_down[0], most_down[-1], most_down[:-1], most_up[0], most_up[:-1],
                 sum(map(len, down[0].values())), sum(map(len, up[0].values())),
-                *self._turns(down, up), passed, max(sent.values(), default=0),
+                *self._turns(down, up), passed, max(sent.values(), default=0), lines,
             ),
             lead,
         )  # fmt: skip
