@@ -107,12 +107,3 @@ def test_what_is_not_simulated_is_refused_with_the_reason():
     assert AnalyticalModel().evaluate(straight, LAYER, loops).words("dram", "ifmap", "read") == 240
     with pytest.raises(UnsupportedDesignError, match="below a memory on the chip"):
         CycleModel().evaluate(straight, LAYER, loops)
-    with pytest.raises(UnsupportedDesignError, match="words are not listed"):
-        CycleModel(Listener()).evaluate(DESIGN, LAYER, ROWS_KEPT)
-
-
-class Listener:
-    """A probe that wants to be told of every memory."""
-
-    def wants(self, memory):
-        return True
