@@ -6,11 +6,12 @@ of losses. All see the genes as numbers from 0 to 1 (``continuous``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from arraysmith.arch.registry import register
@@ -48,6 +49,7 @@ class Pymoo(Optimiser[float | Losses]):
     settings_type = PymooSettings
     settings: PymooSettings
     requires = ("pymoo",)
+    revisable = True
 
     def __init__(
         self, domain: Domain, rng: np.random.Generator, settings: PymooSettings | None = None
@@ -88,14 +90,24 @@ class Pymoo(Optimiser[float | Losses]):
     def tell(self, genomes: Sequence[Genome], losses: Sequence[float | Losses]) -> None:
         """Tell it on."""
         del genomes
-        vectors = [x if isinstance(x, tuple) else (x,) for x in losses]
-        columns = zip(self._finite, zip(*vectors, strict=True), strict=True)
-        values = np.array([finite.finite(column) for finite, column in columns]).T
-        self._points.set("F", values)
-        self._inner.evaluator.n_eval += len(values)
+        self._points.set("F", self._values(losses))
+        self._inner.evaluator.n_eval += len(losses)
         self._inner.tell(infills=self._points)
         self._asked = []
         self._batch += 1
+
+    def revise(self, loss_of: Callable[[Genome], float | Losses]) -> None:
+        """Give the population other losses: it competes with the next points."""
+        if self._batch:
+            population = self._inner.pop
+            genomes = [self.domain.repair(self._cube.genome(x)) for x in population.get("X")]
+            population.set("F", self._values([loss_of(x) for x in genomes]))
+
+    def _values(self, losses: Sequence[float | Losses]) -> NDArray[np.float64]:
+        """Return float64 [n, objectives], all finite."""
+        vectors = [x if isinstance(x, tuple) else (x,) for x in losses]
+        columns = zip(self._finite, zip(*vectors, strict=True), strict=True)
+        return np.array([finite.finite(column) for finite, column in columns]).T
 
 
 def _created(algorithm: Any, name: str, population: int) -> Any:

@@ -12,6 +12,7 @@ from arraysmith.search.optimisers.base import Domain
 from arraysmith.search.optimisers.exhaustive import Exhaustive, ExhaustiveSettings
 from arraysmith.search.optimisers.genetic import Genetic, GeneticSettings
 from arraysmith.search.optimisers.nsga2 import Nsga2, Nsga2Settings
+from arraysmith.search.optimisers.pymoo_adapter import Pymoo, PymooSettings
 from arraysmith.search.optimisers.random_search import RandomSearch, RandomSettings, log_edges
 from arraysmith.search.pareto import front
 
@@ -224,6 +225,16 @@ def test_nsga2_finds_the_whole_front_of_two_distances():
     assert kept[:, 0].min() <= 6
     assert kept[:, 1].min() <= 6
     assert min(np.sqrt(kept).sum(axis=1)) <= 20 * np.sqrt(3) + 1
+
+
+@pytest.mark.parametrize("algorithm", ["DE", "ES", "GA", "PSO", "NSGA2", "SPEA2", "AGEMOEA"])
+def test_the_algorithms_of_pymoo_take_other_losses(algorithm):
+    pytest.importorskip("pymoo")
+    settings = PymooSettings(algorithm=algorithm, population=16, generations=90)
+    vectors = Pymoo.takes_vectors(settings)
+    test_a_search_that_was_misled_finds_the_optimum_once_its_losses_are_revised(
+        Pymoo, settings, vectors
+    )
 
 
 @pytest.mark.parametrize(

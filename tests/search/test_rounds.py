@@ -369,11 +369,11 @@ def test_a_corrected_run_refines_if_asked_and_proves_nothing(run, tmp_path):
 
 
 def test_an_optimiser_that_cannot_take_other_losses_is_refused(tmp_path):
-    pytest.importorskip("pymoo")
+    pytest.importorskip("nevergrad")
     write(
         tmp_path,
-        RUN.replace("name: genetic, population: 8, parents: 3", "name: pymoo, population: 8")
+        RUN.replace("name: genetic, population: 8, parents: 3", "name: nevergrad, population: 8")
         + "calibration: {every: 2}\n",
     )
-    with pytest.raises(InputError, match=r"optimiser pymoo goes on from losses.*choose one of"):
+    with pytest.raises(InputError, match=r"optimiser nevergrad goes on from losses.*choose one of"):
         load_run(tmp_path / "run.yaml")
