@@ -220,20 +220,15 @@ class NetworkSide(EdgeSide):
 
     def listed(self, records: Int, room: int) -> Listed:
         """Yield a request per transfer and instance of the network: see ``Side``."""
-        moves = self._moves
-        after = np.append(np.minimum.accumulate(self.first(records)[::-1])[::-1], LAST)
-        start, rows = 0, max(room, len(moves.room[1]))
-        while start < len(records):
-            table, out = np.empty((room, 3), np.int64), np.empty((rows, REQUEST), np.int64)
-            following, count = find_transfers(
-                start, records, moves.view, moves.tiles, moves.between, self._frame, moves.numbers,
-                moves.scratch, moves.room, self._ticks, table, out,
-            )  # fmt: skip
-            if following == start:
-                room *= 2  # one transfer alone asks for more
-                continue
-            start = following
-            yield out[:count], int(after[start])
+        return super().listed(records, max(room, len(self._moves.room[1])))
+
+    def _find(self, start: int, records: Int, out: Int) -> tuple[int, int]:
+        moves, table = self._moves, np.empty((len(out), 3), np.int64)
+        found: tuple[int, int] = find_transfers(
+            start, records, moves.view, moves.tiles, moves.between, self._frame, moves.numbers,
+            moves.scratch, moves.room, self._ticks, table, out,
+        )  # fmt: skip
+        return found
 
 
 class MacSide:
