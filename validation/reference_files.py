@@ -21,12 +21,15 @@ def require_files(paths: Iterable[Path]) -> None:
         raise InputError(Fault("", "", rule, hint, str(path)) for path in missing)
 
 
-def case_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def case_rows(
+    path: Path, columns: Iterable[str], *, none_too: bool = False
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, row) of a CSV.
 
     Args:
         path: of the file.
         columns: that the heading must have, in any order and among others.
+        none_too: whether a heading alone will do.
 
     Raises:
         InputError: the file, a column, a cell of these columns or every row is missing, or the
@@ -57,7 +60,7 @@ def case_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[st
     except UnicodeDecodeError as error:
         rule = f"must be UTF-8: byte {error.start} is not"
         raise InputError([Fault("", "", rule, "", str(path))]) from None
-    if not count:
+    if not count and not none_too:
         raise InputError([Fault("", "", "must have a case", "", str(path))])
 
 

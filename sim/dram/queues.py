@@ -181,8 +181,9 @@ def schedule(
                     if read >= 0:
                         left = 0
                         # Drained again next time, and blocked again: unless that read, which
-                        # has not even been sent, goes first, neither would ever go.
-                        again = before == 0 and slot[read, WAITS] == 1
+                        # has not even been sent, goes first, neither would ever go. Writes
+                        # before this one would still go when their banks have room.
+                        again = before == 0 and i == 0 and slot[read, WAITS] == 1
                         break
                     left -= 1
                 for j in range(i + 1, length):

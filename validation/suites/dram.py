@@ -262,7 +262,7 @@ def _commands(path: Path) -> list[Logged]:
     row and column of the request that they are for, of which only the row of an activate counts.
     """
     names = ("cycle", "command", "channel", "rank", "bankgroup", "bank", "row_hex", "column_hex")
-    rows = list(case_rows(path, names))
+    rows = list(case_rows(path, names, none_too=True))  # a few writes may stay buffered for good
     cycles = _integers(rows, "cycle", path).tolist()
     columns = [_integers(rows, x, path).tolist() for x in names[2:6]]
     columns += [_integers(rows, x, path, 16).tolist() for x in names[6:]]

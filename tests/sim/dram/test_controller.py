@@ -230,6 +230,25 @@ def test_a_write_that_waits_for_a_read_not_yet_sent_lets_it_go_first():
     assert columns == [("read", 0), ("read", 1), ("write", 1)]
 
 
+def test_such_a_read_waits_while_earlier_writes_may_still_go():
+    device = with_policy(
+        DEVICES["ddr4_2400"], read_queue=2, write_queue=2, bank_queue=1, drain_above=2
+    )
+    row, other = 1 << 18, 1 << 13  # the next row of the bank; another bank
+    assert place(device, other)[:4] != place(device, 0)[:4] == place(device, row)[:4]
+    controller = Controller(device, log=True)
+    controller.submit([0, row, other, other], 64, [True, True, False, True], 0)
+    controller.finish()
+    # The drain is stopped in cycle 4. The second write goes to its bank when the first has left it
+    # in 20; only then the buffer has room, and reads have a turn. DRAMsim3 issues the same.
+    assert [(x.name, x.cycle) for x in commands(controller)] == [
+        ("activate", 3),
+        ("write", 20),
+        ("activate", 23),
+        ("read", 40),
+    ]
+
+
 def test_energy_is_that_of_the_data_sheet():
     device = DEVICES["lpddr4_2400"]
     controller = Controller(device)
