@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.analytical.encoding import Int
-from arraysmith.sim.analytical.rehearsal_networks import FLIT, LEAF
+from arraysmith.sim.analytical.rehearsal_networks import FLIT, LEAF, ROUND
 from arraysmith.sim.analytical.rehearsal_plan import (
     ABOVE,
     AFTER,
@@ -174,7 +174,8 @@ def _busy(
         busy = max(busy, _whole(slots[AT_CHILD] * shares[1] * per_word[links[k, CHILD], 2 + up]))
     for i in range(links[k, BUSES]):
         moved, each = slots[ON_BUS + i] * shares[0], slots[AT_CHILD] * shares[1]
-        busy = max(busy, _whole(load_of(arrays.ends, k, i, moved, each) * bus[k, i, up]))
+        load = load_of(arrays.ends, k, i, moved, each) + up * arrays.ends[k, i, ROUND]
+        busy = max(busy, _whole(load * bus[k, i, up]))
     return float(busy)
 
 
@@ -362,7 +363,7 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
     sent = moved
     for i in range(links[k, BUSES] - 1, -1, -1):
         begin = max(here, clock[wire[i, 1]])
-        load = load_of(ends, k, i, up[k, ON_BUS + i] * share, sent)
+        load = load_of(ends, k, i, up[k, ON_BUS + i] * share, sent) + ends[k, i, ROUND]
         early = np.inf if ends[k, i, FLIT] > 0.0 else early
         early *= np.ceil(load / max(1.0, moved) - 1e-6)  # sent side by side
         moved = load

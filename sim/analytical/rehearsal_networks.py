@@ -21,9 +21,10 @@ from arraysmith.arch.mapping import PlacedLoop
 from arraysmith.sim.routed import unloaded_cycles
 from arraysmith.sim.wires import network_word_bits
 
-LEAF, FLIT = range(2)
+LEAF, FLIT, ROUND = range(3)
 """Columns of ``Ways.ends``: cycles that a word takes into (out of) one child, where that is a limit
-of its own; words of a flit, on routed networks only."""
+of its own; words of a flit, on routed networks and the air only; flits for whose time results keep
+the air besides, while the token goes round."""
 
 Way = tuple[str, int, tuple[int, ...]]
 """Of a link: its tensor, the level of its parent, those of the fan-outs on its way."""
@@ -42,13 +43,12 @@ class Ways:
     cycles of a hop, and its length once (Dally, Towles: Principles and Practices of Interconnection
     Networks, 2004, chapter 3). What packets take that meet is not seen.
 
-    On the air, both ways share the flits that pass. The round of a token is taken as latency of
-    results; that it keeps others waiting is not seen.
+    On the air, both ways share the flits that pass, and the round of a token that results take.
 
     Attributes:
         bus: float64 [links, fan-outs, 2], see ``Plan.bus``.
         wire: int64 [links, fan-outs, 2], see ``Plan.wire``.
-        ends: float64 [links, fan-outs, 2], by ``LEAF`` and ``FLIT``.
+        ends: float64 [links, fan-outs, 3], by ``LEAF``, ``FLIT`` and ``ROUND``.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Ways:
         self._architecture, self._space = architecture, space
         fanouts = max((len(x) for _, _, x in links), default=0)
         self.bus = np.zeros((len(links), fanouts, 2))
-        self.ends = np.zeros((len(links), fanouts, 2))
+        self.ends = np.zeros((len(links), fanouts, 3))
         own = np.arange(2 * len(links) * fanouts).reshape(2, len(links), fanouts)
         self.wire = own.transpose(1, 2, 0).copy()
         shared: dict[tuple[int, int], int] = {}
@@ -85,15 +85,17 @@ class Ways:
                 if isinstance(network, FlitWiring):
                     bits = network_word_bits(architecture, fanout.name, tensor)
                     self.ends[k, i, FLIT] = network.flit_bits / bits
+                if isinstance(network, Wireless):
+                    hops = fanout.instances + 1
+                    self.ends[k, i, ROUND] = hops * network.token_cycles / network.flit_cycles
 
-    def latency(self, level: int, *, results: bool) -> int:
+    def latency(self, level: int) -> int:
         """Return the cycles after the last word has left the memory, or a bus."""
         fanout = self._architecture.levels[level]
         assert isinstance(fanout, Fanout)
         assert fanout.bus is not None
         if isinstance(fanout.network, Wireless):
-            hops = (fanout.instances + 1) if results else 0
-            return fanout.network.latency_cycles + hops * fanout.network.token_cycles
+            return fanout.network.latency_cycles
         if not isinstance(fanout.network, Routed):
             return fanout.bus.latency_cycles
         used = {

@@ -81,7 +81,7 @@ class Plan:
         bus: float64 [links, fan-outs, 2], cycles that a word takes on each bus down, and up; on
             routed networks, a flit.
         wire: int64 [links, fan-outs, 2], clock of each bus; tensors may share one.
-        ends: float64 [links, fan-outs, 2], see ``rehearsal_networks.LEAF`` and ``FLIT``.
+        ends: float64 [links, fan-outs, 3], see ``rehearsal_networks.LEAF``.
         service: float64 [memories], cycles of its busiest port per multiply-accumulate of the
             MACs right below.
         far: float64 [links, loops + 1], cycles that a word takes off-chip when a loop turns; last,
@@ -354,7 +354,7 @@ class _Planner:
         row[PARENT] = self._number[link.parent]
         row[CHILD] = -1 if at_macs else self._number[link.child]
         row[PARENT_SERIAL] = bool(link.parent) and self._slots(link.parent) == 1
-        row[LATENCY] = sum(self._ways.latency(i, results=link.tensor == O) for i in link.fanouts)
+        row[LATENCY] = sum(self._ways.latency(i) for i in link.fanouts)
         row[BUSES] = len(link.fanouts)
         before = None if at_macs else filled_before(self._architecture, link.child)
         row[AFTER] = -1 if before is None else self._number[before]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from arraysmith.arch.architecture import Architecture, Fanout, Memory, Routed, Tree
+from arraysmith.arch.architecture import Architecture, Fanout, FlitWiring, Memory, Tree
 from arraysmith.arch.dataflows import load_dataflow
 from arraysmith.arch.dram import Dram
 from arraysmith.arch.loader import load_architecture
@@ -51,7 +51,7 @@ def without_networks(design: Architecture) -> Architecture:
     """The design with buses that count like its networks; a tree's root rate for every tensor."""
     levels = []
     for level in design.levels:
-        if isinstance(level, Fanout) and isinstance(level.network, Tree | Routed):
+        if isinstance(level, Fanout) and isinstance(level.network, Tree | FlitWiring):
             assert level.bus is not None
             rate = getattr(level.network, "down_words_per_cycle", None)
             bus = replace(level.bus, words_per_cycle=rate)
@@ -63,7 +63,11 @@ def without_networks(design: Architecture) -> Architecture:
 
 @pytest.mark.parametrize(
     ("name", "dataflow", "most"),
-    [("maeri-trees", "maeri_like", 0.03), ("simba-mesh", "simba_like", 0.08)],
+    [
+        ("maeri-trees", "maeri_like", 0.03),
+        ("simba-mesh", "simba_like", 0.08),
+        ("simba-wireless", "simba_like", 0.03),
+    ],
 )
 def test_trees_and_routed_networks_are_rehearsed_nearer_than_as_buses(name, dataflow, most):
     design = load_architecture(name)
