@@ -1,25 +1,29 @@
 """How near calibrated closed forms come to the simulator, on layers that the fit has not seen.
 
-Random legal mappings of some layers on two designs: half from a dataflow's own space (tiles that
-divide), half loop nests with log-uniform tiles that need not divide and tensors that pass by
-memories. Mappings of more steps than a limit are not simulated; their number is said. Per design:
-errors of the closed forms (with first fill and last drain), of the rehearsal and calibrated,
-Kendall's tau over the mappings of a layer, and errors by cause.
+Random legal mappings of some layers on every preset that has mappings, and on some behind a DRAM:
+half from a dataflow's own space (tiles that divide), half loop nests with log-uniform tiles that
+need not divide and tensors that pass by memories. Mappings of more steps than a limit are not
+simulated; their number is said. Per design: errors of the closed forms (with first fill and last
+drain), of the rehearsal and calibrated, Kendall's tau over the mappings of a layer, and by cause.
 
     python validation/bench_calibration.py [--samples N] [--most-steps N] [--seed N] [--out FOLDER]
 
-Numbers depend on the arguments alone. The default takes some minutes of CPU time.
+Numbers depend on the arguments alone. The default takes some minutes of CPU time a design.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.dataflows import load_dataflow
+from arraysmith.arch.dram import read_dram
 from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.networks import load_network
+from arraysmith.arch.problem import conv, matmul
 from arraysmith.search.calibrate import Sampling, calibrate
 from arraysmith.search.calibrate_cli import calibration_text
 from arraysmith.sim.pool import InlineExecutor
@@ -38,10 +42,52 @@ DENSE = (
 DEPTHWISE = ("mobilenet_v2:block12_depthwise", "mobilenet_v2:block15_depthwise")
 """Left out where only a channel at a time finds place: too many steps."""
 
+SMALL = (
+    conv("3x3", height=7, width=7, in_channels=16, out_channels=16, window=(3, 3), padding=(1, 1)),
+    conv(
+        "5x5",
+        height=15,
+        width=15,
+        in_channels=6,
+        out_channels=12,
+        window=(5, 5),
+        stride=(2, 2),
+        padding=(2, 2),
+    ),
+    conv("1x1", height=14, width=14, in_channels=40, out_channels=24, window=(1, 1)),
+    conv("2x2", height=12, width=10, in_channels=10, out_channels=20, window=(2, 2)),
+    matmul("product", m=20, n=60, k=90),
+)
+"""Layers of our own: windows, strides and padding in a size that any design simulates quickly."""
+
 DESIGNS = (
     ("eyeriss", "row_stationary", (*DENSE, *DEPTHWISE)),
     ("nvdla-like", "nvdla_like", DENSE),
+    ("simba-like", "simba_like", DENSE),
+    ("simba-mesh", "simba_like", DENSE),
+    ("simba-wireless", "simba_like", DENSE),
+    ("maeri-like", "maeri_like", ("mobilenet_v2:block7_project",)),
+    ("maeri-trees", "maeri_like", ("mobilenet_v2:block7_project",)),
+    ("shidiannao-like", "shidiannao_like", ()),
+    ("diannao-like", "no_local_reuse", ("mobilenet_v2:block7_project",)),
+    ("eyeriss@ddr4_2400", "row_stationary", (*DENSE, *DEPTHWISE)),
+    ("nvdla-like@ddr4_2400", "nvdla_like", DENSE),
+    ("nvdla-like@hbm2_8ch", "nvdla_like", DENSE),
+    ("simba-like@ddr4_2400", "simba_like", DENSE),
 )
+"""A preset, perhaps on a DRAM; its dataflow; layers beside the small ones."""
+
+
+def design_of(name: str) -> Architecture:
+    """Return a preset; behind ``@``, the device that its off-chip memory is."""
+    preset, _, device = name.partition("@")
+    architecture = load_architecture(preset)
+    if not device:
+        return architecture
+    memory = architecture.levels[0]
+    assert isinstance(memory, Memory)
+    memory = replace(memory, dram=read_dram(device)).with_dram_rates(architecture.clock_hz)
+    return replace(architecture, levels=(memory, *architecture.levels[1:]))
 
 
 def main() -> None:
@@ -58,10 +104,11 @@ def main() -> None:
         for name, dataflow, layers in DESIGNS:
             if arguments.design not in (None, name):
                 continue
-            architecture = load_architecture(name)
+            architecture = design_of(name)
+            problems = [load_network(layer).layers[0].problem for layer in layers]
             sampling = Sampling(
                 architecture,
-                tuple(load_network(layer).layers[0].problem for layer in layers),
+                (*problems, *SMALL),
                 load_dataflow(dataflow, architecture),
                 arguments.samples,
                 arguments.most_steps,

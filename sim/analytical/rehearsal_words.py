@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Fanout, Level, XyBus
 from arraysmith.arch.legality import tile_sizes, tile_words
-from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.problem import TENSORS, Problem
+from arraysmith.arch.mapping import Mapping, PlacedLoop
+from arraysmith.arch.problem import IFMAP, TENSORS, Problem
 from arraysmith.sim.analytical.rehearsal_loops import Loops, transfers_through
 from arraysmith.sim.report import FILL, READ, UPDATE, Report
 
@@ -83,13 +83,15 @@ class Words:
         total = float(np.dot(fresh, [*often, 1]))
         each = fresh / total
         sent = self._counted(link.parent, link.tensor, READ) / self._copies(link.parent)
-        words[AT_PARENT] = each * sent
+        lacking = self._fresh(link, words.shape[1] - 1, passed=True)
+        leaves = lacking / float(np.dot(lacking, [*often, 1])) * sent
+        words[AT_PARENT] = leaves
         words[AT_CHILD] = fresh  # a word of every MAC
         if link.child != self.macs:
             taken = self._counted(link.child, link.tensor, FILL) / self._copies(link.child)
             words[AT_CHILD] = each * taken
         for i, share in enumerate(self._shares(link, up=False)):
-            words[ON_BUS + i] = each * sent * share
+            words[ON_BUS + i] = leaves * share
 
     def results(self, link: Link, words: Float, up: Float, usual: float) -> None:
         """Write the words of results, see ``Plan.words`` and ``Plan.up``.
@@ -143,25 +145,65 @@ class Words:
         different = self._transfers(link, up=up)
         return [x / different[0] for x in different]
 
-    def _fresh(self, link: Link, loops: int) -> Float:
-        """Return float64 [loops + 1], the share of a tile that is new when each loop turns."""
+    def _fresh(self, link: Link, loops: int, *, passed: bool = False) -> Float:
+        """Return float64 [loops + 1], the share of a tile that is new when each loop turns.
+
+        Args:
+            link: of an operand.
+            loops: in time.
+            passed: whether what neighbours held in the turn before is not new, either: a mean over
+                children, some of which have no such neighbour.
+        """
         found = np.zeros(loops + 1)
         found[-1] = 1.0
         if link.child == self.macs:
             found[:] = 1.0
             return found
         sizes = tile_sizes(self._architecture, self._problem, self._mapping, link.child)
+        axes = self._problem.tensors[link.tensor].axes
+        steps = self._steps(link) if passed else ()
         for j in range(link.depth):
-            stays = 1.0
-            for axis in self._problem.tensors[link.tensor].axes:
+            shifts = []
+            for axis in axes:
                 by = dict(axis.terms)
                 shift = by.get(self._loops.time[j].dim, 0) * self._loops.time[j].tile
                 for x in self._loops.time[j + 1 : link.above]:
                     shift -= by.get(x.dim, 0) * (x.count - 1) * x.tile
-                reach = axis.reach(sizes)
-                stays *= max(0, reach - abs(shift)) / reach
-            found[j] = 1.0 - stays
-        return found
+                shifts.append(shift)
+            reaches = [axis.reach(sizes) for axis in axes]
+            own = [max(0, x - abs(y)) / x for x, y in zip(reaches, shifts, strict=True)]
+            found[j] = 1.0 - prod(own)
+            for x, higher in steps:
+                for a, axis in enumerate(axes):
+                    step = dict(axis.terms).get(x.dim, 0) * x.tile
+                    if step:  # its tile lies beside the last one, along this axis alone
+                        old = shifts[a] - step if higher else shifts[a] + step
+                        more = _beside(reaches[a], shifts[a], old) / reaches[a]
+                        others = prod(y for b, y in enumerate(own) if b != a)
+                        found[j] -= more * others * (1 - 1 / x.count)
+        return np.maximum(found, 0.0)
+
+    def _steps(self, link: Link) -> tuple[tuple[PlacedLoop, bool], ...]:
+        """Return over which loops in space a child has neighbours, and whether higher ones."""
+        found = []
+        for level in link.fanouts[-1:]:
+            links = bus_of(self._levels[level]).forwarding
+            if links is None or TENSORS[link.tensor] != IFMAP:
+                continue
+            for way in links.directions:
+                mine = [x for x in self._loops.space if (x.level, x.axis) == (level, way[1])]
+                found += [(x, way[0] == "-") for x in mine[-1:]]  # what moves down comes from above
+        return tuple(found)
+
+
+def _beside(reach: int, own: int, other: int) -> int:
+    """Return how many places of [0, reach) one interval has that another one has not.
+
+    Both are as long; the first begins at ``-other``, the second one at ``-own``.
+    """
+    low, high = max(0, -other), min(reach, reach - other)
+    both = min(high, reach - own) - max(low, -own)
+    return max(0, high - low) - max(0, both)
 
 
 def bus_of(level: Level) -> XyBus:

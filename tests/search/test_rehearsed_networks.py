@@ -76,6 +76,20 @@ def test_trees_and_routed_networks_are_rehearsed_nearer_than_as_buses(name, data
     assert mine < as_buses
 
 
+def test_words_that_neighbours_pass_on_are_rehearsed():
+    design = load_architecture("shidiannao-like")
+    levels = [
+        replace(x, network=replace(x.bus, forwarding=None))
+        if isinstance(x, Fanout) and x.bus is not None
+        else x
+        for x in design.levels
+    ]
+    plain = replace(design, levels=tuple(levels))
+    mine, without = errors(design, "shidiannao_like", plain, 14)
+    assert mine < 0.04
+    assert mine < 0.5 * without
+
+
 def test_memories_that_fill_after_others_are_rehearsed_so():
     plain = load_architecture("eyeriss")
     levels = [
