@@ -31,6 +31,9 @@ def test_a_map_shows_every_flit_once_where_its_link_is() -> None:
         if flits
     }
     assert cells == {(0, 0): 9, (1, 0): 12, (2, 1): 2}
+    assert (drawn.zmin, drawn.zmax) == (0, 12), "the least load is not drawn as none"
+    sizes = dict(zip(routers.text, routers.marker.size, strict=True))
+    assert sizes["M"] == 0 < sizes[""], "a dot would hide the letter"
     assert drawn.text[0][1] == "(0,0)->(1,0): 5<br>(1,0)->(0,0): 7"
     assert drawn.z[1][1] is None, "no link passes between four routers"
 

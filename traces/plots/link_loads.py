@@ -84,6 +84,7 @@ def _map(use: NetworkUse, ends: dict[str, tuple[Place | None, Place | None]]) ->
         z=[[_value(loads, x, y) for x in shown] for y in lines],
         text=[["<br>".join(said.get((x, y), [])) for x in shown] for y in lines],
         zmin=0,
+        zmax=max(loads.values(), default=1),  # without it the range begins at the least load
         colorscale=[[0, QUIET], [1, BUSY]],
         xgap=1,
         ygap=1,
@@ -97,7 +98,10 @@ def _map(use: NetworkUse, ends: dict[str, tuple[Place | None, Place | None]]) ->
         x=[x for x, _ in routers],
         y=[y for _, y in routers],
         mode="markers+text",
-        marker={"color": "#8a8f98", "size": max(3, size_px // 4)},
+        marker={
+            "color": "#8a8f98",
+            "size": [0 if place in at_memory else max(3, size_px // 4) for place in routers],
+        },
         text=["M" if place in at_memory else "" for place in routers],
         hoverinfo="skip",
         showlegend=False,

@@ -26,6 +26,9 @@ OTHERS = "other causes"
 NOTHING, FULL = "rgba(232,137,58,0.05)", "rgba(232,137,58,0.9)"
 """Ends of the colour scale; the page shines through, so that its ink can be read on both."""
 
+BORDER = "#14171c"
+"""Between layers: dark, for it stands on the fills of the bins."""
+
 
 def waiting_over_time(layers: Sequence[Waiting]) -> tuple[list[int], dict[str, list[int]]]:
     """Return the edges of at most ``SHOWN_BINS`` bins over all layers, and cycles by cause in each.
@@ -95,7 +98,7 @@ def waiting_figure(layers: Sequence[Waiting]) -> go.Figure:
         )
     ends = np.cumsum([x.repeat * x.cycles for x in layers]).tolist()
     for end in ends[:-1]:
-        drawn.add_vline(x=end, line={"width": 1, "dash": "dot", "color": COMPUTE_COLOUR})
+        drawn.add_vline(x=end, line={"width": 1.5, "dash": "dot", "color": BORDER})
     drawn.update_xaxes(title_text="cycle", tickformat="~s", range=[0, ends[-1]], showgrid=False)
     drawn.update_yaxes(title_text="share of the cycles", tickformat=".0%", range=[0, 1])
     return drawn
