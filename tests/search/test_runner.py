@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import h5py
 import pytest
@@ -18,6 +19,7 @@ from arraysmith.search.run_file import load_run
 from arraysmith.search.runner import run_search
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.pool import process_pool
 from arraysmith.sim.report import Report
 from arraysmith.traces.page import ReportPage
 
@@ -323,3 +325,16 @@ def test_workers_end_with_a_killed_parent():
         time.sleep(0.01)
     else:
         pytest.fail("the worker is still there after ten seconds")
+
+
+def test_workers_drop_what_they_are_at_when_their_pool_is_interrupted():
+    def interrupted():
+        with process_pool(2) as pool:
+            tasks.append(pool.submit(time.sleep, 600))
+            pool.submit(os.getpid).result()  # by the other one: both are there
+            raise KeyboardInterrupt
+
+    tasks = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert isinstance(tasks[0].exception(timeout=60), BrokenProcessPool)
