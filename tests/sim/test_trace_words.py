@@ -13,6 +13,7 @@ from chip_trees import tree_case
 from forwarding_cases import timed_case
 from test_cycle_streams import Listener
 from test_shared_networks import shared_case
+from test_wireless_networks import air_case
 from trace_twin import list_words
 
 from arraysmith.arch.architecture import Architecture
@@ -50,6 +51,7 @@ CASES = [
 ALL_CASES = [
     *CASES,
     *(pytest.param(shared_case, seed, id=f"shared network {seed}") for seed in (1, 2, 3, 4)),
+    *(pytest.param(air_case, seed, id=f"wireless {seed}") for seed in (1, 2, 3)),
 ]
 """Of the last ones the twin, which knows X and Y buses, has nothing to say."""
 

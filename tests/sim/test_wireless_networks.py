@@ -10,7 +10,9 @@ import pytest
 from air_twin import Channel
 from chip_trees import tree_case
 from joint_network import entered
+from long_cases import long_case
 from test_crossings_meet import random_pattern, sequence
+from test_repeats import Watched
 from test_shared_networks import with_networks, words_of
 from walker import walk
 
@@ -152,11 +154,15 @@ def test_flits_on_the_air_are_what_a_report_counts_and_prices() -> None:
     assert seen > 30
 
 
-def test_what_is_skipped_changes_no_number() -> None:
+def test_what_is_skipped_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
     step_by_step = CycleModel(parameters=CycleParameters(skip=False))
-    for seed in range(7400, 7420):
-        design = air_case(seed)
+    for seed in range(7400, 7412):
+        random = Random(seed)
+        architecture, problem, mapping = long_case(seed)
+        design = with_networks(architecture, lambda _: some_air(random)), problem, mapping  # noqa: B023 - used at once
         assert CycleModel().evaluate(*design) == step_by_step.evaluate(*design), f"seed {seed}"
+    assert watched.skipped + watched.recalled > 3
 
 
 def test_a_batch_costs_what_the_model_says_of_each() -> None:
