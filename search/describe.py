@@ -10,10 +10,11 @@ from arraysmith.arch.problem import Layer
 from arraysmith.search.evaluate import Scored
 from arraysmith.search.found import SearchResult
 from arraysmith.search.round_results import foretold
+from arraysmith.search.space import FixedProduct, Space
 from arraysmith.sim.loop_nest import loop_nest
 from arraysmith.sim.report import Report
 from arraysmith.sim.wait_profile import WaitProfile
-from arraysmith.traces.describe import hardware_table, pe_use, total_pe_use
+from arraysmith.traces.describe import hardware_table, number_text, pe_use, total_pe_use
 from arraysmith.traces.page import (
     Comparison,
     Convergence,
@@ -65,10 +66,23 @@ def gains(result: SearchResult) -> dict[str, Gain]:
     }
 
 
-def hardware_text(architecture: Architecture) -> str:
+_SIZES = frozenset({"depth", "width_bits", "mesh_x", "mesh_y"})
+
+
+def other_numbers(space: Space) -> tuple[str, ...]:
+    """Return the paths that a search changes beside the sizes that are always told."""
+    paths = (
+        path
+        for x in space.parameters
+        for path in (x.paths if isinstance(x, FixedProduct) else x.paths[:1])
+    )
+    return tuple(path for path in paths if path.rpartition(".")[2] not in _SIZES)
+
+
+def hardware_text(architecture: Architecture, paths: Sequence[str] = ()) -> str:
     """Return the sizes of a design in a few words: ``array 14x12, glb 512x512``.
 
-    A mesh is columns x rows, a memory depth x width in bits.
+    A mesh is columns x rows, a memory depth x width in bits. Other numbers follow by their paths.
     """
     parts = []
     for level in architecture.levels:
@@ -76,6 +90,7 @@ def hardware_text(architecture: Architecture) -> str:
             parts.append(f"{level.name} {level.mesh_x}x{level.mesh_y}")
         elif level.depth is not None:
             parts.append(f"{level.name} {level.depth}x{level.width_bits}")
+    parts += [f"{path} {number_text(architecture, path)}" for path in paths]
     return ", ".join(parts)
 
 
@@ -117,7 +132,9 @@ def design_rows(result: SearchResult) -> tuple[DesignRow, ...]:
         *rivals,
         *estimated,
         DesignRow.of(
-            "best found", best.analytical.total, hardware_text(best.analytical.design.architecture)
+            "best found",
+            best.analytical.total,
+            hardware_text(best.analytical.design.architecture, other_numbers(result.run.space)),
         ),
         DesignRow.of(
             f"{label}, simulated",
@@ -192,7 +209,7 @@ def page_of(
         summary=summary(result),
         rows=design_rows(result),
         comparison=Comparison(original.total, remapped.total, best.analytical.total),
-        hardware=hardware_table(same_chain),
+        hardware=hardware_table(same_chain, other_numbers(run.space)),
         convergence=_convergence(result),
         front=_front(result) if result.front else None,
         sensitivity=result.sensitivity,
@@ -206,7 +223,7 @@ def page_of(
                 f"#{rank}",
                 found.analytical.total,
                 found.cycle.total,
-                hardware_text(found.analytical.design.architecture),
+                hardware_text(found.analytical.design.architecture, other_numbers(run.space)),
             )
             for rank, found in enumerate(result.top, start=1)
         ),
@@ -282,11 +299,12 @@ def _convergence(result: SearchResult) -> Convergence:
 
 def _front(result: SearchResult) -> Front:
     space = result.run.space
+    others = other_numbers(space)
     points = sorted(result.front, key=lambda x: (x.losses, x.genome))
     return Front(
         tuple(f"{x.name}, {x.unit}" for x in result.run.front),
         tuple(
-            FrontPoint(f"#{number}", x.losses, hardware_text(space.architecture(x.genome)))
+            FrontPoint(f"#{number}", x.losses, hardware_text(space.architecture(x.genome), others))
             for number, x in enumerate(points, start=1)
         ),
     )

@@ -25,6 +25,7 @@ from arraysmith.search.describe import (
     gains,
     hardware_text,
     layer_index,
+    other_numbers,
     page_of,
     summary,
 )
@@ -83,6 +84,7 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
     """Return the result as plain data."""
     run, best = result.run, result.winner
     index = layer_index(result)
+    others = other_numbers(run.space)
     return {
         "run": run.name,
         "architecture": run.template.name,
@@ -98,12 +100,12 @@ def result_document(result: SearchResult, verification: Verification) -> dict[st
         "compared": [
             {
                 "label": baseline_label(result),
-                "hardware_text": hardware_text(run.template),
+                "hardware_text": hardware_text(run.template, others),
                 **_both(result.baselines.original, result.baselines_cycle.original),
             },
             {
                 "label": f"{baseline_label(result)}, best mapping",
-                "hardware_text": hardware_text(run.template),
+                "hardware_text": hardware_text(run.template, others),
                 **_both(result.baselines.remapped, result.baselines_cycle.remapped),
             },
             *(
@@ -199,7 +201,7 @@ def _front(result: SearchResult) -> dict[str, Any] | None:
             {
                 "losses": dict(zip(names, found.losses, strict=True)),
                 "hardware": run.space.values(found.genome),
-                "hardware_text": hardware_text(architecture),
+                "hardware_text": hardware_text(architecture, other_numbers(run.space)),
                 "cycles": found.cycles,
                 "energy_pj": found.energy_pj,
                 "edp_j_cycles": found.energy_pj * 1e-12 * found.cycles,
@@ -248,7 +250,7 @@ def _ranked(result: SearchResult, found: Ranked, rank: int) -> dict[str, Any]:
     return {
         "rank": rank,
         "hardware": result.run.space.values(found.genome),
-        "hardware_text": hardware_text(architecture),
+        "hardware_text": hardware_text(architecture, other_numbers(result.run.space)),
         "storage_bits": architecture.storage_bits,
         "loss": found.loss,
         "cycle_loss": found.cycle_loss,

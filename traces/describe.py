@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from itertools import product
 
 from arraysmith.arch.architecture import Architecture, Fanout
+from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import Mapping, placed_loops
+from arraysmith.arch.paths import owner_of
 from arraysmith.arch.problem import Problem
 from arraysmith.traces.page import PeUse, Table
+
+NONE = "\N{EN DASH}"
 
 
 def pe_use(
@@ -69,11 +73,23 @@ def total_pe_use(label: str, parts: Sequence[PeUse], weights: Sequence[float]) -
     )
 
 
-def hardware_table(designs: Sequence[tuple[str, Architecture]]) -> Table:
+def number_text(architecture: Architecture, path: str) -> str:
+    """Return the number at a path of ``arch.paths`` for people; a dash where a design has none."""
+    try:
+        owner = owner_of(architecture, path)
+    except ArraysmithError:  # a design to compare with, of another network
+        return NONE
+    field = path.rpartition(".")[2]
+    value = getattr(owner if hasattr(owner, field) else owner.network, field)  # type: ignore[union-attr]  # owner_of found it
+    return NONE if value is None else f"{float(value):,.10g}"
+
+
+def hardware_table(designs: Sequence[tuple[str, Architecture]], paths: Sequence[str] = ()) -> Table:
     """Return the table of the hardware, a column per design and a row per component.
 
     Args:
         designs: (head of the column, architecture); all with levels of the same names.
+        paths: of further numbers to show, see ``arch.paths``.
     """
     first = designs[0][1]
     rows: list[tuple[str, ...]] = []
@@ -85,6 +101,7 @@ def hardware_table(designs: Sequence[tuple[str, Architecture]]) -> Table:
         elif level.depth is not None:
             cells = [f"{x.depth} x {x.width_bits}" for x in same if not isinstance(x, Fanout)]
             rows.append((f"{level.name}, depth x width in bits", *cells))
+    rows += [(path, *(number_text(x, path) for _, x in designs)) for path in paths]
     rows.append(("PEs", *(f"{design.pes:,}" for _, design in designs)))
     rows.append(("storage on chip", *(f"{x.storage_bits / 8192:,.2f} KiB" for _, x in designs)))
     return Table(tuple(label for label, _ in designs), tuple(rows))

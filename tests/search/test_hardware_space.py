@@ -1,6 +1,8 @@
 """Spaces over every number of a design, mapping choices, and every kind of budget."""
 
 import json
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ from small_run import RUN, write
 
 from arraysmith.arch.budget import Budget
 from arraysmith.arch.errors import ArraysmithError, InputError
+from arraysmith.search.describe import hardware_text, other_numbers
 from arraysmith.search.run_file import load_run
 from arraysmith.search.space import MAPPED_BY, IntegerChoice, MappingChoice, Space
+from arraysmith.traces.describe import NONE, hardware_table, number_text
 
 PARAMETERS = (
     IntegerChoice("clock_hz", (10**8, 5 * 10**8, 10**9)),
@@ -195,3 +199,35 @@ layers:
         text = BY_KIND.replace("{any: row_stationary, depthwise: nvdla_like}", new)
         with pytest.raises(InputError, match=rule):
             load_run(write(tmp_path, text, network))
+
+
+def test_searched_numbers_that_are_no_sizes_are_told_beside_the_sizes():
+    space = Space(
+        DESIGN,
+        (
+            IntegerChoice("glb.depth", (64, 128)),
+            IntegerChoice("glb.banks", (1, 2)),
+            IntegerChoice("glb.word_bits", (8, 16), ("dram.word_bits",)),
+            IntegerChoice("clock_hz", (10**8, 10**9)),
+            MappingChoice(MAPPED_BY, ("edp", "energy")),
+        ),
+        Budget(),
+    )
+    others = other_numbers(space)
+    assert others == ("glb.banks", "glb.word_bits", "clock_hz")
+    found = space.architecture((1, 1, 0, 0, 0))
+    text = hardware_text(found, others)
+    assert text == f"{hardware_text(found)}, glb.banks 2, glb.word_bits 8, clock_hz 100,000,000"
+    assert "glb 128x" in text
+    rows = dict(x[:2] for x in hardware_table((("found", found),), others).rows)
+    assert [rows[x] for x in others] == ["2", "8", "100,000,000"]
+
+
+def test_a_number_that_a_design_does_not_state_has_a_dash():
+    missing = replace(DESIGN.memories[0], read_words_per_cycle=None)
+    design = replace(DESIGN, levels=(missing, *DESIGN.levels[1:]))
+    assert number_text(design, "dram.read_words_per_cycle") == NONE
+    assert number_text(design, "nowhere.depth") == NONE
+    half = replace(missing, read_words_per_cycle=Fraction(5, 2))
+    design = replace(DESIGN, levels=(half, *DESIGN.levels[1:]))
+    assert number_text(design, "dram.read_words_per_cycle") == "2.5"
