@@ -70,6 +70,14 @@ def test_a_wrong_cycle_is_noticed(tmp_path):
     assert noc(path).beyond
 
 
+def test_a_speed_up_beyond_the_virtual_channels_does_nothing(tmp_path):
+    path = tmp_path / "packets.csv"
+    heading = (REFERENCE / "packets.csv").read_text().splitlines()[0]
+    path.write_text(f"{heading}\n4,1,8,5,insp2,0,3,8,{6 + 4 * 5 + 4}\n")
+    (found,) = noc(path).comparisons
+    assert found.exact
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -149,7 +149,7 @@ def compare_packets(path: Path) -> Iterator[Comparison]:
         )
         rows.setdefault(configuration, []).append((created, source, target, delivered))
     for (side, vcs, depth, flits, variant), packets in rows.items():
-        router = replace(Router(num_vcs=int(vcs), vc_buffer_flits=int(depth)), **VARIANTS[variant])
+        router = _router(int(vcs), int(depth), variant)
         network = _network(int(side), router)
         created_at, sources, targets, expected = np.array(packets, np.int64).T
         order = np.argsort(created_at, kind="stable")
@@ -227,7 +227,7 @@ def compare_curve(
     side, traffic_name, vcs, depth, flits, variant = configuration
     k = int(side)
     name = f"{k}x{k} {traffic_name}, {vcs} VCs of {depth} flits, packets of {flits}, {variant}"
-    router = replace(Router(num_vcs=int(vcs), vc_buffer_flits=int(depth)), **VARIANTS[variant])
+    router = _router(int(vcs), int(depth), variant)
     pattern = TRAFFIC[traffic_name]
     weights = HOTSPOTS.get(k, {}) if pattern == "hotspot" else {}
     if pattern == "hotspot" and not weights:
@@ -262,6 +262,14 @@ def _protocol(side: int, flits: int, offered: float) -> Protocol:
     cycles = int(PACKETS * flits / (offered * side * side))
     measured = min(max(cycles, PROTOCOL.measured_cycles), MOST_CYCLES)
     return replace(PROTOCOL, measured_cycles=measured)
+
+
+def _router(vcs: int, depth: int, variant: str) -> Router:
+    """Return a variant; the tool takes speed-ups beyond the virtual channels, which do nothing."""
+    changed = dict(VARIANTS[variant])
+    if "input_speedup" in changed:
+        changed["input_speedup"] = min(changed["input_speedup"], vcs)
+    return Router(num_vcs=vcs, vc_buffer_flits=depth, **changed)
 
 
 def _network(side: int, router: Router) -> Network:
