@@ -75,10 +75,9 @@ PHASE_LOOPS, STEP_LOOPS, PIPELINE, RAGGED, ROUNDS, FANOUTS, FILL_CAUSE, PORT_CAU
 
 # Columns of a record; the turns of all loops follow. Of a step: as edge the number of edges, its
 # begin and end in cycles. ``R_UP`` is 0 for words on their way down, 1 up, ``SIDEWAYS`` from
-# neighbours; these pass links from tick ``R_AGAIN`` to tick ``R_LEFT``. Of edges with links,
-# children take words from tick ``R_FROM`` to tick ``R_TO``, and as much later as the buses'
-# latency; a record sideways leaves that (``R_TO`` is -1) to one down that is beside it, whose
-# ``R_AGAIN`` is 1.
+# neighbours; these pass links from tick ``R_AGAIN`` to tick ``R_LEFT``. Children take (send) words
+# from tick ``R_FROM`` to tick ``R_TO``, those that they take as much later as the buses' latency.
+# A record sideways leaves that (``R_TO`` is -1) to one down beside it, whose ``R_AGAIN`` is 1.
 R_EDGE, R_UP, R_BEGIN, R_LEFT, R_DONE, R_TILE, R_TURNED, R_AGAIN, R_FROM, R_TO, RECORD = range(11)
 SIDEWAYS = 2
 

@@ -31,8 +31,10 @@ from arraysmith.sim.cycle.columns import (
     R_BEGIN,
     R_DONE,
     R_EDGE,
+    R_FROM,
     R_LEFT,
     R_TILE,
+    R_TO,
     R_TURNED,
     R_UP,
     RECORD,
@@ -42,7 +44,7 @@ from arraysmith.sim.cycle.columns import (
     Clocks,
     Plan,
 )
-from arraysmith.sim.cycle.transfers import pass_up
+from arraysmith.sim.cycle.transfers import DRAIN, pass_up
 
 
 @njit(cache=True, nogil=True)
@@ -63,7 +65,9 @@ def drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> in
         at = max(at, epochs[edge[ABOVE], row[E_ABOVE] % RING, E_ROOM])
     if edge[PARENT_SERIAL]:
         at = max(at, memories[edge[PARENT], 0])
-    through = row[E_THROUGH:]
+    through, sends = row[E_THROUGH:], at * wires[6]
+    if edge[CHILD] >= 0:
+        sends = max(sends, wires[0][wires[1][edge[CHILD], DRAIN]])
     begin, finish, read = pass_up(
         wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS] + edge[BUSES], edge[BUSES],
         through, through[0] - row[E_TILES], row[E_TURNS:],
@@ -79,16 +83,35 @@ def drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> in
     if len(records) > 0:
         turns = row[len(row) - len(clocks[1]) :]
         times = begin, left, done
-        note(records[recorded], k, times, epoch, row[E_TURNED], turns)
+        note(records[recorded], k, times, (sends, finish), epoch, row[E_TURNED], turns)
         records[recorded, R_UP], records[recorded, R_AGAIN] = 1, read
         recorded += 1
     return recorded
 
 
 @njit(cache=True, nogil=True)
-def note(row: Int, k: int, times: tuple[int, int, int], tile: int, turned: int, index: Int) -> None:
-    """Write a record; times are begin in ticks, left and done in cycles."""
+def note(
+    row: Int,
+    k: int,
+    times: tuple[int, int, int],
+    child: tuple[int, int],
+    tile: int,
+    turned: int,
+    index: Int,
+) -> None:
+    """Write a record.
+
+    Args:
+        row: written.
+        k: the edge on the chip.
+        times: begin in ticks, left and done in cycles.
+        child: ticks from which and to which the port of a child is at it.
+        tile: number.
+        turned: the loop that has turned.
+        index: int64 [loops in time], turns.
+    """
     row[:RECORD] = 0
+    row[R_FROM], row[R_TO] = child
     row[R_EDGE], row[R_TILE], row[R_TURNED] = k, tile, turned
     row[R_BEGIN], row[R_LEFT], row[R_DONE] = times
     for j in range(len(index)):

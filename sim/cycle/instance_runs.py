@@ -11,7 +11,17 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.cycle.boxes import AXES, Int
-from arraysmith.sim.cycle.columns import R_AGAIN, R_BEGIN, R_DONE, R_LEFT, R_TILE, R_TURNED, RECORD
+from arraysmith.sim.cycle.columns import (
+    R_AGAIN,
+    R_BEGIN,
+    R_DONE,
+    R_FROM,
+    R_LEFT,
+    R_TILE,
+    R_TO,
+    R_TURNED,
+    RECORD,
+)
 from arraysmith.sim.cycle.groups import (
     G_FIRST,
 )
@@ -217,6 +227,14 @@ def list_instance_runs(
 
 
 @njit(cache=True, nogil=True)
+def spread(begin: int, end: int, total: int, moved: int, words: int, ticks: int, row: Int) -> None:
+    """Write the cycles of some of ``total`` words that move evenly between two ticks."""
+    scale, long = total * ticks, end - begin
+    row[Q_REQUEST] = (begin * total + moved * long) // scale
+    row[Q_RESPONSE] = -(-(begin * total + (moved + words) * long) // scale)
+
+
+@njit(cache=True, nogil=True)
 def find_requests(
     start: int,
     records: Int,
@@ -238,7 +256,7 @@ def find_requests(
     """List the requests of the records from ``start`` on, as far as there is room.
 
     At a parent, words are asked for as fast as its port goes, and they move on at the pace of the
-    whole transfer; at a child they take the time of the transfer.
+    whole transfer; at a child they take the time for which its port is at the transfer.
 
     Args:
         start: first record.
@@ -286,10 +304,14 @@ def find_requests(
             mine, row = table[i, 2], out[count]
             if parent:
                 row[Q_REQUEST] = (begin + moved[mine] * per_word) // ticks
+                done = moved[mine] + table[i, 1]
+                row[Q_RESPONSE] = first - (-(done * busy) // total[mine]) + delay
             else:
-                row[Q_REQUEST] = first + moved[mine] * busy // total[mine] + delay
+                ends = record[R_FROM], record[R_TO]
+                spread(ends[0], ends[1], total[mine], moved[mine], table[i, 1], ticks, row)
+                row[Q_REQUEST] += delay
+                row[Q_RESPONSE] += delay
             moved[mine] += table[i, 1]
-            row[Q_RESPONSE] = first - (-(moved[mine] * busy) // total[mine]) + delay
             row[Q_ADDRESS], row[Q_SIZE] = table[i, 0], table[i, 1]
             row[Q_TILE], row[Q_PORT] = record[R_TILE], mine
             count += 1

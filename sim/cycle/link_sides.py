@@ -9,8 +9,8 @@ from arraysmith.sim.cycle.columns import (
     CHILD,
     LATENCY,
     LINK_LATENCY,
+    R_BEGIN,
     R_EDGE,
-    R_FROM,
     R_TO,
     R_UP,
     SIDEWAYS,
@@ -57,6 +57,11 @@ class LinkSide(EdgeSide):
         found: Int = records[(records[:, R_EDGE] == self._k) & (records[:, R_UP] == SIDEWAYS)]
         return found
 
+    def first(self, records: Int) -> Int:
+        """Return the cycle in which the first word of each leaves: see ``Side``."""
+        begins: Int = records[:, R_BEGIN] // self._ticks
+        return begins
+
     def frontier(self, clocks: Clocks) -> int:
         """Return when the port is free through which words leave the children."""
         return int(clocks[7][0][self._clock]) // self._ticks
@@ -87,11 +92,6 @@ class EnterSide(EdgeSide):
         mine = (records[:, R_EDGE] == self._k) & (records[:, R_TO] >= 0)
         found: Int = records[mine]
         return found
-
-    def first(self, records: Int) -> Int:
-        """Return the cycle from which the children take the words of each: see ``Side``."""
-        begins: Int = records[:, R_FROM] // self._ticks
-        return begins
 
     def frontier(self, clocks: Clocks) -> int:
         """Return when the port is free through which words enter the children."""

@@ -40,6 +40,7 @@ from arraysmith.sim.cycle.instance_runs import (
     T_WORDS,
     Room,
     list_instance_runs,
+    spread,
 )
 from arraysmith.sim.cycle.listing import Scratch, View
 
@@ -132,14 +133,6 @@ def add_up(table: Int, owner: int, total: Int, moved: Int) -> None:
         total[table[i, owner]] = moved[table[i, owner]] = 0
     for i in range(len(table)):
         total[table[i, owner]] += table[i, T_WORDS]
-
-
-@njit(cache=True, nogil=True)
-def spread(begin: int, end: int, total: int, moved: int, words: int, ticks: int, row: Int) -> None:
-    """Write the cycles of some of ``total`` words that move evenly between two ticks."""
-    scale, long = total * ticks, end - begin
-    row[Q_REQUEST] = (begin * total + moved * long) // scale
-    row[Q_RESPONSE] = -(-(begin * total + (moved + words) * long) // scale)
 
 
 @njit(cache=True, nogil=True)

@@ -48,7 +48,7 @@ from arraysmith.sim.cycle.draining import note
 from arraysmith.sim.cycle.lookups import find_entries, most_words, total_words
 from arraysmith.sim.cycle.routes import cross
 from arraysmith.sim.cycle.sideways import enter_beside, pass_on
-from arraysmith.sim.cycle.transfers import FILL, IN_BANKS, ON_BUS, pass_down
+from arraysmith.sim.cycle.transfers import FILL, IN_BANKS, ON_BUS, ROUTED, pass_down
 
 
 @njit(cache=True, nogil=True)
@@ -86,14 +86,13 @@ def send_operand(
     words[number, DOWN_WORDS] += moved
     words[number, FILL_WORDS] += total_words(tables, factors, plan[3][FANOUTS], entries)
     came, blame = known[k, ARRIVED], known[k, BLAME]
-    opened = clocks[7][0][clocks[7][1][edge[CHILD], FILL]] if edge[LINK] >= 0 else 0
-    begin = move_down(k, room, start, cause, plan, clocks, entries)
+    begin, opened, finish = move_down(k, room, start, cause, plan, clocks, entries)
     if len(records) > 0:
         times = begin, known[k, READ_LEFT], known[k, ARRIVED]
-        note(records[recorded], k, times, known[k, EPOCH], turned, index)
+        note(records[recorded], k, times, (opened, finish), known[k, EPOCH], turned, index)
         recorded += 1
     if edge[LINK] >= 0:
-        enter_beside(edge, opened, begin, passed, clocks, records, recorded)
+        enter_beside(edge, finish, passed, clocks, records, recorded)
         if came > known[k, ARRIVED]:  # what neighbours pass on comes last
             known[k, ARRIVED], known[k, BLAME] = came, blame
     return recorded
@@ -102,8 +101,12 @@ def send_operand(
 @njit(cache=True, nogil=True)
 def move_down(
     k: int, room: int, start: int, cause: int, plan: Plan, clocks: Clocks, entries: Int
-) -> int:
-    """Take a transfer down, and note when it has arrived and why not before; return its tick."""
+) -> tuple[int, int, int]:
+    """Take a transfer down, and note when it has arrived and why not before.
+
+    Returns:
+        (tick of the first word at the parent; ticks from which and to which children take them).
+    """
     edges, tables = plan[4], plan[7]
     known, memories, wires = clocks[3], clocks[6], clocks[7]
     edge = edges[k]
@@ -124,13 +127,16 @@ def move_down(
     if edge[PARENT_SERIAL] and memories[edge[PARENT], 0] > at:
         at, blame = memories[edge[PARENT], 0], edge[PORT_CAUSE]
     late = cross(wires, edge[NUMBER], 0, buses, factors, entries, through) + edge[LATENCY]
-    begin: int
+    opened, ticks = 0, wires[6]
+    if edge[CHILD] >= 0:  # from when the port is free, and the bus, whichever is later
+        opened = wires[0][wires[1][edge[CHILD], FILL]]
+        if buses and edge[LINK] < 0 and wires[5][edge[FIRST_BUS] + buses - 1] != ROUTED:
+            opened = max(opened, wires[4][wires[7][edge[FIRST_BUS] + buses - 1]])
     begin, finish, slowest = pass_down(
         wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS], buses, through,
         (bank_turns(wires[13], edge[NUMBER], AT_PARENT, ALL_LINES, factors, entries),
          bank_turns(wires[13], edge[NUMBER], AT_CHILD_SIDE, ALL_LINES, factors, entries)),
     )  # fmt: skip
-    ticks = wires[6]
     left = -(-finish // ticks)
     # Of waiting for words and moving them, what took longer is to blame.
     if at == start or at - clocks[0][COMPUTED] <= left + late - at:
@@ -147,4 +153,4 @@ def move_down(
     memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], left)
     if edge[CHILD] >= 0:
         memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left + late)
-    return begin
+    return begin, max(opened, begin // ticks * ticks), finish

@@ -11,6 +11,7 @@ import numpy as np
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.columns import (
     AT_MACS,
+    CHILD,
     COMPUTED,
     E_LEFT,
     E_READY,
@@ -20,6 +21,7 @@ from arraysmith.sim.cycle.columns import (
     R_AGAIN,
     R_BEGIN,
     R_EDGE,
+    R_FROM,
     R_TILE,
     R_TURNED,
     R_UP,
@@ -38,7 +40,7 @@ from arraysmith.sim.cycle.mac_words import MacWords, find_mac_words
 from arraysmith.sim.cycle.machine import Machine
 from arraysmith.sim.cycle.merging import LAST
 from arraysmith.sim.cycle.network_runs import find_transfers
-from arraysmith.sim.cycle.transfers import READ, UPDATE
+from arraysmith.sim.cycle.transfers import DRAIN, READ, UPDATE
 from arraysmith.sim.cycle.tree import Edge, O, Tree
 
 Listed = Iterator[tuple[Int, int]]
@@ -155,11 +157,13 @@ class EdgeSide:
         parent = machine.edges[k, PARENT]
         self._k, self._up, self._again, self._back = k, up, again, back
         self._edge = machine.edges[k]
-        self._parent = level == edge.parent
+        self._parent, self._child = level == edge.parent, level == edge.child
         self._moves, self._frame = moves, frame
         self._ticks = machine.ticks
         port = UPDATE if up and not again else READ
         self._clock = int(wires[1][parent, port])
+        if up and self._child:
+            self._clock = int(wires[1][machine.edges[k, CHILD], DRAIN])
         self._per_word = int(wires[2][parent, port]) if self._parent else 0
 
     def chosen(self, records: Int) -> Int:
@@ -171,7 +175,8 @@ class EdgeSide:
 
     def first(self, records: Int) -> Int:
         """Return the cycle in which each begins: see ``Side``."""
-        begins: Int = records[:, R_AGAIN if self._again else R_BEGIN] // self._ticks
+        column = R_FROM if self._child else R_AGAIN if self._again else R_BEGIN
+        begins: Int = records[:, column] // self._ticks
         return begins
 
     def frontier(self, clocks: Clocks) -> int:

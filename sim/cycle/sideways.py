@@ -16,21 +16,18 @@ from arraysmith.sim.cycle.columns import (
     ARRIVED,
     BEHIND,
     BLAME,
-    BUSES,
     CHILD,
     COMPUTED,
     DRAIN_WORDS,
     EPOCH,
     FANOUTS,
     FILL_WORDS,
-    FIRST_BUS,
     LATENCY,
     LINK,
     LINK_CAUSE,
     LINK_LATENCY,
     NUMBER,
     R_AGAIN,
-    R_FROM,
     R_TO,
     R_UP,
     ROOM_CAUSE,
@@ -114,35 +111,32 @@ def pass_on(
     known[k, ARRIVED], known[k, BLAME] = arrived, blame
     memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], arrived)
     if len(records) > 0:
-        note(records[recorded], k, (begin, finish, arrived), known[k, EPOCH], turned, clocks[1])
-        row = records[recorded]
-        row[R_UP], row[R_AGAIN], row[R_FROM], row[R_TO] = SIDEWAYS, first, entry, entered
+        row, times = records[recorded], (begin, finish, arrived)
+        note(row, k, times, (entry, entered), known[k, EPOCH], turned, clocks[1])
+        row[R_UP], row[R_AGAIN] = SIDEWAYS, first
         recorded += 1
     return recorded, finish
 
 
 @njit(cache=True, nogil=True)
 def enter_beside(
-    edge: Int, opened: int, begin: int, passed: int, clocks: Clocks, records: Int, recorded: int
+    edge: Int, finish: int, passed: int, clocks: Clocks, records: Int, recorded: int
 ) -> None:
     """Let nothing else into children before all words of a turn are in, whoever they come from.
 
     Args:
         edge: the edge on the chip, with links.
-        opened: tick from which the port of the children was free for them.
-        begin: tick of the first word at the parent.
+        finish: tick of the last word from the parent.
         passed: tick of the last word on links, 0 without any.
         clocks: updated.
         records: see ``spatial.run_phase``; the last one is completed.
         recorded: how many.
     """
     wires = clocks[7]
-    slot, ticks = wires[1][edge[CHILD], FILL], wires[6]
-    entered = wires[4][wires[7][edge[FIRST_BUS] + edge[BUSES] - 1]]  # the bus is held until then
+    slot, entered = wires[1][edge[CHILD], FILL], finish
     if passed:
-        entered = max(entered, passed + (edge[LINK_LATENCY] - edge[LATENCY]) * ticks)
+        entered = max(entered, passed + (edge[LINK_LATENCY] - edge[LATENCY]) * wires[6])
         wires[0][slot] = max(wires[0][slot], entered)
     if len(records) > 0:
         row = records[recorded - 1]
-        row[R_FROM], row[R_TO] = max(opened, begin // ticks * ticks), entered
-        row[R_AGAIN] = passed > 0
+        row[R_TO], row[R_AGAIN] = entered, passed > 0

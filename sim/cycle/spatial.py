@@ -186,7 +186,7 @@ def run_phase(
             why = numbers[PORT_CAUSES] + slow
             add_wait(stalls, waits, state, begin + macs, end - begin - macs, why)
         if recording and state[NOTING]:
-            note(records[recorded], count, (begin, end, end), 0, turned, index)
+            note(records[recorded], count, (begin, end, end), (0, 0), 0, turned, index)
             recorded += 1
         state[COMPUTED], state[OPENING] = end, 0
         state[STEP] += 1
@@ -284,10 +284,10 @@ def _send_sums(
             back = total_words(tables, factors, 2 * fanouts + 1 + held, entries)
         words[number, DOWN_WORDS] += back
         words[number, FILL_WORDS] += back
-        begin = move_down(k, room, start, cause, plan, clocks, entries)
+        begin, opened, finish = move_down(k, room, start, cause, plan, clocks, entries)
         if len(records) > 0:
             times = begin, known[k, READ_LEFT], known[k, ARRIVED]
-            note(records[recorded], k, times, epoch, turned, index)
+            note(records[recorded], k, times, (opened, finish), epoch, turned, index)
             recorded += 1
     visits[tile] = epoch
     row[E_ROOM] = known[k, ARRIVED]

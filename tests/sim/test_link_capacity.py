@@ -1,4 +1,4 @@
-"""No link between neighbours, and no port that they pass words through, moves more than its rate.
+"""No link between neighbours, and no port of their children, moves more than its rate.
 
 Seen in the requests that a probe is told of, between any two of them.
 """
@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from random import Random
 
 import numpy as np
 import pytest
-from chip_trees import changed
+from cases import case
+from chip_trees import changed, tree_case
 from forwarding_cases import timed_case
 from test_trace_words import PASSING, Case, told
 
 from arraysmith.arch.architecture import Fanout, Memory
 from arraysmith.arch.interconnect import DIRECTIONS
+from arraysmith.arch.problem import OFMAP, TENSORS
 from arraysmith.sim.cycle.instance_runs import (
     Q_ADDRESS,
     Q_PORT,
@@ -133,3 +136,23 @@ def test_words_pass_no_faster_than_ports_and_links_go(seed: int, monkeypatch) ->
 def end_of(rows: Rows) -> dict[tuple[int, int, int], tuple[int, int]]:
     """(port, tile, address) -> request and response of the run that begins there."""
     return {(port, x[4], x[2]): (x[0], x[1]) for port, mine in rows.items() for x in mine}
+
+
+@pytest.mark.parametrize("make", [case, tree_case, timed_case])
+def test_children_take_and_send_words_no_faster_than_their_ports_go(make) -> None:
+    """Results have two ports each way: towards the parent, and towards children or MACs."""
+    checked = 0
+    for seed, rates in ((0, 2), (3, 302), (15, 1), (84, 2), (90, 3)):
+        of = other_rates(make(seed), rates)
+        _, listener = told(of)
+        for memory in of[0].memories[1:]:
+            for tensor, way in product(TENSORS, ("read", "write")):
+                fast = memory.read_words_per_cycle, memory.write_words_per_cycle
+                rate = fast[way == "write"]
+                if rate is None or (tensor != OFMAP and way == "read"):
+                    continue  # a MAC's read says when it begins, not for how long it takes
+                rows: Rows = defaultdict(list)
+                rows_of(listener, f"{memory.name}/{tensor}/{way}", rows)
+                require_rate(rows, 2 * rate if tensor == OFMAP else rate)
+                checked += len(rows)
+    assert checked
