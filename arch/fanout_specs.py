@@ -123,7 +123,7 @@ class WirelessSpec(Spec):
     """One broadcast channel on the air; the memory sends, and a token lets the children answer."""
 
     access: Literal["token", "contention"] = Field(
-        default="token", description="contention is for arraysmith noc alone"
+        default="token", description="contention is refused: it has a history"
     )
     flit: Bits = Field(default=64, description="bits of words in a flit")
     on_air: PipelineCycles = Field(default=1, description="of a flit")
