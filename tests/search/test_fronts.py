@@ -129,7 +129,7 @@ def test_an_optimiser_of_one_objective_is_refused_for_several(tmp_path):
         ("[poster, area]", "stands alone"),
         ("latency*poster", "is a sum"),
         ("[3]", "must be the name of an objective"),
-        ("[]", "each objective once"),
+        ("[]", "must name an objective"),
     ],
 )
 def test_a_wrong_list_of_objectives_is_told(tmp_path, objective, rule):
