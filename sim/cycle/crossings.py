@@ -26,6 +26,7 @@ from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.channels import COSTS, TAKEN
 from arraysmith.sim.cycle.flit_network import Crossing, FlitNetwork
 from arraysmith.sim.cycle.lookups import Tables, find_entries
+from arraysmith.sim.cycle.portions import PARTS, Portions, stretched
 from arraysmith.sim.cycle.transfer_groups import Way, way_of
 from arraysmith.sim.cycle.tree import O, Tree
 from arraysmith.sim.cycle.turns import next_turn
@@ -48,7 +49,7 @@ class Crossings:
         base: int64 [edges, 2 x fan-outs], number of the first pattern; -1: no routed network.
         costs: int64 [patterns, COSTS], see ``channels``.
         spans: int64 [rows, ..], of the channels that patterns take.
-        channels: of all routed networks.
+        channels: of all routed networks, for the chip and, where it uses one, for the border.
         vcs: most virtual channels of one.
         found: crossings of the patterns that occur, of every family of children.
     """
@@ -63,8 +64,11 @@ class Crossings:
     found: dict[int, tuple[Crossing, ...]]
 
     @classmethod
-    def of(cls, tree: Tree, amounts: Amounts) -> Crossings:
+    def of(cls, tree: Tree, amounts: Amounts, portions: Portions) -> Crossings:
         """Return the patterns of a mapped design, every one that occurs simulated.
+
+        Where border and chip divide a network, each has channels of its own, which do in so many
+        of all cycles what they do in every one when they are alone.
 
         Raises:
             UnsupportedDesignError: more patterns than a table holds.
@@ -100,6 +104,7 @@ class Crossings:
         networks = _networks(architecture) if ways else {}
         vcs = max((x.vcs for x in networks.values()), default=0)
         places = dict(zip(networks, _first_channels(networks), strict=True))
+        channels = sum(x.channels for x in networks.values())
         rows: list[list[int]] = []
         if ways:
             needed = _needed(tree, amounts.tables, code, base, first)
@@ -109,6 +114,9 @@ class Crossings:
                 assert isinstance(fanout, Fanout)
                 bits = network_word_bits(architecture, fanout.name, TENSORS[edge.tensor])
                 start = int(base[way.edge, way.place + fanouts * way.up])
+                level, border = edge.fanouts[way.place], edge.parent == 0
+                parts = portions.of_network(level, up=way.up, border=border)
+                offset = places[fanout.name] + channels * border
                 for pattern in np.flatnonzero(needed[start : start + way.patterns]).tolist():
                     crossings = tuple(
                         networks[fanout.name].crossing(x, bits, up=way.up)
@@ -119,10 +127,12 @@ class Crossings:
                     end = max((x.busy_cycles + x.late_cycles for x in crossings), default=0)
                     spans = [x for one in crossings for x in one.spans]
                     before = len(rows)
-                    rows += _rows(spans, places[fanout.name], vcs)
+                    rows += [_slower(x, vcs, parts) for x in _rows(spans, offset, vcs)]
+                    busy, end = stretched(busy, parts), stretched(end, parts)
                     costs[start + pattern] = busy, end - busy, before, len(rows)
+        if any(tree.edges[way.edge].parent == 0 for way in ways):
+            channels *= 2
         spans_table = np.array(rows, np.int64).reshape(-1, TAKEN + 1 + 2 * vcs)
-        channels = sum(x.channels for x in networks.values())
         return cls(ways, code, base, costs, spans_table, channels, vcs, found)
 
     def hops(self, tree: Tree, uses: Int, tensor: int, level: int, *, up: bool) -> int:
@@ -213,6 +223,14 @@ def _rows(spans: list[Span], first: int, vcs: int) -> list[list[int]]:
         rest = [0] * (vcs - many)
         found.append([*row, *taken, *rest, *ready, *rest])
     return found
+
+
+def _slower(row: list[int], vcs: int, parts: int) -> list[int]:
+    """Return a row of the table of spans for a network that has ``parts`` of every PARTS cycles."""
+    channel, begin, end, of, many, *times = row
+    taken = [x * PARTS // parts for x in times[:vcs]]
+    ready = [stretched(x, parts) for x in times[vcs:]]
+    return [channel, begin * PARTS // parts, stretched(end, parts), of, many, *taken, *ready]
 
 
 def _networks(architecture: Architecture) -> dict[str, FlitNetwork | Air]:

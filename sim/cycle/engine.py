@@ -18,16 +18,14 @@ from typing import Any
 import numpy as np
 import simpy
 
-from arraysmith.arch.architecture import FlitWiring
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle import columns, spatial
 from arraysmith.sim.cycle.blame import FIRST_LINK, WAIT, add_wait, chained
-from arraysmith.sim.cycle.border import BorderRequests
+from arraysmith.sim.cycle.border import BorderRequests, NearSide
 from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.machine import OFFCHIP, Machine
 from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
 from arraysmith.sim.cycle.progress import NEAR, RELEASE, ROOM, TRANSFER, Doing, Progress
-from arraysmith.sim.cycle.rates import whole_cycles
 from arraysmith.sim.cycle.recall import Recall
 from arraysmith.sim.cycle.repeats import Repeats
 from arraysmith.sim.cycle.routes import USES
@@ -100,6 +98,7 @@ class SpatialRun:
         self._stalls = np.zeros(len(machine.causes), np.int64)
         self._words = np.zeros((len(machine.tree.edges), columns.WORDS), np.int64)
         self._below = [machine.below(t) for t in range(3)]
+        self._near = NearSide(machine, self._clocks[7])
         self._progress = Progress([Epochs(machine, t) for t in range(3)], [])
         self._repeats = (
             Repeats(machine, self._plan, self._clocks, (self._stalls, self._words))
@@ -244,7 +243,7 @@ class SpatialRun:
                 found[USED + t] = known[below, columns.READ_LEFT]
                 memory = machine.edges[below, columns.PARENT]
                 if not machine.service[memory].any():  # else it works as long as the MACs do
-                    found[IDLE + t] = memories[memory, 1]
+                    found[IDLE + t] = memories[memory].max()
         if self._below[O] >= 0:
             found[DONE] = known[self._below[O], columns.LANDED]
         else:
@@ -307,33 +306,14 @@ class SpatialRun:
         return int(milestones[USED + t])
 
     def _transfer(self, order: Order) -> Transfer:
-        machine, epoch, t = self._machine, order.epoch, order.tensor
-        tree, edge = machine.tree, machine.tree.edges[machine.borders[order.tensor]]
-        words = epoch.up if order.outward else epoch.words
-        near, latency = [], sum(tree.bus(level).latency_cycles for level in edge.fanouts)
-        for i, level in enumerate(edge.fanouts):
-            network = tree.network(level)
-            if isinstance(network, FlitWiring):
-                busy, late = machine.cross(
-                    self._clocks[7], t, i, epoch.index, epoch.turned, up=order.outward
-                )
-                near.append(busy)
-                latency += late
-                continue
-            moved = int((epoch.up_buses if order.outward else epoch.down_buses)[i])
-            near.append(whole_cycles(moved, network.rate(TENSORS[t], up=order.outward)))
-        if not edge.at_macs:
-            child = machine.buffer(edge.child)
-            rate = child.read_rate if order.outward else child.write_rate
-            near.append(whole_cycles(child.whole(epoch.most), rate))
-            turns = machine.bank_turns(t, epoch.index, epoch.turned)
-            near.append(turns if turns > 1 else 0)
+        epoch, t = order.epoch, order.tensor
+        near, latency = self._near.enter(order, int(self._env.now))
         return Transfer(
             tensor=TENSORS[t],
             outward=order.outward,
-            words=words,
+            words=epoch.up if order.outward else epoch.words,
             read_first=epoch.up - epoch.tiles if order.outward else 0,
-            near_cycles=max(near, default=0),
+            near_cycles=near,
             near_latency_cycles=latency,
             tile=epoch.number,
             bursts=self._border.bursts(t, epoch, outward=order.outward),
@@ -342,6 +322,7 @@ class SpatialRun:
     def _account(self, order: Order, transfer: Transfer, timing: Timing, why: int) -> None:
         """Count a transfer whose last word has left, and tell who waits for it."""
         env, epoch = self._env, order.epoch
+        self._near.leave(order, timing.left)
         if order.outward:
             why = self._behind(why, timing)
         words = self._words[self._machine.borders[order.tensor]]

@@ -20,8 +20,7 @@ from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.causes import Causes, place_name
 from arraysmith.sim.cycle.crossings import Crossings
 from arraysmith.sim.cycle.memory import Buffer
-from arraysmith.sim.cycle.routes import USES
-from arraysmith.sim.cycle.transfers import Wires
+from arraysmith.sim.cycle.portions import Portions
 from arraysmith.sim.cycle.tree import Edge, I, O, Tree, W
 from arraysmith.sim.cycle.turns import count_rounds, find_limits
 from arraysmith.sim.cycle.wiring import add_links, ticks_of, wires_of
@@ -37,6 +36,7 @@ class Machine:
         amounts: what their turns move.
         crossings: how long that takes on routed networks.
         banks: how long in banks.
+        portions: whose which part of the cycles is that border and chip both use.
         buffers: per level, the memory with all that it keeps; None for fan-outs.
         inner: numbers of the edges on the chip, parents first.
         borders: per tensor, number of the edge over the off-chip border.
@@ -54,6 +54,7 @@ class Machine:
     amounts: Amounts
     crossings: Crossings
     banks: BankTurns
+    portions: Portions
     buffers: tuple[Buffer | None, ...]
     inner: tuple[int, ...]
     borders: tuple[int, ...]
@@ -99,17 +100,20 @@ class Machine:
         result = tree.edges[borders[O]]
         adds = any(not tree.bus(level).reduction for level in result.fanouts)
         below = buffers[result.child] if not result.at_macs else None
+        ahead = tuple(_slots(tree.edges[e], buffers) > 1 for e in borders)
+        portions = Portions.of(tree, amounts, ahead)
         return cls(
             tree=tree,
             amounts=amounts,
-            crossings=Crossings.of(tree, amounts),
+            crossings=Crossings.of(tree, amounts, portions),
             banks=banks,
+            portions=portions,
             buffers=buffers,
             inner=tuple(inner),
             borders=borders,
-            ahead=tuple(_slots(tree.edges[e], buffers) > 1 for e in borders),
+            ahead=ahead,
             ragged=ragged,
-            ticks=ticks_of(architecture),
+            ticks=ticks_of(architecture, portions),
             causes=causes.names,
             numbers=numbers,
             edges=edges,
@@ -147,28 +151,6 @@ class Machine:
         found = self.buffers[level]
         assert found is not None
         return found
-
-    def cross(
-        self, wires: Wires, tensor: int, place: int, index: Int, turned: int, *, up: bool
-    ) -> tuple[int, int]:
-        """Count a transfer over the border through a routed network; return cycles (busy, late).
-
-        Args:
-            wires: the clocks of a run.
-            tensor: its code.
-            place: of the fan-out among those of the border.
-            index: int64 [loops in time], turns.
-            turned: the loop that has turned.
-            up: whether results go out.
-        """
-        at = self.crossings.pattern(
-            self.amounts.tables, self.borders[tensor], place, index, turned, up=up
-        )
-        uses = wires[USES]
-        assert isinstance(uses, np.ndarray)
-        uses[at] += 1
-        busy, late = self.crossings.costs[at, :2].tolist()
-        return busy, late
 
     def bank_turns(self, tensor: int, index: Int, turned: int) -> int:
         """Return the lines that the busiest bank at the border opens for a transfer over it.
@@ -230,7 +212,7 @@ class Machine:
             np.zeros((count, columns.RING, width), np.int64),
             np.full((count, columns.VISITS), -columns.RING, np.int64),
             np.zeros((memories, 2), np.int64),
-            wires_of(self.tree, self.crossings, self.banks, self.inner, self.ticks),
+            wires_of(self.tree, self.crossings, self.banks, self.portions, self.inner, self.ticks),
         )
 
 

@@ -23,7 +23,7 @@ READ, UPDATE, FILL, DRAIN = range(4)
 """Ports of a memory: towards the children out and in, from the parent in, to the parent out."""
 
 Wires = tuple[
-    Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int, BankTable, Int, Int, Int
+    Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int, BankTable, Int, Int, Int, Int
 ]
 """Per clock of a port, the tick from which it is free; int64 [memories, 4], clock of each port;
 int64 [memories, 4], ticks that a word takes there; int64 [memories], words of an access if each
@@ -31,7 +31,7 @@ transfer takes whole ones, else 1; per clock of a bus, the tick from which it is
 ticks that a word takes on it (ROUTED: see ``channels``); ticks of a cycle; per bus, its clock, and
 ticks that a word takes into a child; ``Crossings``: code, base and costs of patterns, and how often
 each was used; ``BankTurns.table``; spans of patterns; clocks of channels; per bus, when the last
-pattern entered."""
+pattern entered; int64 [memories, 4], ticks of a turn in banks at each port."""
 
 ROUTED = -1
 """Ticks of a word on a routed network: it depends on the pattern."""
@@ -50,9 +50,9 @@ ALL = 1 << 40
 @njit(cache=True, nogil=True)
 def waits_for_banks(wires: Wires, memory: int, port: int, words: int, turns: int) -> bool:
     """Return whether banks hold a transfer up: they take turns, longer than words at the port."""
-    access, ticks = wires[3][memory], wires[6]
+    access = wires[3][memory]
     taken = -(-words // access) * access
-    return turns > 1 and turns * ticks > taken * wires[2][memory, port]
+    return turns > 1 and turns * wires[17][memory, port] > taken * wires[2][memory, port]
 
 
 @njit(cache=True, nogil=True)
@@ -79,7 +79,7 @@ def hold_port(
     begin = max(clock[slot], at)
     end = last_word(begin, taken, per_word[memory, port], at, early, ticks)
     if turns > 1:
-        end = max(end, begin + turns * ticks)
+        end = max(end, begin + turns * wires[17][memory, port])
     clock[slot] = end
     return begin, end
 

@@ -19,6 +19,7 @@ from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.channels import READY
 from arraysmith.sim.cycle.crossings import Crossings
 from arraysmith.sim.cycle.passing import links_of
+from arraysmith.sim.cycle.portions import PARTS, Portions
 from arraysmith.sim.cycle.transfers import DRAIN, FILL, READ, ROUTED, UPDATE, Wires
 from arraysmith.sim.cycle.tree import Tree
 
@@ -27,7 +28,12 @@ MOST_TICKS = 1 << 30
 
 
 def wires_of(
-    tree: Tree, routes: Crossings, banks: BankTurns, inner: tuple[int, ...], ticks: int
+    tree: Tree,
+    routes: Crossings,
+    banks: BankTurns,
+    portions: Portions,
+    inner: tuple[int, ...],
+    ticks: int,
 ) -> Wires:
     """Return the clocks of a design at cycle 0.
 
@@ -35,6 +41,7 @@ def wires_of(
         tree: the mapped design.
         routes: patterns on its routed networks.
         banks: turns in its banks.
+        portions: who has which part of the cycles.
         inner: numbers of the edges on the chip, parents first.
         ticks: of a cycle.
     """
@@ -48,6 +55,7 @@ def wires_of(
         out, back = memory.read_words_per_cycle, memory.write_words_per_cycle
         per_word[m, READ] = per_word[m, DRAIN] = _per_word(out, ticks)
         per_word[m, UPDATE] = per_word[m, FILL] = _per_word(back, ticks)
+    per_word = per_word * PARTS // portions.ports
     access = [x.words_per_access if x.whole_words else 1 for x in memories]
     buses = [
         (e, level, up) for e in inner for up in (False, True) for level in tree.edges[e].fanouts
@@ -56,7 +64,7 @@ def wires_of(
     for bus in buses:
         clocks.setdefault(_bus_clock(tree, *bus), len(clocks))
     slots = [clocks[_bus_clock(tree, *bus)] for bus in buses]
-    per_bus = [_bus_ticks(tree, ticks, *bus) for bus in buses]
+    per_bus = [_bus_ticks(tree, ticks, portions, *bus) for bus in buses]
     links = [x for e in inner if (x := _links(tree, e)) is not None]
     slots += range(len(clocks), len(clocks) + len(links))
     per_bus += [_per_word(x.words_per_cycle, ticks) for x in links]
@@ -69,7 +77,7 @@ def wires_of(
         np.array(per_bus, np.int64),
         ticks,
         np.array(slots, np.int64),
-        np.array([_leaf_ticks(tree, ticks, level) for _, level, _ in buses], np.int64),
+        np.array([_leaf_ticks(tree, ticks, portions, x, up) for _, x, up in buses], np.int64),
         routes.code,
         routes.base,
         routes.costs,
@@ -78,6 +86,7 @@ def wires_of(
         routes.spans,
         np.zeros((routes.channels, READY + routes.vcs), np.int64),
         np.zeros(len(buses), np.int64),
+        ticks * PARTS // portions.ports,
     )
 
 
@@ -126,28 +135,29 @@ def _bus_clock(tree: Tree, edge: int, level: int, up: bool) -> tuple[object, ...
     return (level, up) if shared else (edge, level, up)
 
 
-def _bus_ticks(tree: Tree, ticks: int, edge: int, level: int, up: bool) -> int:
+def _bus_ticks(tree: Tree, ticks: int, portions: Portions, edge: int, level: int, up: bool) -> int:
     """Return the ticks of a word through a fan-out; ROUTED where it is."""
     network, tensor = tree.network(level), TENSORS[tree.edges[edge].tensor]
     if isinstance(network, FlitWiring):
         return ROUTED
-    return _per_word(network.rate(tensor, up=up), ticks)
+    parts = int(portions.networks[level, int(up)])
+    return _per_word(network.rate(tensor, up=up), ticks) * PARTS // parts
 
 
-def _leaf_ticks(tree: Tree, ticks: int, level: int) -> int:
+def _leaf_ticks(tree: Tree, ticks: int, portions: Portions, level: int, up: bool) -> int:
     network = tree.network(level)
     rate = network.leaf_words_per_cycle if isinstance(network, TreeNetwork) else None
-    return _per_word(rate, ticks)
+    return _per_word(rate, ticks) * PARTS // int(portions.networks[level, int(up)])
 
 
-def ticks_of(architecture: Architecture) -> int:
+def ticks_of(architecture: Architecture, portions: Portions) -> int:
     """Return the parts of a cycle in which every rate on the chip moves whole words."""
     rates: list[Fraction | None] = []
     for memory in architecture.memories[1:]:
         rates += [memory.read_words_per_cycle, memory.write_words_per_cycle]
     for fanout in architecture.fanouts:
         rates += getattr(fanout.network, "rates", ())
-    found = lcm(*(rate.numerator for rate in rates if rate is not None))
+    found = lcm(*(rate.numerator for rate in rates if rate is not None)) * lcm(*portions.divided)
     if found > MOST_TICKS:
         raise UnsupportedDesignError(
             f"{architecture.name}: rates on the chip need {found} parts of a cycle to be exact, "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil
+from math import ceil, floor
 
 from twin_parts import Come, Edge, Moved, Store, Tile, Turn
-from walker import ABSENT, WAITING, Crossing
+from walker import ABSENT, WAITING, Crossing, walk
 
 from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.legality import tile_words
@@ -58,6 +58,7 @@ class Chip:
         self.inner = sorted(
             (x for x in edges if x.parent > 0), key=lambda x: (x.parent, TENSORS.index(x.tensor))
         )
+        self._divide()
         self.phase_depth = max(x.depth for x in self.border.values())
         self.step_depth = max(x.depth for x in edges)
         self.pipeline = architecture.compute.pipeline_cycles
@@ -66,6 +67,28 @@ class Chip:
         self.begun = False
         self.end_of_run = 0
         self.macs_edge = whole
+
+    def _divide(self) -> None:
+        """Divide the ports of memories that both the border and the chip fill or drain."""
+        edges = [*self.border.values(), *self.inner]
+        words = None
+        for store in self.stores.values():
+            mine = [x for x in edges if x.place is store]
+            ways = (("fill", store.fill), ("drain", store.drain))
+            for those in (ways,) if store.memory.ports == 1 else ((way,) for way in ways):
+                border = [x for x in mine if x.parent == 0 and x.depth and not x.serial]
+                if not border or len({x.parent == 0 for x in mine}) < 2:
+                    continue
+                words = words or walk(self.architecture, self.problem, self.mapping)
+                many = {x: sum(words.get((store.memory.name, x.tensor, way), 0) for way, _ in those)
+                        for x in mine}  # fmt: skip
+                chip = sum(n for x, n in many.items() if x.parent)
+                both = sum(many.values())
+                if chip in (0, both) or not any(many[x] for x in border):
+                    continue
+                parts = max(1, min(15, floor(Fraction(16 * chip, both) + Fraction(1, 2))))
+                for _, port in those:
+                    port.divide(Fraction(parts, 16))
 
     def turns(self) -> list[tuple[int, Turn, int]]:
         """Steps: the loop that turned (-1: first), indices of all loops, cycles of work."""

@@ -179,9 +179,7 @@ class Twin(Chip):
             busy = max(busy, _cycles(on_bus, rate))
         if edge.place is not None:
             port = edge.place.drain if outward else edge.place.fill
-            most = ceil(Fraction(moved.each, port.whole)) * port.whole
-            busy = max(busy, ceil(most * port.per_word))
-            busy = max(busy, moved.each_turns if moved.each_turns > 1 else 0)
+            busy = max(busy, port.border_cycles(moved.each, moved.each_turns))
         added = moved.all_up - moved.all_down if outward else 0
         if added:
             start += _cycles(added, dram.read_words_per_cycle) + latency
@@ -204,7 +202,7 @@ class Twin(Chip):
             else:
                 used, done = below.left, below.landed
                 if not any(store is edge.place for store, _ in self.served):
-                    idle = edge.place.worked
+                    idle = max(edge.place.worked, edge.place.filled)
             found["used", tensor], found["idle", tensor], found["done", tensor] = used, idle, done
         return found
 

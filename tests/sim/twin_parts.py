@@ -26,11 +26,24 @@ class Part:
         per_word: cycles that a word takes.
         whole: words of an access, if a transfer takes whole ones.
         clock: holds the cycle, or part of one, from which it is free; one port has one both ways.
+        whose: part of its cycles that the chip has; what crosses the border has the others.
     """
 
     per_word: Fraction
     whole: int = 1
     clock: list[Fraction] = field(default_factory=lambda: [Fraction(0)])
+    whose: Fraction = Fraction(1)
+
+    def divide(self, whose: Fraction) -> None:
+        """Leave the chip a part of the cycles."""
+        self.per_word, self.whose = self.per_word / whose, whose
+
+    def border_cycles(self, words: int, turns: int) -> int:
+        """Whole cycles that words take which cross the border, in its part of the cycles."""
+        mine = 1 - self.whose or Fraction(1)
+        taken = ceil(Fraction(words, self.whole)) * self.whole
+        held = taken * self.per_word * self.whose / mine
+        return ceil(max(held, turns / mine if turns > 1 else 0))
 
     def carry(self, words: int, come: Come, turns: int = 0) -> tuple[Fraction, Fraction, Come]:
         """Return when the first and the last word pass, and how they come to the next part.
@@ -43,7 +56,7 @@ class Part:
         if come.early is not None and taken > come.early:  # the others come in the next cycle
             last = max(last, come.cycle + 1 + (taken - come.early) * self.per_word)
         if turns > 1:
-            last = max(last, first + turns)
+            last = max(last, first + turns / self.whose)
         self.clock[0] = last
         here = floor(first)
         early = come.early if here == come.cycle else None
@@ -54,7 +67,8 @@ class Part:
 
     def banks_hold(self, words: int, turns: int) -> bool:
         """Whether banks need longer for some words than the port does."""
-        return turns > 1 and turns > ceil(Fraction(words, self.whole)) * self.whole * self.per_word
+        taken = ceil(Fraction(words, self.whole)) * self.whole
+        return turns > 1 and turns / self.whose > taken * self.per_word
 
 
 @dataclass(frozen=True)
