@@ -123,6 +123,7 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
         plan.again,
         plan.per_word,
         plan.port,
+        plan.near,
         plan.bus,
         plan.wire,
         plan.ends,

@@ -168,14 +168,15 @@ def _busy(
     arrays: Arrays, k: int, slots: Float, shares: tuple[float, float], far: float, up: int
 ) -> float:
     """Return the cycles of a transfer over the border; ``far`` are those of a word off-chip."""
-    links, per_word, bus = arrays.links, arrays.per_word, arrays.bus
+    links, bus = arrays.links, arrays.bus
     busy = _whole(slots[AT_PARENT] * shares[0] * far)
     if links[k, CHILD] >= 0:
-        busy = max(busy, _whole(slots[AT_CHILD] * shares[1] * per_word[links[k, CHILD], 2 + up]))
+        busy = max(busy, _whole(slots[AT_CHILD] * shares[1] * arrays.near[k, up]))
     for i in range(links[k, BUSES]):
         moved, each = slots[ON_BUS + i] * shares[0], slots[AT_CHILD] * shares[1]
         load = load_of(arrays.ends, k, i, moved, each) + up * arrays.ends[k, i, ROUND]
         busy = max(busy, _whole(load * bus[k, i, up]))
+        busy = max(busy, _whole(each * arrays.ends[k, i, LEAF]))
     return float(busy)
 
 
@@ -254,7 +255,7 @@ def bring(
         here, early = _hand_on(begin, bus[k, i, 0], here, early)
     if child >= 0:
         slot = numbers[AT_PORT] + port[child, 2]
-        end = _last_word(max(here, clock[slot]), each, per_word[child, 2], here, early)
+        end = _last_word(max(here, clock[slot]), each, arrays.near[k, 0], here, early)
         clock[slot] = end
         if end > finish:
             finish, slowest = end, PORTS_CAUSE
@@ -358,8 +359,8 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
     if child >= 0:
         slot = numbers[AT_PORT] + port[child, 3]
         begin = max(here, clock[slot])
-        finish = clock[slot] = begin + moved * per_word[child, 3]
-        here, early = _hand_on(begin, per_word[child, 3], here, early)
+        finish = clock[slot] = begin + moved * arrays.near[k, 1]
+        here, early = _hand_on(begin, arrays.near[k, 1], here, early)
     sent = moved
     for i in range(links[k, BUSES] - 1, -1, -1):
         begin = max(here, clock[wire[i, 1]])

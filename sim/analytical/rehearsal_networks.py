@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import (
     Architecture,
@@ -88,6 +89,11 @@ class Ways:
                 if isinstance(network, Wireless):
                     hops = fanout.instances + 1
                     self.ends[k, i, ROUND] = hops * network.token_cycles / network.flit_cycles
+
+    def slow_down(self, times: NDArray[np.float64]) -> None:
+        """Take so many times longer; float64 [links, fan-outs, 2], see ``rehearsal_portions``."""
+        self.bus *= times
+        self.ends[:, :, LEAF] *= times[:, :, 0]
 
     def latency(self, level: int) -> int:
         """Return the cycles after the last word has left the memory, or a bus."""

@@ -10,7 +10,6 @@ instances share are right on the average.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from math import prod
 
@@ -25,6 +24,7 @@ from arraysmith.sim.analytical.latency import overlaps
 from arraysmith.sim.analytical.rehearsal_dram import Far, ask_dram, axes_of, regions
 from arraysmith.sim.analytical.rehearsal_loops import Loops
 from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
+from arraysmith.sim.analytical.rehearsal_portions import User, at_ports, on_networks, ports_of
 from arraysmith.sim.analytical.rehearsal_requests import Border
 from arraysmith.sim.analytical.rehearsal_words import (
     AT_CHILD,
@@ -78,6 +78,7 @@ class Plan:
         per_word: float64 [memories, 4], cycles that a word takes at each port: towards the
             children out and in, from the parent in, to the parent out; 0 is unlimited.
         port: int64 [memories, 4], number of each port; reads and writes may share one.
+        near: float64 [links, 2], the same at ports of the child, in and out.
         bus: float64 [links, fan-outs, 2], cycles that a word takes on each bus down, and up; on
             routed networks, a flit.
         wire: int64 [links, fan-outs, 2], clock of each bus; tensors may share one.
@@ -106,6 +107,7 @@ class Plan:
     again: Int
     per_word: Float
     port: Int
+    near: Float
     bus: Float
     wire: Int
     ends: Float
@@ -210,13 +212,10 @@ class _Planner:
             else:
                 counted.operands(link, words[k])
         memories = self._architecture.memories
-        per_word = np.zeros((len(memories), 4))
-        port = np.arange(4 * len(memories)).reshape(-1, 4)
-        for m, memory in enumerate(memories):
-            out, back = memory.read_words_per_cycle, memory.write_words_per_cycle
-            per_word[m] = [_per_word(x) for x in (out, back, back, out)]
-            if memory.ports == Ports.SHARED:
-                port[m, 1], port[m, 3] = port[m, 0], port[m, 2]
+        per_word, port = ports_of(memories)
+        users = [self._user(x, words[k], up[k]) for k, x in enumerate(self._links)]
+        near = at_ports(self._architecture, users, report) * per_word[rows[:, CHILD]][:, 2:]
+        self._ways.slow_down(on_networks(self._architecture, users))
         out_in = self._service * per_word[:, :2]
         shared = np.array([x.ports == Ports.SHARED for x in memories])
         service = np.where(shared, out_in.sum(axis=1), out_in.max(axis=1))
@@ -224,7 +223,7 @@ class _Planner:
         below = None if result.child == self._macs else self._memory(result.child)
         adds = any(not bus_of(self._levels[i]).reduction for i in result.fanouts)
         narrow = below is not None and below.ports == Ports.SHARED
-        loads = self._loads(rows, words, up, per_word)
+        loads = self._loads(rows, words, up, near)
         far = self._far(cuts, rows, part, again, per_word, loads, one_way=narrow or adds)
         one_channel = memories[0].ports == Ports.SHARED or memories[0].dram is not None
         return Plan(
@@ -240,7 +239,8 @@ class _Planner:
             up=up,
             again=again,
             per_word=per_word,
-            port=port.astype(np.int64),
+            port=port,
+            near=near,
             bus=self._ways.bus,
             wire=self._ways.wire,
             ends=self._ways.ends,
@@ -253,7 +253,7 @@ class _Planner:
             one_channel=one_channel or narrow or adds,
         )
 
-    def _loads(self, rows: Int, words: Float, up: Float, per_word: Float) -> Float:
+    def _loads(self, rows: Int, words: Float, up: Float, near: Float) -> Float:
         """Return float64 [links, 2], cycles that the way below off-chip takes for a word there."""
         found = np.zeros((len(rows), 2))
         for k, row in enumerate(rows):
@@ -261,7 +261,7 @@ class _Planner:
                 buses = (moved[ON_BUS + i] * self._ways.bus[k, i, way] for i in range(row[BUSES]))
                 slowest = max(buses, default=0.0)
                 if row[CHILD] >= 0:
-                    slowest = max(slowest, moved[AT_CHILD] * per_word[row[CHILD], 2 + way])
+                    slowest = max(slowest, moved[AT_CHILD] * near[k, way])
                 found[k, way] = slowest / max(1.0, moved[AT_PARENT])
         return found
 
@@ -305,6 +305,20 @@ class _Planner:
         for whole, seen in ((found.down, told.down), (found.late, told.late)):
             whole[mine, :loops], whole[mine, -1] = seen[:, :-1], seen[:, -1]
         return found
+
+    def _user(self, link: Link, words: Float, up: Float) -> User:
+        """Return what a link wants of cycles that border and chip divide."""
+        turns = np.append(np.diff([self.ways(j) for j in range(words.shape[1])]), 1)
+        parents = prod(x.count for x in self._space if x.level < link.parent)
+        epochs = self.ways(link.depth)
+        if link.tensor == O:  # in most turns nothing comes back
+            turns[:] = 0
+            turns[0] = epochs - self._loops.ways(link.depth, self._tensor(O).dims)
+        child = None if link.child == self._macs else link.child
+        ahead = link.depth > 0 and (child is None or self._slots(child) > 1)
+        down, back = parents * words[ON_BUS:] @ turns, parents * epochs * up[ON_BUS:-1]
+        words_of = tuple(zip(down.tolist(), back.tolist(), strict=True))
+        return User(link.tensor, not link.parent, ahead, child, link.fanouts, words_of)
 
     def _memory(self, level: int) -> Memory:
         found = self._levels[level]
@@ -359,7 +373,3 @@ class _Planner:
         before = None if at_macs else filled_before(self._architecture, link.child)
         row[AFTER] = -1 if before is None else self._number[before]
         return row
-
-
-def _per_word(rate: Fraction | None) -> float:
-    return 0.0 if rate is None else float(1 / rate)

@@ -52,6 +52,7 @@ class Arrays(NamedTuple):
     again: Int
     per_word: Float
     port: Int
+    near: Float
     bus: Float
     wire: Int
     ends: Float

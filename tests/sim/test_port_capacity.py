@@ -197,6 +197,7 @@ def transfers(draw):
         (np.zeros((2, 0), np.int64), np.full((1, 2), -1, np.int64),
          np.full(2, EMPTY, np.int64), np.zeros((2, 2), np.int64)),
         np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros(4, np.int64),
+        np.full((2, 4), TICKS),
     )  # fmt: skip
     count = st.integers(1, 9)
     turns = st.integers(0, 4)

@@ -1,0 +1,106 @@
+"""Cycles that the off-chip border and the chip divide, as the simulator has them divided.
+
+A port of a memory that both fill, the root of a tree and a routed network that both go down through
+have their cycles given away for the whole run, of every ``PARTS`` as many as each has of the words
+that pass, at least one. So it is where the border brings tiles ahead of their phase; elsewhere the
+two never meet (``sim/cycle/README.md``, "Border and chip").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arraysmith.arch.architecture import Architecture, Fanout, Ports, Routed, Tree, Wireless
+from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.report import DRAIN, FILL, Report
+
+PARTS = 16
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """What a link has to do with ports of its child and networks on its way.
+
+    Attributes:
+        tensor: its code.
+        border: whether it crosses the border.
+        ahead: whether its tiles change and come ahead.
+        child: level of the memory below; None for the MACs.
+        fanouts: levels on its way.
+        down: words of the run that go down through each of them.
+        up: words that come up.
+    """
+
+    tensor: int
+    border: bool
+    ahead: bool
+    child: int | None
+    fanouts: tuple[int, ...]
+    down: tuple[float, ...]
+    up: tuple[float, ...]
+
+
+def at_ports(architecture: Architecture, users: Sequence[User], report: Report) -> Float:
+    """Return float64 [links, 2]: by what in and out at a link's child take longer than alone."""
+    found = np.ones((len(users), 2))
+    for level in {x.child for x in users} - {None}:
+        assert level is not None
+        memory = architecture.levels[level]
+        mine = [k for k, x in enumerate(users) if x.child == level]
+        shared = getattr(memory, "ports", None) == Ports.SHARED
+        for ways in ((FILL, DRAIN),) if shared else ((FILL,), (DRAIN,)):
+            words = {
+                k: float(
+                    sum(report.words(memory.name, TENSORS[users[k].tensor], way) for way in ways)
+                )
+                for k in mine
+            }
+            for k, times in _times(users, words).items():
+                found[k, [int(way == DRAIN) for way in ways]] = times
+    return found
+
+
+def on_networks(architecture: Architecture, users: Sequence[User]) -> Float:
+    """Return float64 [links, fan-outs, 2]: by what a link's ways down and up take longer."""
+    found = np.ones((len(users), max((len(x.fanouts) for x in users), default=0), 2))
+    for level, fanout in enumerate(architecture.levels):
+        ways = _one_medium(fanout) if isinstance(fanout, Fanout) else ()
+        mine = {k: x.fanouts.index(level) for k, x in enumerate(users) if level in x.fanouts}
+        words = {
+            k: sum((users[k].down[i], users[k].up[i])[w] for w in ways) for k, i in mine.items()
+        }
+        for k, times in _times(users, words).items():
+            found[k, mine[k], ways] = times
+    return found
+
+
+def _one_medium(fanout: Fanout) -> tuple[int, ...]:
+    """Return the ways, 0 down and 1 up, that share what border and chip divide."""
+    network = fanout.network
+    if isinstance(network, Wireless):
+        return (0, 1)
+    if isinstance(network, Tree):
+        return () if network.rate("", up=False) is None else (0,)
+    return (0,) if isinstance(network, Routed) else ()
+
+
+def _times(users: Sequence[User], words: dict[int, float]) -> dict[int, float]:
+    """Return by what each link takes longer; none where border and chip never meet.
+
+    Args:
+        users: links by number.
+        words: of those that want the same cycles.
+    """
+    words = {k: x for k, x in words.items() if x > 0}
+    chip = sum(x for k, x in words.items() if not users[k].border)
+    both = sum(words.values())
+    if not 0 < chip < both or not any(users[k].border and users[k].ahead for k in words):
+        return {}
+    parts = max(1, min(PARTS - 1, int(PARTS * chip / both + 0.5)))
+    return {k: PARTS / (PARTS - parts if users[k].border else parts) for k in words}
