@@ -3,8 +3,8 @@
 Over the run, what enters a root (leaves it) per cycle is at most its rate; a routed network's
 memory sends (takes) a flit per cycle, with the words of a transfer packed into flits. On the air
 both directions share the flits; the rounds of the token are not in the average. Tensors that come
-from on-chip memories take turns. One that comes straight from the off-chip memory does not wait for
-them in the simulator, which plans the two sides of a phase apart, so it is bounded alone.
+from on-chip memories take turns. One that comes straight from the off-chip memory has a part of
+its own in the simulator, which plans the two sides of a phase apart, so it is bounded alone.
 """
 
 from __future__ import annotations

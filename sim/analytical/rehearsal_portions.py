@@ -14,8 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arraysmith.arch.architecture import Architecture, Fanout, Ports, Routed, Tree, Wireless
+from arraysmith.arch.architecture import (
+    Architecture,
+    Fanout,
+    FlitWiring,
+    Memory,
+    Ports,
+    Routed,
+    Tree,
+    Wireless,
+)
 from arraysmith.arch.problem import TENSORS
+from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.report import DRAIN, FILL, Report
 
 PARTS = 16
@@ -33,8 +43,7 @@ class User:
         ahead: whether its tiles change and come ahead.
         child: level of the memory below; None for the MACs.
         fanouts: levels on its way.
-        down: words of the run that go down through each of them.
-        up: words that come up.
+        words: of the run, that go down and come up through each of them.
     """
 
     tensor: int
@@ -42,8 +51,19 @@ class User:
     ahead: bool
     child: int | None
     fanouts: tuple[int, ...]
-    down: tuple[float, ...]
-    up: tuple[float, ...]
+    words: tuple[tuple[float, float], ...]
+
+
+def ports_of(memories: Sequence[Memory]) -> tuple[Float, Int]:
+    """Return what ``Plan.per_word`` and ``Plan.port`` say."""
+    per_word = np.zeros((len(memories), 4))
+    port = np.arange(4 * len(memories), dtype=np.int64).reshape(-1, 4)
+    for m, memory in enumerate(memories):
+        out, back = memory.read_words_per_cycle, memory.write_words_per_cycle
+        per_word[m] = [0.0 if x is None else float(1 / x) for x in (out, back, back, out)]
+        if memory.ports == Ports.SHARED:
+            port[m, 1], port[m, 3] = port[m, 0], port[m, 2]
+    return per_word, port
 
 
 def at_ports(architecture: Architecture, users: Sequence[User], report: Report) -> Float:
@@ -72,11 +92,10 @@ def on_networks(architecture: Architecture, users: Sequence[User]) -> Float:
     for level, fanout in enumerate(architecture.levels):
         ways = _one_medium(fanout) if isinstance(fanout, Fanout) else ()
         mine = {k: x.fanouts.index(level) for k, x in enumerate(users) if level in x.fanouts}
-        words = {
-            k: sum((users[k].down[i], users[k].up[i])[w] for w in ways) for k, i in mine.items()
-        }
+        words = {k: float(sum(users[k].words[i][w] for w in ways)) for k, i in mine.items()}
+        first = isinstance(fanout, Fanout) and isinstance(fanout.network, FlitWiring)
         for k, times in _times(users, words).items():
-            found[k, mine[k], ways] = times
+            found[k, mine[k], ways] = times if users[k].border or not first else 1.0
     return found
 
 

@@ -26,7 +26,7 @@ from arraysmith.sim.cycle.boxes import Int
 from arraysmith.sim.cycle.channels import COSTS, TAKEN
 from arraysmith.sim.cycle.flit_network import Crossing, FlitNetwork
 from arraysmith.sim.cycle.lookups import Tables, find_entries
-from arraysmith.sim.cycle.portions import PARTS, Portions, stretched
+from arraysmith.sim.cycle.portions import Portions, stretched
 from arraysmith.sim.cycle.transfer_groups import Way, way_of
 from arraysmith.sim.cycle.tree import O, Tree
 from arraysmith.sim.cycle.turns import next_turn
@@ -67,8 +67,8 @@ class Crossings:
     def of(cls, tree: Tree, amounts: Amounts, portions: Portions) -> Crossings:
         """Return the patterns of a mapped design, every one that occurs simulated.
 
-        Where border and chip divide a network, each has channels of its own, which do in so many
-        of all cycles what they do in every one when they are alone.
+        What crosses the border has channels of its own. Where the chip uses the network as well,
+        it is as much slower as it has less than all flits (``portions``).
 
         Raises:
             UnsupportedDesignError: more patterns than a table holds.
@@ -127,9 +127,9 @@ class Crossings:
                     end = max((x.busy_cycles + x.late_cycles for x in crossings), default=0)
                     spans = [x for one in crossings for x in one.spans]
                     before = len(rows)
-                    rows += [_slower(x, vcs, parts) for x in _rows(spans, offset, vcs)]
-                    busy, end = stretched(busy, parts), stretched(end, parts)
-                    costs[start + pattern] = busy, end - busy, before, len(rows)
+                    more = stretched(busy, parts) - busy
+                    rows += [_longer(x, vcs, more) for x in _rows(spans, offset, vcs)]
+                    costs[start + pattern] = busy + more, end - busy, before, len(rows)
         if any(tree.edges[way.edge].parent == 0 for way in ways):
             channels *= 2
         spans_table = np.array(rows, np.int64).reshape(-1, TAKEN + 1 + 2 * vcs)
@@ -225,12 +225,11 @@ def _rows(spans: list[Span], first: int, vcs: int) -> list[list[int]]:
     return found
 
 
-def _slower(row: list[int], vcs: int, parts: int) -> list[int]:
-    """Return a row of the table of spans for a network that has ``parts`` of every PARTS cycles."""
+def _longer(row: list[int], vcs: int, more: int) -> list[int]:
+    """Return a row of the table of spans of a pattern that ends ``more`` cycles later."""
     channel, begin, end, of, many, *times = row
-    taken = [x * PARTS // parts for x in times[:vcs]]
-    ready = [stretched(x, parts) for x in times[vcs:]]
-    return [channel, begin * PARTS // parts, stretched(end, parts), of, many, *taken, *ready]
+    ready = [x + more for x in times[vcs:]]
+    return [channel, begin, end + more, of, many, *times[:vcs], *ready]
 
 
 def _networks(architecture: Architecture) -> dict[str, FlitNetwork | Air]:

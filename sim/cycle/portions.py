@@ -10,6 +10,11 @@ took turns; a transfer alone takes longer than it had to. (Time-division multipl
 tables do it for links: K. Goossens, J. Dielissen, A. Radulescu, "AEthereal network on chip", IEEE
 Design & Test of Computers 22(5), 2005.)
 
+On a routed network (or the air) only the border is slowed down to its part, and the patterns of the
+chip take as long as alone: routers let whoever is there pass, and in one network for all patterns,
+flit by flit, they hardly meet (``tests/sim/test_portions.py``). Links would be divided by tables of
+slots, which make every hop of everybody later.
+
 Where no tile comes ahead (a memory without halves, or tiles that never change), border and chip
 never meet, and each has all cycles.
 """
@@ -47,7 +52,8 @@ class Portions:
 
     Attributes:
         ports: int64 [memories, 4], parts that the chip has of a port's; PARTS: all.
-        networks: int64 [levels, 2], of what goes down through a fan-out, and up.
+        networks: int64 [levels, 2, 2], of what goes down through a fan-out, and up, the parts of
+            the chip and of the border.
     """
 
     ports: Int
@@ -64,7 +70,7 @@ class Portions:
         """
         memories, levels = tree.architecture.memories, tree.architecture.levels
         ports = np.full((len(memories), 4), PARTS, np.int64)
-        networks = np.full((len(levels), 2), PARTS, np.int64)
+        networks = np.full((len(levels), 2, 2), PARTS, np.int64)
         edges = list(enumerate(tree.edges))
         for m, memory in enumerate(memories[1:], 1):
             level = levels.index(memory)
@@ -88,13 +94,16 @@ class Portions:
                 words = [Fraction(0), Fraction(0)]
                 for e, x, w in crossing:
                     words[x.parent == 0] += _through(tree, amounts, e, level, w)
-                networks[level, way] = _parts(words)
+                chip = _parts(words)
+                networks[level, way, BORDER] = _whose(chip, border=True)
+                if not isinstance(fanout.network, FlitWiring):
+                    networks[level, way, CHIP] = chip
         return cls(ports, networks)
 
     @property
     def divided(self) -> tuple[int, ...]:
-        """Parts that the chip has somewhere; none where nothing is divided."""
-        found = {*self.ports.ravel().tolist(), *self.networks.ravel().tolist()} - {PARTS}
+        """Parts of ports and roots that the chip has somewhere; none where it has all of all."""
+        found = {*self.ports.ravel().tolist(), *self.networks[..., CHIP].ravel().tolist()} - {PARTS}
         return tuple(sorted(found))
 
     def at_port(self, memory: int, port: int, *, border: bool) -> int:
@@ -103,7 +112,7 @@ class Portions:
 
     def of_network(self, level: int, *, up: bool, border: bool) -> int:
         """Return the parts that the border (the chip) has of those of a fan-out's network."""
-        return _whose(int(self.networks[level, int(up)]), border=border)
+        return int(self.networks[level, int(up), int(border)])
 
 
 def stretched(cycles: int, parts: int) -> int:

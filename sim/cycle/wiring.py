@@ -140,14 +140,15 @@ def _bus_ticks(tree: Tree, ticks: int, portions: Portions, edge: int, level: int
     network, tensor = tree.network(level), TENSORS[tree.edges[edge].tensor]
     if isinstance(network, FlitWiring):
         return ROUTED
-    parts = int(portions.networks[level, int(up)])
+    parts = portions.of_network(level, up=up, border=False)
     return _per_word(network.rate(tensor, up=up), ticks) * PARTS // parts
 
 
 def _leaf_ticks(tree: Tree, ticks: int, portions: Portions, level: int, up: bool) -> int:
     network = tree.network(level)
     rate = network.leaf_words_per_cycle if isinstance(network, TreeNetwork) else None
-    return _per_word(rate, ticks) * PARTS // int(portions.networks[level, int(up)])
+    parts = portions.of_network(level, up=up, border=False)
+    return _per_word(rate, ticks) * PARTS // parts
 
 
 def ticks_of(architecture: Architecture, portions: Portions) -> int:

@@ -10,6 +10,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from arraysmith.sim.cycle import border as border_module
 from arraysmith.sim.cycle import channels, draining, engine, sending, spatial, transfers
 from arraysmith.sim.cycle.flit_network import FlitNetwork
 from arraysmith.sim.cycle.model import CycleModel
@@ -34,10 +35,11 @@ def last_words(network: FlitNetwork, entries: list[Entry]) -> list[int]:
     return found
 
 
-def entered(monkeypatch, design) -> dict[str, list[Entry]]:
+def entered(monkeypatch, design, *, border: bool = False) -> dict[str, list[Entry]]:
     """Run a design; return, per routed network on the chip, what entered when, in order of time.
 
-    The kernel runs as Python and its transfers tell when they enter.
+    The kernel runs as Python and its transfers tell when they enter; those over the border, too, if
+    asked for.
     """
     told: list[tuple[int, int]] = []
     machines = []
@@ -58,6 +60,17 @@ def entered(monkeypatch, design) -> dict[str, list[Entry]]:
             machines.append(machine)
             super().__init__(env, machine, *rest, **named)
 
+    def cross(self, order, cycle):
+        found = near_side(self, order, cycle)
+        later = 0 if order.outward else self._machine.tree.memory(0).latency_cycles
+        edge = self._machine.tree.edges[self._machine.borders[order.tensor]]
+        patterns = [self._pattern(order, place) for place in range(len(edge.fanouts))]
+        told.extend((x, cycle + later) for x in patterns if x >= 0)
+        return found
+
+    near_side = border_module.NearSide.enter
+    if border:
+        monkeypatch.setattr(border_module.NearSide, "enter", cross)
     monkeypatch.setattr(transfers, "enter", enter)
     monkeypatch.setattr("arraysmith.sim.cycle.model.SpatialRun", Run)
     CycleModel().evaluate(*design)
