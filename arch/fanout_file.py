@@ -144,7 +144,7 @@ def network_faults(
         rule = (
             "what back-off costs depends on all before, so that no transfer has a time of its own"
         )
-        hint = "access: token; sim.noc.wireless simulates contention, packet by packet"
+        hint = "access: token, or study the medium by itself: arraysmith noc --wireless contention"
         yield positions.fault(f"{path}.network.wireless.access", rule, hint)
     if air is not None and air.reduction:
         rule = "who sends at once is not understood: nothing is added on the air"

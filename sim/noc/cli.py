@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +12,7 @@ import click
 from arraysmith.arch.errors import Fault, InputError
 
 if TYPE_CHECKING:
-    from arraysmith.sim.noc.sweep import Point
+    from arraysmith.sim.noc.sweep import Point, Protocol
 
 MOST_RATES = 1000
 """Points of one curve."""
@@ -18,6 +20,12 @@ MOST_RATES = 1000
 
 @click.command()
 @click.option("--topology", "topology_name", default="mesh", show_default=True, help="By name.")
+@click.option(
+    "--wireless",
+    "access",
+    type=click.Choice(["token", "contention"]),
+    help="A broadcast medium of as many terminals in place of a network.",
+)
 @click.option("--size", default="8x8", show_default=True, help="Its sizes, as WIDTHxHEIGHT.")
 @click.option("--link-cycles", type=int, default=1, show_default=True, help="Latency of links.")
 @click.option("--routing", "routing_name", default="xy", show_default=True, help="By name.")
@@ -55,6 +63,7 @@ MOST_RATES = 1000
 def noc(
     *,
     topology_name: str,
+    access: str | None,
     size: str,
     link_cycles: int,
     routing_name: str,
@@ -73,6 +82,9 @@ def noc(
 
     Packets created in the measured cycles, after the warm-up, are measured; traffic goes on until
     they are delivered. Loads beyond saturation have no latency.
+
+    With --wireless, --size is how many share the medium, and only --packet-flits, --rates and what
+    says how long to measure matter besides.
     """
     # Not at the top: the kernels bring numba, which --help does not need.
     from tqdm import tqdm
@@ -87,16 +99,19 @@ def noc(
 
     loads = parse_rates(rates)
     sizes = parse_size(size)
-    options = {} if topology_name == "crossbar" else {"link_cycles": link_cycles}
-    topology = build_topology(topology_name, sizes, **options)
-    router = Router(**router_options)
-    traffic = Traffic(pattern, packet_flits, parse_weights(hotspots))
     protocol = Protocol(
         warmup_cycles=warmup_cycles,
         measured_cycles=measured_cycles,
         drain_cycles=drain_cycles,
         seed=seed,
     )
+    if access is not None:
+        _show_air(access, prod(sizes), packet_flits, loads, protocol, as_json=as_json)
+        return
+    options = {} if topology_name == "crossbar" else {"link_cycles": link_cycles}
+    topology = build_topology(topology_name, sizes, **options)
+    router = Router(**router_options)
+    traffic = Traffic(pattern, packet_flits, parse_weights(hotspots))
     routing = build_routing(routing_name)
     Network(topology, routing, router, seed=seed)  # refuses what cannot work, once
 
@@ -124,6 +139,36 @@ def noc(
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo(table_text(points, throughput))
+
+
+def _show_air(
+    access: str,
+    terminals: int,
+    packet_flits: int,
+    loads: list[float],
+    protocol: Protocol,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the curve of a wireless medium."""
+    from arraysmith.sim.noc.air_curves import measure_air
+    from arraysmith.sim.noc.wireless import Wireless
+    from arraysmith.sim.provenance import git_state, tool_version
+
+    medium = Wireless(terminals=terminals, access=access)
+    points = [measure_air(medium, packet_flits, rate, protocol) for rate in loads]
+    throughput = measure_air(medium, packet_flits, 1.0, protocol).accepted
+    if not as_json:
+        click.echo(table_text(points, throughput))
+        return
+    document = {
+        "wireless": asdict(medium),
+        "traffic": {"packet_flits": packet_flits},
+        "points": [point.to_dict() for point in points],
+        "saturation_throughput": throughput,
+        "provenance": {"tool": tool_version(), "git": git_state(), "seed": protocol.seed},
+    }
+    click.echo(json.dumps(document, indent=2))
 
 
 def parse_rates(text: str) -> list[float]:

@@ -59,13 +59,18 @@ class Wireless:
             raise InputError(faults)
 
     def run(
-        self, packets: Sequence[tuple[int, int, int]], rng: np.random.Generator
+        self,
+        packets: Sequence[tuple[int, int, int]],
+        rng: np.random.Generator,
+        until: int | None = None,
     ) -> tuple[tuple[int, ...], int]:
         """Send packets and return the cycle in which each has been heard by all, and collisions.
 
         Args:
             packets: (source, flits, first cycle); those of one source leave in this order.
             rng: for the back-off.
+            until: cycle from which nobody begins any more; None is never. What has not been sent
+                then is heard in cycle -1.
 
         Raises:
             InputError: a packet without flits, before cycle 0, or of a terminal that is not there.
@@ -85,17 +90,18 @@ class Wireless:
             queues[source].append(number)
         for queue in queues:
             queue.reverse()  # the next is the last
+        last = until if until is not None else 1 << 62
         if self.access == "token":
-            return self._by_token(packets, queues), 0
-        return self._by_contention(packets, queues, rng)
+            return self._by_token(packets, queues, last), 0
+        return self._by_contention(packets, queues, rng, last)
 
     def _by_token(
-        self, packets: Sequence[tuple[int, int, int]], queues: list[list[int]]
+        self, packets: Sequence[tuple[int, int, int]], queues: list[list[int]], until: int
     ) -> tuple[int, ...]:
         """Return when each packet is heard, the token at terminal 0 in cycle 0."""
-        heard = [0] * len(packets)
+        heard = [-1] * len(packets)
         left, cycle, holder = len(packets), 0, 0
-        while left:
+        while left and cycle < until:
             queue = queues[holder]
             if queue and packets[queue[-1]][2] <= cycle:
                 number = queue.pop()
@@ -116,15 +122,18 @@ class Wireless:
         packets: Sequence[tuple[int, int, int]],
         queues: list[list[int]],
         rng: np.random.Generator,
+        until: int,
     ) -> tuple[tuple[int, ...], int]:
         """Return when each packet is heard, and how often several began at once."""
-        heard = [0] * len(packets)
+        heard = [-1] * len(packets)
         tried = [0] * len(packets)
         earliest = [packets[number][2] for number in range(len(packets))]
         free, collisions, left = 0, 0, len(packets)
         while left:
             fronts = [queue[-1] for queue in queues if queue]
             begin = max(free, min(earliest[number] for number in fronts))
+            if begin >= until:
+                break
             senders = [number for number in fronts if earliest[number] <= begin]
             if len(senders) == 1:
                 number = senders[0]

@@ -32,6 +32,19 @@ def test_the_table_has_a_row_per_load(capsys):
     assert text.splitlines()[1].split()[0] == "0.100"
 
 
+def test_a_wireless_medium_has_a_curve_as_well(capsys):
+    assert run(["noc", *SHORT, "--rates", "0.01,0.2", "--wireless", "token", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["wireless"]["access"] == "token"
+    assert found["wireless"]["terminals"] == 16
+    low, high = found["points"]
+    assert low["stable"]
+    assert not high["stable"]
+    assert found["saturation_throughput"] == pytest.approx(1 / 32, rel=0.02)
+    assert run(["noc", *SHORT, "--rates", "0.01", "--wireless", "contention"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
