@@ -151,6 +151,9 @@ def run(arguments: Sequence[str]) -> int:
         # The reader (head, less) went away. Python would complain again when it flushes on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILURE
+    except MemoryError as error:
+        click.echo(f"arraysmith: out of memory: {error or 'use smaller sizes'}", err=True)
+        return EXIT_FAILURE
     except (ArraysmithError, OSError) as error:
         click.echo(f"arraysmith: {error}", err=True)
         return EXIT_FAILURE

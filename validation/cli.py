@@ -40,7 +40,10 @@ def validate(
     seed: int | None,
     as_json: bool,
 ) -> None:
-    """Compare the models with the reference numbers of SUITE; exit code 3 out of tolerance."""
+    """Compare the models with the reference numbers of SUITE.
+
+    Exit code 3 if something is out of tolerance, or nothing was compared.
+    """
     names = registered("suite")
     if suite not in names:
         raise InputError([Fault("SUITE", suite, "no such suite", nearest(suite, names))])
@@ -56,7 +59,7 @@ def validate(
         )
     outcome = run(**given)
     click.echo(json.dumps(outcome.to_dict(), indent=2) if as_json else text(outcome))
-    if outcome.beyond or outcome.beyond_mean:
+    if outcome.beyond or outcome.beyond_mean or not outcome.comparisons:
         ctx.exit(EXIT_BEYOND)
 
 

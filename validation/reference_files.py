@@ -82,7 +82,13 @@ def number(row: dict[str, str], column: str, path: Path, line: int) -> float:
 
 
 def whole_number(
-    row: dict[str, str], column: str, path: Path | None = None, line: int = 0, *, least: int = 1
+    row: dict[str, str],
+    column: str,
+    path: Path | None = None,
+    line: int = 0,
+    *,
+    least: int = 1,
+    most: int = 10**15,
 ) -> int:
     """Return a cell as a whole number.
 
@@ -92,17 +98,20 @@ def whole_number(
         path: of the file; None where the caller adds the place to a fault.
         line: of the row, counted from 1.
         least: smallest number allowed.
+        most: largest.
 
     Raises:
-        InputError: it is none, or less than ``least``.
+        InputError: it is none, less than ``least``, or more than ``most``.
     """
     text = row[column] or ""
     try:
         value = float(text)
     except ValueError:
         value = math.inf
-    if not math.isfinite(value) or value != int(value) or value < least:
+    if not math.isfinite(value) or value != int(value) or not least <= value <= most:
         rule = f"must be a whole number of at least {least}"
+        if value > most and math.isfinite(value):
+            rule = f"must be at most {most}"
         place = ("", 0, 0) if path is None else (str(path), line, 1)
         raise InputError([Fault(column, text, rule, "", *place)])
     return int(value)

@@ -15,6 +15,9 @@ FLOW_CONTROLS = ("wormhole", "virtual_cut_through")
 MAX_VCS = 32
 """Virtual channels of a port at most: the kernel keeps them in the bits of a word."""
 
+MOST = 65_536
+"""Of any other number of a router: beyond it is a slip of the keyboard, or of the memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Router:
@@ -65,8 +68,12 @@ class Router:
         for entry in fields(self):
             value = getattr(self, entry.name)
             least = 0 if entry.name in zero_allowed else 1
-            if isinstance(value, int) and not isinstance(value, bool) and value < least:
+            if isinstance(value, bool) or not isinstance(value, int):
+                continue
+            if value < least:
                 faults.append(Fault(entry.name, str(value), f"must be at least {least}"))
+            elif value > MOST and entry.name != "num_vcs":
+                faults.append(Fault(entry.name, str(value), f"must be at most {MOST}"))
         for name, value, known in (
             ("allocator", self.allocator, ALLOCATORS),
             ("flow_control", self.flow_control, FLOW_CONTROLS),

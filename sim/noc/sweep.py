@@ -16,6 +16,10 @@ CHUNK = 256
 """Cycles of traffic drawn at a time."""
 
 
+MOST_CYCLES = 10**9
+"""Of each part of a measurement."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """How a point is measured.
@@ -37,13 +41,17 @@ class Protocol:
 
     def __post_init__(self) -> None:
         faults = [
-            Fault(name, str(value), f"must be at least {least}")
+            Fault(
+                name,
+                str(value),
+                f"must be at least {least}" if value < least else f"must be at most {MOST_CYCLES}",
+            )
             for name, value, least in (
                 ("warmup_cycles", self.warmup_cycles, 0),
                 ("measured_cycles", self.measured_cycles, 1),
                 ("drain_cycles", self.drain_cycles, 0),
             )
-            if value < least
+            if not least <= value <= MOST_CYCLES
         ]
         if faults:
             raise InputError(faults)

@@ -13,12 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
+from math import prod
 from typing import Any, Protocol
 
 from arraysmith.arch.errors import Fault, InputError, nearest
 from arraysmith.arch.registry import declare_kind, lookup, registered
 
 declare_kind("topology", "arraysmith.sim.noc.topologies")
+
+MOST_ROUTERS = 65_536
+"""Routers or terminals of a network, and cycles of a link: more would come to no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,9 @@ def build_topology(name: str, size: Sequence[int], **options: Any) -> Topology:
         rule = f"{name} takes {len(needed)} sizes"
         hint = "x".join(needed)
         raise InputError([Fault("size", "x".join(map(str, size)), rule, hint)])
+    if prod(size) > MOST_ROUTERS:
+        rule = f"their product must be at most {MOST_ROUTERS}"
+        raise InputError([Fault("size", "x".join(map(str, size)), rule)])
     optional = [x.name for x in fields(plugin) if x.default is not MISSING]
     unknown = [key for key in options if key not in optional]
     if unknown:
@@ -234,15 +241,19 @@ def build_topology(name: str, size: Sequence[int], **options: Any) -> Topology:
 
 
 def require_sizes(least: int, **sizes: int) -> None:
-    """Refuse sizes below ``least``.
+    """Refuse sizes below ``least`` or above ``MOST_ROUTERS``.
 
     Raises:
         InputError: naming each.
     """
     faults = [
-        Fault(name, str(value), f"must be at least {least}")
+        Fault(
+            name,
+            str(value),
+            f"must be at least {least}" if value < least else f"must be at most {MOST_ROUTERS}",
+        )
         for name, value in sizes.items()
-        if value < least
+        if not least <= value <= MOST_ROUTERS
     ]
     if faults:
         raise InputError(faults)

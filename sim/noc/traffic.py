@@ -12,6 +12,9 @@ from arraysmith.arch.errors import Fault, InputError, nearest
 from arraysmith.sim.noc.state import Int
 from arraysmith.sim.noc.topology import Topology
 
+MOST_FLITS = 10**6
+"""Of a packet."""
+
 
 @dataclass(frozen=True)
 class Traffic:
@@ -32,9 +35,12 @@ class Traffic:
         if self.pattern not in PATTERNS:
             hint = nearest(self.pattern, PATTERNS)
             faults.append(Fault("traffic", self.pattern, "no such pattern", hint))
-        if self.packet_flits < 1:
+        if not 1 <= self.packet_flits <= MOST_FLITS:
             value = str(self.packet_flits)
-            faults.append(Fault("packet_flits", value, "must be at least 1"))
+            rule = (
+                "must be at least 1" if self.packet_flits < 1 else f"must be at most {MOST_FLITS}"
+            )
+            faults.append(Fault("packet_flits", value, rule))
         if self.pattern == "hotspot" and not self.weights:
             rule, hint = "hotspot needs a terminal and its weight", "for example 5:5"
             faults.append(Fault("weights", "", rule, hint))

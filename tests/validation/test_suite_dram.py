@@ -105,6 +105,40 @@ def test_a_list_of_commands_that_is_missing_is_named(folder):
         dram(folder)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "rule"),
+    [
+        ("addr_hex", "-0x40", "from 0 to 0x3ffffffc0"),
+        ("addr_hex", "0x" + "f" * 20, "from 0 to 0x3ffffffc0"),
+        ("arrive", "9" * 20, "must be a whole number of base 10"),
+        ("op", "Q", "must be R or W"),
+    ],
+)
+def test_requests_that_no_memory_takes_are_refused_with_their_place(folder, column, value, rule):
+    file = folder / "micro" / "ddr4_2400_closed__micro_burst16.requests.csv"
+    rows = read(file)
+    rows[3][column] = value
+    write(file, rows)
+    with pytest.raises(InputError, match=rule) as caught:
+        dram(folder)
+    assert [(x.field, x.value, x.line) for x in caught.value.faults] == [(column, value, 5)]
+
+
+def test_writes_that_stay_buffered_for_good_issue_no_command(folder):
+    (folder / "summary.csv").unlink()
+    for file in (folder / "micro").glob("hbm2*"):
+        file.unlink()
+    name = "ddr4_2400_closed__micro_burst16"
+    rows = read(folder / "micro" / f"{name}.requests.csv")[:8]
+    rows = [{**x, "op": "W", "returned": str(int(x["accepted"]) + 2)} for x in rows]
+    write(folder / "micro" / f"{name}.requests.csv", rows)
+    commands = folder / "micro" / f"{name}.commands.csv"
+    commands.write_text(commands.read_text().splitlines()[0] + "\n")
+    outcome = dram(folder)
+    assert outcome.beyond == ()
+    assert [x.expected for x in outcome.quantities["request_returned"]] == [8]
+
+
 def test_rules_make_the_lines_that_they_promise():
     gap = requests("seq_read_gap16", 3, 64)
     assert gap.text() == "0x0 READ 0\n0x40 READ 16\n0x80 READ 32\n"

@@ -212,10 +212,15 @@ def compare_micro(path: Path, folder: Path) -> Iterator[Comparison]:
     columns = ("addr_hex", "op", "arrive", "accepted", "returned")
     rows = list(case_rows(path, columns))
     device = device_of(name.partition("__")[0], folder, path)
-    address = _integers(rows, "addr_hex", path, 16)
+    room = device.organisation.capacity_bytes - device.organisation.burst_bytes
+    address = _integers(rows, "addr_hex", path, 16, least=0, most=room)
     arrive, accepted, returned = (
-        _integers(rows, column, path) for column in ("arrive", "accepted", "returned")
+        _integers(rows, column, path, least=0) for column in ("arrive", "accepted", "returned")
     )
+    wrong = [(line, row["op"]) for line, row in rows if row["op"] not in {"R", "W"}]
+    if wrong:
+        rule = "must be R or W"
+        raise InputError(Fault("op", op, rule, "", str(path), line, 1) for line, op in wrong)
     write = np.array([row["op"] == "W" for _, row in rows], np.int64)
     controller = Controller(device, log=True)
     controller.submit(address, device.organisation.burst_bytes, write, arrive)
@@ -237,14 +242,25 @@ def compare_micro(path: Path, folder: Path) -> Iterator[Comparison]:
 
 
 def _integers(
-    rows: list[tuple[int, dict[str, str]]], column: str, path: Path, base: int = 10
+    rows: list[tuple[int, dict[str, str]]],
+    column: str,
+    path: Path,
+    base: int = 10,
+    *,
+    least: int = -1,
+    most: int = 10**15,
 ) -> NDArray[np.int64]:
+    """Return a column; by default -1 says that something is not known."""
     faults, found = [], []
     for line, row in rows:
         try:
-            found.append(int(row[column], base))
+            value = int(row[column], base)
         except ValueError:
-            rule = f"must be a whole number of base {base}"
+            value = least - 1
+        found.append(value)
+        if not least <= value <= most:
+            limits = f"{most:#x}" if base == 16 else f"{most}"
+            rule = f"must be a whole number of base {base} from {least} to {limits}"
             faults.append(Fault(column, row[column], rule, "", str(path), line, 1))
     if faults:
         raise InputError(faults)

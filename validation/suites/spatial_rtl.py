@@ -43,6 +43,10 @@ array; or rows and columns of a product that is cut into tiles."""
 REGISTERS = tuple(x.name for x in fields(ArrayRegisters))
 
 
+MOST_COUNT = 10**6
+"""Of rows, steps, tiles and whatever else a case is made of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """An array of ``arrays.yaml``.
@@ -153,7 +157,8 @@ def _compared(
     case: str, array: Described, row: dict[str, str], path: Path, line: int
 ) -> Iterator[Comparison]:
     numbers = {
-        field: whole_number(row, column, path, line) for field, column in array.columns.items()
+        field: whole_number(row, column, path, line, most=MOST_COUNT)
+        for field, column in array.columns.items()
     }
     try:
         run = _run(array, numbers)

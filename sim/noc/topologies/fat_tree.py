@@ -27,6 +27,7 @@ class FatTree:
         """Return the fat tree."""
         require_sizes(2, arity=self.arity)
         require_sizes(1, levels=self.levels, link_cycles=self.link_cycles)
+        require_sizes(1, terminals=self.arity**self.levels)
         k, n = self.arity, self.levels
         width = k ** (n - 1)
         places = tuple((level, label) for level in range(n) for label in range(width))

@@ -30,6 +30,7 @@ class Tree:
         """Return the tree."""
         require_sizes(2, arity=self.arity)
         require_sizes(1, levels=self.levels, link_cycles=self.link_cycles)
+        require_sizes(1, terminals=self.arity**self.levels)
         places = tuple(
             (level, place) for level in range(self.levels + 1) for place in range(self.arity**level)
         )

@@ -61,6 +61,12 @@ def test_a_wireless_medium_has_a_curve_as_well(capsys):
         (["--size", "3x3", "--traffic", "shuffle"], "needs a power of two terminals, not 9"),
         (["--measure", "0"], "measured_cycles: 0: must be at least 1"),
         (["--packet-flits", "0"], "packet_flits: 0: must be at least 1"),
+        (["--packet-flits", "9" * 25], "must be at most 1000000"),
+        (["--warmup", "9" * 25], "must be at most 1000000000"),
+        (["--buffer", "9" * 25], "must be at most 65536"),
+        (["--link-cycles", "9" * 25], "must be at most 65536"),
+        (["--size", "1000x1000"], "their product must be at most 65536"),
+        (["--topology", "tree", "--size", "30x40"], "must be at most 65536"),
     ],
 )
 def test_bad_values_are_refused_with_exit_code_2(arguments, message, capsys):
