@@ -42,7 +42,7 @@ from arraysmith.sim.analytical.encoding import (
 )
 from arraysmith.sim.analytical.groups import compare, sort_columns
 from arraysmith.sim.analytical.slides import BY, EXTENT, FIRST, OFFSET, PADDED, TIMES
-from arraysmith.sim.analytical.tally import tally
+from arraysmith.sim.analytical.tally import tally_uneven
 
 MOST_LINKS = 4
 """Neighbours of a child: two along columns, two along rows."""
@@ -303,17 +303,7 @@ def passed_words(
             turned = nest[TURNED, j]
             same -= words * turned
         if uneven:
-            for d in range(8):
-                if not uneven >> d & 1:
-                    continue
-                role = nest[PLAIN + t, d]
-                if role:
-                    same *= 0 if d == here else tally(nest, d, above, j, role, single)
-                    continue
-                number = tally(nest, d, above, j, role, single)
-                if d == here:
-                    number -= tally(nest, d, above, j - 1, role, single)
-                same *= number
+            same *= tally_uneven(nest, uneven, t, above, j, single)
         if same == 0:
             continue
         for a in range(sliding):

@@ -52,7 +52,7 @@ from arraysmith.sim.analytical.encoding import (
     RoomTuple,
 )
 from arraysmith.sim.analytical.forwarding import find_links, passed_words
-from arraysmith.sim.analytical.tally import tally
+from arraysmith.sim.analytical.tally import tally, tally_uneven
 
 MULTICAST, REDUCTION = 0, 2
 """Flags of a network."""
@@ -114,17 +114,7 @@ def _crossing(
             turned = nest[TURNED, j]
             same -= words * turned
         if uneven:
-            for d in range(8):
-                if not uneven >> d & 1:
-                    continue
-                role = nest[PLAIN + t, d]
-                if role:
-                    same *= 0 if d == here else tally(nest, d, above, j, role, single)
-                    continue
-                number = tally(nest, d, above, j, role, single)
-                if d == here:
-                    number -= tally(nest, d, above, j - 1, role, single)
-                same *= number
+            same *= tally_uneven(nest, uneven, t, above, j, single)
         for a in range(sliding):
             if same == 0:
                 break

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from numba import njit
 
-from arraysmith.sim.analytical.encoding import AXIS, CLASSES, DIM, LEVEL, SIZES, TEMPORAL, TILE, Int
+from arraysmith.sim.analytical.encoding import (
+    AXIS,
+    CLASSES,
+    DIM,
+    LEVEL,
+    PLAIN,
+    SIZES,
+    TEMPORAL,
+    TILE,
+    Int,
+)
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -61,3 +71,34 @@ def tally(
     for c in range(found):
         total += nest[CLASSES + 1, c] * (coefficient * (nest[CLASSES, c] - 1) + 1)
     return total
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def tally_uneven(nest: Int, uneven: int, t: int, above: int, turned: int, single: int) -> int:
+    """Return the product over the dims with tiles of unequal length, when a loop turns.
+
+    Dims that move the tensor count the words of the tiles that stay, and so none if it is theirs
+    that turns; others count tiles, those that turn if it is theirs.
+
+    Args:
+        nest: the loops, see ``encoding``.
+        uneven: a bit per dim.
+        t: the tensor.
+        above: number of loops that cut the dims into the tiles.
+        turned: the loop in time that turns.
+        single: see ``tally``.
+    """
+    here = nest[DIM, turned]
+    product = 1
+    for d in range(8):
+        if not uneven >> d & 1:
+            continue
+        role = nest[PLAIN + t, d]
+        if role:
+            product *= 0 if d == here else tally(nest, d, above, turned, role, single)
+            continue
+        number = tally(nest, d, above, turned, role, single)
+        if d == here:
+            number -= tally(nest, d, above, turned - 1, role, single)
+        product *= number
+    return int(product)
