@@ -42,6 +42,9 @@ DENSE = (
 DEPTHWISE = ("mobilenet_v2:block12_depthwise", "mobilenet_v2:block15_depthwise")
 """Left out where only a channel at a time finds place: too many steps."""
 
+FEW = ("resnet18:fc", "mobilenet_v2:block7_project", "mobilenet_v2:fc")
+"""Those that take few enough steps where each PE has a block of MACs."""
+
 SMALL = (
     conv("3x3", height=7, width=7, in_channels=16, out_channels=16, window=(3, 3), padding=(1, 1)),
     conv(
@@ -63,9 +66,9 @@ SMALL = (
 DESIGNS = (
     ("eyeriss", "row_stationary", (*DENSE, *DEPTHWISE)),
     ("nvdla-like", "nvdla_like", DENSE),
-    ("simba-like", "simba_like", DENSE),
-    ("simba-mesh", "simba_like", DENSE),
-    ("simba-wireless", "simba_like", DENSE),
+    ("simba-like", "simba_like", FEW),
+    ("simba-mesh", "simba_like", FEW),
+    ("simba-wireless", "simba_like", FEW),
     ("maeri-like", "maeri_like", ("mobilenet_v2:block7_project",)),
     ("maeri-trees", "maeri_like", ("mobilenet_v2:block7_project",)),
     ("shidiannao-like", "shidiannao_like", ()),
@@ -73,7 +76,7 @@ DESIGNS = (
     ("eyeriss@ddr4_2400", "row_stationary", (*DENSE, *DEPTHWISE)),
     ("nvdla-like@ddr4_2400", "nvdla_like", DENSE),
     ("nvdla-like@hbm2_8ch", "nvdla_like", DENSE),
-    ("simba-like@ddr4_2400", "simba_like", DENSE),
+    ("simba-like@ddr4_2400", "simba_like", FEW),
 )
 """A preset, perhaps on a DRAM; its dataflow; layers beside the small ones."""
 
