@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil, floor
 from random import Random
 
 import numpy as np
@@ -97,11 +98,14 @@ class Clock:
         They have a part of every cycle.
         """
         self.free = begin + words * per_word
-        cycle = int(begin)
-        while per_word and cycle < self.free:
-            here = min(self.free, Fraction(cycle + 1)) - max(begin, Fraction(cycle))
-            self.taken[cycle] += here * part
-            cycle += 1
+        whole = range(ceil(begin), floor(self.free))  # no arithmetic of fractions for these
+        for cycle in range(int(begin), ceil(self.free) if per_word else 0):
+            if cycle in whole:
+                here = part
+            else:
+                here = (min(self.free, Fraction(cycle + 1)) - max(begin, Fraction(cycle))) * part
+            before = self.taken.get(cycle)
+            self.taken[cycle] = here if before is None else before + here
         return self.free
 
 
@@ -170,8 +174,9 @@ def walk_records(case: Case) -> int:
         alone = Fraction(portions.at_port(memory, port, border=False), PARTS)
         each = Fraction(int(per_word[memory, port]), ticks) * alone
         taken = -(-words // int(access[memory])) * int(access[memory])
+        here, clock = taken * each / max(1, busy), clocks["port", ports[memory, port]]
         for cycle in range(start, start + busy):
-            clocks["port", ports[memory, port]].taken[cycle] += taken * each / busy
+            clock.taken[cycle] += here
     full = 0
     for clock in clocks.values():
         assert all(part <= 1 for part in clock.taken.values())
