@@ -50,10 +50,10 @@ Float = NDArray[np.float64]
 
 O = 2  # noqa: E741 - named as in every formula of the field; position in TENSORS
 
-REQUESTS = 8192
+REQUESTS = 16384
 """Requests that a rehearsal asks a DRAM for, about; half of them in the innermost loop."""
 
-TURNS = 2
+TURNS = 4
 """Turns of a loop, about, for which there is room in the requests from it on."""
 
 FEWEST = 256
@@ -108,7 +108,8 @@ def ask_dram(
         architecture: whose off-chip memory names a DRAM.
         border: what lies on the near side.
         loops: in time that move something over the border.
-        near: float64 [tensors, 2], cycles that the near side takes for a word down, and up.
+        near: float64 [tensors, 3], cycles that the near side takes for a word down, and up; cycles
+            between it and off-chip memory.
         one_way: the memory on the near side has one port for both ways.
     """
     memory = cast(Memory, architecture.levels[0])
@@ -183,15 +184,17 @@ def _ask(
     side = near[transfers[:, TENSOR_OF], up.astype(np.int64)] * transfers[:, WORDS]
     total = np.add.reduceat(requests[:, SIZE], opens)
     passes = (side / total)[requests[:, MINE]] * requests[:, SIZE]
+    way = near[transfers[:, TENSOR_OF], 2]
+    between = way[requests[:, MINE]]
     asked = _asked(requests, transfers, opens, one_way=one_way)
     controller = Controller(quiet, ratio)
-    issued, back = times_in_order(controller, asked, passes, most)
+    issued, back = times_in_order(controller, asked, passes, between, most)
     controller.finish(flush=True)
-    alone = issued[opens] + np.where(up, 0, memory.latency_cycles)
+    alone = issued[opens] + np.where(up, 0, memory.latency_cycles) + way
     cycles = np.maximum(0, back[ends] - np.maximum(alone, np.append(0, back[ends[:-1]])))
     asked[opens, AWAITED] = opens
-    issued, over = times_in_order(Controller(quiet, ratio), asked, passes, most)
-    late = over[ends] - issued[opens] - cycles
+    issued, over = times_in_order(Controller(quiet, ratio), asked, passes, between, most)
+    late = over[ends] - issued[opens] - way - cycles
     written = transfers[:, WORDS] * up
     if written.any():
         rest = float(controller.written() / ratio) - back[-1]

@@ -254,8 +254,9 @@ class _Planner:
         )
 
     def _loads(self, rows: Int, words: Float, up: Float, near: Float) -> Float:
-        """Return float64 [links, 2], cycles that the way below off-chip takes for a word there."""
-        found = np.zeros((len(rows), 2))
+        """Return ``near`` of ``ask_dram``, by link."""
+        found = np.zeros((len(rows), 3))
+        found[:, 2] = rows[:, LATENCY]
         for k, row in enumerate(rows):
             for way, moved in enumerate((words[k, :, -1], up[k])):
                 buses = (moved[ON_BUS + i] * self._ways.bus[k, i, way] for i in range(row[BUSES]))

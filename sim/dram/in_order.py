@@ -32,7 +32,7 @@ back before it is issued; 1 for the first of a transfer."""
 
 
 def times_in_order(
-    controller: Controller, requests: Int, near: Float, most: int
+    controller: Controller, requests: Int, near: Float, late: Float, most: int
 ) -> tuple[Float, Float]:
     """Return when each of some requests is issued and when it is back, in the engine's cycles.
 
@@ -41,6 +41,7 @@ def times_in_order(
             engine's.
         requests: int64 [n, ASK].
         near: float64 [n], cycles that the near side takes for each.
+        late: float64 [n], cycles between near side and engine.
         most: requests that may be under way, at least 1.
 
     Returns:
@@ -54,7 +55,7 @@ def times_in_order(
         address, size = (np.ascontiguousarray(requests[:, x]) for x in (ADDRESS, SIZE))
         first, bursts = controller.place(address, size)
         ratio = float(controller.cycles_per_own)
-        if _serve(requests, first, bursts, near, most, ratio, controller.state, issued, back):
+        if _serve(requests, first, bursts, near, late, most, ratio, controller.state, issued, back):
             raise controller.stuck()
     return issued, back
 
@@ -65,6 +66,7 @@ def _serve(
     first: Int,
     bursts: Int,
     near: Float,
+    late: Float,
     most: int,
     ratio: float,
     memory: ControllerState,
@@ -98,7 +100,7 @@ def _serve(
                 if not requests[landed, WRITE]:
                     passed = max(passed, at) + near[landed]
                     at = np.ceil(passed - 1e-6)
-                back[landed] = max(last, at)
+                back[landed] = max(last, at + late[landed])
                 landed += 1
         if k == count:
             break

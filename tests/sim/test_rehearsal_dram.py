@@ -109,9 +109,10 @@ def asked(addresses, write=0):
     return found
 
 
-def times(requests, most, near=0.0):
+def times(requests, most, near=0.0, late=0.0):
     controller = Controller(load_device("ddr4_2400"), 1)
-    return times_in_order(controller, requests, np.full(len(requests), near), most)
+    each = np.full(len(requests), near)
+    return times_in_order(controller, requests, each, np.full(len(requests), late), most)
 
 
 def test_requests_come_back_in_order_and_no_more_are_under_way():
@@ -130,6 +131,12 @@ def test_a_stream_runs_at_the_near_side_where_that_is_slower():
     slow = times(asked(addresses), 32, near=20.0)[1][-1]
     assert 4 * 500 <= free < 8 * 500  # bursts of four cycles, six in one bank group
     assert 20 * 500 <= slow < 20 * 500 + 100
+
+
+def test_who_waits_for_few_requests_waits_for_the_way_back_as_well():
+    addresses = np.arange(50) * 64
+    near, far = (times(asked(addresses), 1, late=x)[1][-1] for x in (0.0, 10.0))
+    assert far == near + 10 * 50
 
 
 def test_a_transfer_begins_a_cycle_after_the_one_before():
