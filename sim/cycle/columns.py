@@ -62,8 +62,10 @@ E_WHY = 8  # why its results have not left earlier: a chain, see ``sim.probe``
 E_TURNS = 9  # turns in banks at the parent, of what it reads again, at the child
 E_THROUGH = 12  # words at ports and buses when it drains; then the turns of all loops
 
-# Places in the state; ``NOTING``: whether a record is kept of every step, too.
-COMPUTED, STARTED, OPENING, TURNED, OVER, STEP, WAITS, NOTING, STATE = range(9)
+# Places in the state; ``NOTING``: whether a record is kept of every step, too; ``EARLIEST``: of the
+# cycles from which words on their way down could move, lowered to the earliest; ``LONGEST``: raised
+# to the most cycles that such a transfer took before the first step of a phase. See ``recall``.
+COMPUTED, STARTED, OPENING, TURNED, OVER, STEP, WAITS, NOTING, EARLIEST, LONGEST, STATE = range(11)
 
 # Words counted, per edge of the tree.
 DOWN_WORDS, FILL_WORDS, UP_WORDS, TILE_WORDS, DRAIN_WORDS, WORDS = range(6)

@@ -1,20 +1,34 @@
 """Phases that begin as an earlier one did are not run again on the chip: their end is recalled.
 
-What the kernel does in a phase follows from four things only, and from nothing else: neither from
+What the kernel does in a phase follows from five things only, and from nothing else: neither from
 off-chip memory nor from how far the loops are.
 
-* The state of the chip as seen from the cycle in which the phase may begin
-  (``repeats.relative_state``, where it says why what is past does not count).
+* The state of the chip as seen from the present (``repeats.relative_state``, where it says why what
+  is past does not count).
 * What the turns within it move. They are looked up by the turns of all loops, those outside the
   phase too: turns of these count as one kind if everything that is looked up for them is equal
   (``repeats.alike_turns``). Where tiles do not divide, what is left of every dim counts as well.
 * The loop that turns to the phase: it says which tiles are new.
 * The loop that turns next: results whose tile changes then leave at the end of the phase.
+* When the phase may begin, which is when its last off-chip word is in.
 
 So where all that is equal to what it was for a phase that ran, the chip is left as that one left
 it, later by as much as this one begins later; words, patterns and stalls are what that one added.
 Numbers of epochs become those of the earlier phase: the kernel takes differences of them only. What
 surrounds the chip, the border and the memory behind it, is simulated as ever, and may be anything.
+
+Behind a DRAM, words come in a little earlier or later every time. When a phase may begin has to be
+the same in two cases only if it matters:
+
+* It may begin while the phase before still computes, and no transfer of it waited for that: each
+  could move later only (``columns.EARLIEST``). Then it may begin at any time before the first of
+  them could move. Times count from when the phase before ends, and past is what is not later than
+  when that one began to compute, or than this one may begin if that is earlier: so what is past
+  for a phase is past for all that follow.
+* The phase before is over, and the chip waits for words. What it begins with is seen from when
+  it may. Of how long it has waited by then, only comparisons with how long transfers take make
+  use, and only before its first step: if it has waited as long as the longest of them
+  (``columns.LONGEST``), they end as for any longer wait. The wait itself is added to the stalls.
 """
 
 from __future__ import annotations
@@ -36,7 +50,9 @@ from arraysmith.sim.cycle.columns import (
     E_LEFT,
     E_READY,
     E_ROOM,
+    EARLIEST,
     LANDED,
+    LONGEST,
     OPENING,
     OVER,
     PHASE_LOOPS,
@@ -62,12 +78,15 @@ from arraysmith.sim.cycle.routes import USES
 from arraysmith.sim.cycle.tree import IN_TIME, NUMBER, TILE, O
 from arraysmith.sim.cycle.turns import next_turn
 
-LEAST_STEPS = 200
+LEAST_STEPS = 32
 """Steps of a phase below which running it is as quick as recalling it."""
 
 PATIENCE = 4
 """As many times the phases that are remembered may run in a row, none of which is recalled; then
 nothing is remembered any more."""
+
+NEVER = 1 << 62
+"""Cycles: after the end of any run."""
 
 HEAD = 3
 """Numbers of a key before the kinds of turns: loop that has turned, loop that turns next, cause."""
@@ -82,7 +101,10 @@ class _End:
     """How a phase ended.
 
     Attributes:
-        start: cycle in which it could begin.
+        least: it ends so if it may begin at least so many cycles after the phase before ends ...
+        most: ... and at most so many; negative: before that.
+        after: as many as it did.
+        origin: cycle from which times count.
         index: int64 [loops in time], turns of those outside it.
         arrays: what it left.
         computed: cycle in which its last step ended.
@@ -90,7 +112,10 @@ class _End:
         counts: what it added to stalls, words and uses of patterns.
     """
 
-    start: int
+    least: int
+    most: int
+    after: int
+    origin: int
     index: Int
     arrays: Arrays
     computed: int
@@ -119,10 +144,12 @@ class Recall:
             machine: the mapped design.
             plan: of its kernel.
             clocks: of its kernel; changed where a phase is recalled.
-            counts: arrays that the kernel adds to, beside the uses of patterns; changed.
+            counts: arrays that the kernel adds to, beside the uses of patterns; the first one has
+                the stalls; changed.
             most_kept: phases that are remembered, the last ones.
         """
         self.recalled = 0
+        self._before = 0  # cycle in which the phase before began to compute
         uses = clocks[7][USES]
         assert isinstance(uses, np.ndarray)
         self._plan, self._clocks, self._counts = plan, clocks, (*counts, uses)
@@ -158,26 +185,41 @@ class Recall:
             cause: chain of what the chip waits for before it.
             kernel: runs it and returns whether it was the last one.
         """
-        state, index = self._clocks[0], self._clocks[1]
+        state = self._clocks[0]
+        computed = int(state[COMPUTED])
+        after = start - computed
+        past = start if after > 0 else min(start, self._before)
+        self._before = max(start, computed)
         if not self._left or state[TURNED] < 0:
             return kernel()
-        begin_key(start, cause, self._plan, self._clocks, self._kinds, self._drift, self._key)
+        begin_key(start, past, cause, self._plan, self._clocks, self._kinds, self._drift, self._key)
         if self._key[1] < 0:  # what follows the last phase is not looked at
             return kernel()
         key = self._key.tobytes()
-        found = self._ends.pop(key, None)
-        if found is not None:
-            self._ends[key] = found
-            self._left = PATIENCE * self._most
-            self.recalled += 1
-            self._put(found, start)
-            return False
+        exactly = key + after.to_bytes(8, "little", signed=True)
+        for known in (key, exactly):
+            found = self._ends.get(known)
+            if found is not None and found.least <= after <= found.most:
+                self._ends[known] = self._ends.pop(known)  # the last ones are kept
+                self._left = PATIENCE * self._most
+                self.recalled += 1
+                self._put(found, start, after, cause & FIRST_LINK)
+                return False
         step, before = int(state[STEP]), [x.copy() for x in self._counts]
-        turns = index.copy()
+        turns = self._clocks[1].copy()
+        state[EARLIEST], state[LONGEST] = NEVER, 0
         over = kernel()
+        least, most = after, after
+        if after > 0 and after >= state[LONGEST]:
+            least, most = int(state[LONGEST]), NEVER
+        elif after <= 0 and start < state[EARLIEST]:
+            least, most = -NEVER, min(0, int(state[EARLIEST]) - computed - 1)
         self._left -= 1
-        self._ends[key] = _End(
-            start,
+        self._ends[key if least < most else exactly] = _End(
+            least,
+            most,
+            after,
+            max(start, computed),
             turns,
             self._copies(),
             int(state[COMPUTED]),
@@ -200,28 +242,36 @@ class Recall:
             wires[15].copy(),
         )
 
-    def _put(self, end: _End, start: int) -> None:
-        """Leave the chip as an earlier phase did, as much later as this one may begin later."""
+    def _put(self, end: _End, start: int, after: int, cause: int) -> None:
+        """Leave the chip as an earlier phase did, as much later as this one begins later."""
         state, index = self._clocks[0], self._clocks[1]
+        later = max(start, start - after) - end.origin
         drift = self._drift @ (index - end.index) % VISITS
-        put_end(
-            start - end.start, end.arrays, drift[self._visited], self._visited, self._plan,
-            self._clocks,
-        )  # fmt: skip
-        state[COMPUTED] = end.computed + start - end.start
+        put_end(later, end.arrays, drift[self._visited], self._visited, self._plan, self._clocks)
+        state[COMPUTED] = end.computed + later
         state[STEP] += end.steps
         for total, more in zip(self._counts, end.counts, strict=True):
             np.add(total, more, out=total)
+        if after > 0:
+            self._counts[0][cause] += after - end.after
 
 
 @njit(cache=True, nogil=True)
 def begin_key(
-    start: int, cause: int, plan: Plan, clocks: Clocks, kinds: Int, drift: Int, out: Int
+    start: int,
+    past: int,
+    cause: int,
+    plan: Plan,
+    clocks: Clocks,
+    kinds: Int,
+    drift: Int,
+    out: Int,
 ) -> None:
-    """Write all that the end of the next phase follows from.
+    """Write what the end of the next phase follows from, but for when it may begin.
 
     Args:
         start: cycle in which it may begin.
+        past: what is not later than this cycle counts as past; not after ``start``.
         cause: chain of what the chip waits for before it.
         plan: see ``Plan``.
         clocks: see ``Clocks``.
@@ -247,7 +297,9 @@ def begin_key(
         for j in range(outer):
             shift[k] += drift[k, j] * index[j]
         shift[k] %= VISITS
-    relative_state(start, shift, plan, clocks, out[n:])
+    relative_state(past, shift, plan, clocks, out[n:])
+    if start > state[COMPUTED]:
+        out[n] = -1  # how long it waits
 
 
 @njit(cache=True, nogil=True)

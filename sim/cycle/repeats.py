@@ -51,6 +51,9 @@ from arraysmith.sim.cycle.columns import (
     FANOUTS,
     KNOWN,
     LANDED,
+    LATENCY,
+    LINK,
+    LINK_LATENCY,
     OPENING,
     OWN,
     READ_LEFT,
@@ -81,7 +84,7 @@ def understood(plan: Plan, clocks: Clocks) -> bool:
     What it does not know, it cannot compare: then nothing is skipped. A test says so.
     """
     shape = len(plan), len(plan[7]), len(clocks), len(clocks[7]), columns.EDGE, columns.NUMBERS
-    return (*shape, KNOWN, columns.E_THROUGH, columns.STATE) == (9, 9, 8, 18, 23, 8, 8, 12, 8)
+    return (*shape, KNOWN, columns.E_THROUGH, columns.STATE) == (9, 9, 8, 18, 23, 8, 8, 12, 10)
 
 
 def alike_turns(machine: Machine) -> list[Int]:
@@ -154,7 +157,7 @@ def relative_state(now: int, shift: Int, plan: Plan, clocks: Clocks, out: Int) -
     """Write the state of the kernel between two phases, as seen from cycle ``now``.
 
     Args:
-        now: start of the next phase: nothing that it does lies before.
+        now: start of the next phase, or a cycle before it: what is not later counts as past.
         shift: int64 [edges on the chip], numbers of result tiles count from here.
         plan: see ``Plan``.
         clocks: see ``Clocks``.
@@ -171,8 +174,12 @@ def relative_state(now: int, shift: Int, plan: Plan, clocks: Clocks, out: Int) -
     for m in range(len(memories)):
         out[n], out[n + 1] = max(0, memories[m, 0] - now), max(0, memories[m, 1] - now)
         n += 2
+    early = 0  # words over links take ports up to so many cycles before they could move
+    for k in range(len(edges)):
+        if edges[k, LINK] >= 0:
+            early = max(early, edges[k, LATENCY] - edges[k, LINK_LATENCY])
     for i in range(len(wires[0])):
-        out[n] = max(0, wires[0][i] - now * wires[6])
+        out[n] = max(0, wires[0][i] - (now - early) * wires[6])
         n += 1
     for i in range(len(wires[4])):
         out[n] = max(0, wires[4][i] - now * wires[6])

@@ -47,7 +47,7 @@ from arraysmith.sim.cycle.columns import (
 from arraysmith.sim.cycle.draining import note
 from arraysmith.sim.cycle.lookups import find_entries, most_words, total_words
 from arraysmith.sim.cycle.routes import cross
-from arraysmith.sim.cycle.sideways import enter_beside, pass_on
+from arraysmith.sim.cycle.sideways import enter_beside, note_extremes, pass_on
 from arraysmith.sim.cycle.transfers import FILL, IN_BANKS, ON_BUS, ROUTED, pass_down
 
 
@@ -108,7 +108,7 @@ def move_down(
         (tick of the first word at the parent; ticks from which and to which children take them).
     """
     edges, tables = plan[4], plan[7]
-    known, memories, wires = clocks[3], clocks[6], clocks[7]
+    state, known, memories, wires = clocks[0], clocks[3], clocks[6], clocks[7]
     edge = edges[k]
     factors, buses = tables[2][edge[NUMBER]], edge[BUSES]
     through = np.empty(8, np.int64)
@@ -138,9 +138,10 @@ def move_down(
          bank_turns(wires[13], edge[NUMBER], AT_CHILD_SIDE, ALL_LINES, factors, entries)),
     )  # fmt: skip
     left = -(-finish // ticks)
+    note_extremes(state, at, left + late - at)
     # Of waiting for words and moving them, what took longer is to blame.
-    if at == start or at - clocks[0][COMPUTED] <= left + late - at:
-        behind = blame if at > clocks[0][COMPUTED] else 0
+    if at == start or at - state[COMPUTED] <= left + late - at:
+        behind = blame if at > state[COMPUTED] else 0
         blame = edge[PORT_CAUSE]
         if slowest >= ON_BUS:
             blame = edge[BUS_CAUSE] + slowest - ON_BUS

@@ -19,6 +19,7 @@ from arraysmith.sim.cycle.columns import (
     CHILD,
     COMPUTED,
     DRAIN_WORDS,
+    EARLIEST,
     EPOCH,
     FANOUTS,
     FILL_WORDS,
@@ -26,7 +27,9 @@ from arraysmith.sim.cycle.columns import (
     LINK,
     LINK_CAUSE,
     LINK_LATENCY,
+    LONGEST,
     NUMBER,
+    OPENING,
     R_AGAIN,
     R_TO,
     R_UP,
@@ -38,6 +41,14 @@ from arraysmith.sim.cycle.columns import (
 from arraysmith.sim.cycle.draining import note
 from arraysmith.sim.cycle.lookups import passed_words
 from arraysmith.sim.cycle.transfers import FILL, NOT_YET, pass_sideways
+
+
+@njit(cache=True, nogil=True)
+def note_extremes(state: Int, at: int, took: int) -> None:
+    """Note a transfer down that could move from cycle ``at`` on and took so many cycles."""
+    state[EARLIEST] = min(state[EARLIEST], at)
+    if state[OPENING]:
+        state[LONGEST] = max(state[LONGEST], took)
 
 
 @njit(cache=True, nogil=True)
@@ -106,6 +117,7 @@ def pass_on(
     arrived = -(-finish // wires[6]) + edge[LINK_LATENCY]
     if entered != NOT_YET:
         arrived = max(arrived, -(-entered // wires[6]) + edge[LATENCY])
+    note_extremes(clocks[0], at, arrived - at)
     if at == start or at - clocks[0][COMPUTED] <= arrived - at:
         blame = chained(edge[LINK_CAUSE], blame if at > clocks[0][COMPUTED] else 0)
     known[k, ARRIVED], known[k, BLAME] = arrived, blame
