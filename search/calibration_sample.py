@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from arraysmith.arch.architecture import Architecture
+from arraysmith.arch.architecture import Architecture, Fanout, Memory
 from arraysmith.arch.dataflow import Dataflow
 from arraysmith.arch.legality import check_mapping
-from arraysmith.arch.mapping import Mapping
-from arraysmith.arch.problem import Problem
+from arraysmith.arch.mapping import Mapping, kept_tensors
+from arraysmith.arch.problem import IFMAP, Problem
 from arraysmith.search.mapper import mapping_of
 from arraysmith.search.mapping_nests import NestSpace
 from arraysmith.search.mapping_space import MappingSpace
@@ -85,11 +85,28 @@ def draw(
         draws += 1
         if mapping in found or check_mapping(architecture, problem, mapping):
             continue
+        if not _simulated(architecture, mapping):
+            continue
         if steps_of(architecture, problem, mapping) > most_steps:
             too_long += 1
             continue
         found[mapping] = None
     return Drawn(tuple(found), too_long)
+
+
+def _simulated(architecture: Architecture, mapping: Mapping) -> bool:
+    """Return whether neighbours pass on only what a memory on the chip above them keeps."""
+    keepers = [
+        i
+        for i, x in enumerate(architecture.levels)
+        if i and isinstance(x, Memory) and IFMAP in kept_tensors(x, mapping.at(x.name))
+    ]
+    passing = [
+        i
+        for i, x in enumerate(architecture.levels)
+        if isinstance(x, Fanout) and x.bus is not None and x.bus.forwarding is not None
+    ]
+    return all(any(k < i for k in keepers) for i in passing)
 
 
 def _nests(space: NestSpace, rng: np.random.Generator) -> Iterator[Mapping]:
