@@ -45,7 +45,7 @@ from arraysmith.search.run_spec import (
 )
 from arraysmith.search.space import DATAFLOW, Space
 from arraysmith.sim.analytical.counting import SETTINGS
-from arraysmith.sim.cycle.tree import require_buses
+from arraysmith.sim.cycle.nest.tree import require_buses
 from arraysmith.sim.layers import distinct_layers
 from arraysmith.traces.levels import SHARED, traced_levels
 from arraysmith.traces.page import DesignRow

@@ -20,7 +20,7 @@ from arraysmith.traces.levels import SHARED, levels_of_cores
 if TYPE_CHECKING:
     from arraysmith.arch.chip_file import Chip
     from arraysmith.arch.chip_network import ChipNetwork
-    from arraysmith.sim.cycle.cores import ChipResult, Core
+    from arraysmith.sim.cycle.chip.cores import ChipResult, Core
     from arraysmith.sim.probe import Probe
     from arraysmith.sim.waits import WaitTotals
     from arraysmith.traces.recorder import TraceWriter
@@ -63,7 +63,7 @@ def chip(
     layer is a core.
     """
     from arraysmith.arch.chip_file import load_chip
-    from arraysmith.sim.cycle.cores import Core, simulate_cores
+    from arraysmith.sim.cycle.chip.cores import Core, simulate_cores
     from arraysmith.sim.waits import WaitTotals, explain_waits
     from arraysmith.traces.cli import open_writer
     from arraysmith.traces.recording import layer_folder
@@ -119,7 +119,7 @@ def _recorded(
     network: ChipNetwork | None,
 ) -> ChipResult:
     """Simulate and record: every core into a file of its own, then all into one, as layers."""
-    from arraysmith.sim.cycle.cores import core_regions, simulate_cores
+    from arraysmith.sim.cycle.chip.cores import core_regions, simulate_cores
     from arraysmith.sim.waits import WithTotals
     from arraysmith.traces.recorder import TraceWriter
 

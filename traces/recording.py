@@ -13,11 +13,11 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Layer, Network, Problem
 from arraysmith.sim.cycle import values
+from arraysmith.sim.cycle.carrying.reference import random_operands
+from arraysmith.sim.cycle.carrying.sparse import compressed
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.reference import random_operands
-from arraysmith.sim.cycle.sparse import compressed
-from arraysmith.sim.cycle.streams import address_map
+from arraysmith.sim.cycle.tracing.streams import address_map
 from arraysmith.sim.layers import LayerReport, distinct_layers, evaluate_each
 from arraysmith.sim.pool import process_pool
 from arraysmith.sim.probe import Probe

@@ -31,8 +31,8 @@ from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import Problem, matmul
 from arraysmith.sim.cli import Mappings
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.nest.tree import Tree
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.tree import Tree
 from arraysmith.sim.dram.device_file import load_device
 from arraysmith.sim.layers import distinct_layers
 from arraysmith.sim.report import Report

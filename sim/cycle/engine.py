@@ -19,20 +19,20 @@ import numpy as np
 import simpy
 
 from arraysmith.arch.problem import TENSORS
-from arraysmith.sim.cycle import columns, spatial
-from arraysmith.sim.cycle.blame import FIRST_LINK, WAIT, add_wait, chained
-from arraysmith.sim.cycle.border import BorderRequests, NearSide
-from arraysmith.sim.cycle.boxes import Int
-from arraysmith.sim.cycle.machine import OFFCHIP, Machine
-from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
+from arraysmith.sim.cycle.array import columns, spatial
+from arraysmith.sim.cycle.array.blame import FIRST_LINK, WAIT, add_wait, chained
+from arraysmith.sim.cycle.array.machine import OFFCHIP, Machine
+from arraysmith.sim.cycle.array.routes import USES
+from arraysmith.sim.cycle.nest.boxes import Int
+from arraysmith.sim.cycle.nest.tree import I, O, W
+from arraysmith.sim.cycle.offchip.border import BorderRequests, NearSide
+from arraysmith.sim.cycle.offchip.protocol import OffChip, Timing, Transfer
+from arraysmith.sim.cycle.offchip.schedule import Epoch, Epochs, Order, Program
 from arraysmith.sim.cycle.progress import NEAR, RELEASE, ROOM, TRANSFER, Doing, Progress
 from arraysmith.sim.cycle.recall import Recall
 from arraysmith.sim.cycle.repeats import Repeats
-from arraysmith.sim.cycle.routes import USES
-from arraysmith.sim.cycle.schedule import Epoch, Epochs, Order, Program
-from arraysmith.sim.cycle.streams import Streams
-from arraysmith.sim.cycle.tree import I, O, W
-from arraysmith.sim.cycle.waiting import ARRAY, NoProgressError, Waits, standing_chain
+from arraysmith.sim.cycle.tracing.streams import Streams
+from arraysmith.sim.cycle.tracing.waiting import ARRAY, NoProgressError, Waits, standing_chain
 from arraysmith.sim.probe import LINK_BITS
 
 Process = Generator[simpy.Event, Any, Any]

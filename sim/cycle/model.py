@@ -12,16 +12,16 @@ from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem, Tensor
-from arraysmith.sim.cycle import columns
-from arraysmith.sim.cycle.border import BorderRequests
-from arraysmith.sim.cycle.channel import offchip_channel
+from arraysmith.sim.cycle.array import columns
+from arraysmith.sim.cycle.array.machine import Machine
 from arraysmith.sim.cycle.engine import Outcome, SpatialRun
-from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.offchip import FixedRate
+from arraysmith.sim.cycle.nest.tree import O
+from arraysmith.sim.cycle.offchip.border import BorderRequests
+from arraysmith.sim.cycle.offchip.channel import offchip_channel
+from arraysmith.sim.cycle.offchip.protocol import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.streams import Streams, address_map
-from arraysmith.sim.cycle.tree import O
-from arraysmith.sim.cycle.waiting import Waits
+from arraysmith.sim.cycle.tracing.streams import Streams, address_map
+from arraysmith.sim.cycle.tracing.waiting import Waits
 from arraysmith.sim.pricing import Count, priced_report
 from arraysmith.sim.probe import Probe
 from arraysmith.sim.report import DRAIN, FILL, FORWARD, READ, UPDATE, Report, Traffic

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import simpy
 
-from arraysmith.sim.cycle.boxes import Int
-from arraysmith.sim.cycle.offchip import Timing
-from arraysmith.sim.cycle.schedule import Epoch, Epochs, Jump, Order, Program
-from arraysmith.sim.cycle.tree import O
+from arraysmith.sim.cycle.nest.boxes import Int
+from arraysmith.sim.cycle.nest.tree import O
+from arraysmith.sim.cycle.offchip.protocol import Timing
+from arraysmith.sim.cycle.offchip.schedule import Epoch, Epochs, Jump, Order, Program
 
 V = TypeVar("V")
 

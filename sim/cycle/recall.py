@@ -40,9 +40,8 @@ from math import prod
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle.blame import FIRST_LINK
-from arraysmith.sim.cycle.boxes import Int
-from arraysmith.sim.cycle.columns import (
+from arraysmith.sim.cycle.array.blame import FIRST_LINK
+from arraysmith.sim.cycle.array.columns import (
     ARRIVED,
     AT_MACS,
     COMPUTED,
@@ -66,7 +65,11 @@ from arraysmith.sim.cycle.columns import (
     Clocks,
     Plan,
 )
-from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.array.machine import Machine
+from arraysmith.sim.cycle.array.routes import USES
+from arraysmith.sim.cycle.nest.boxes import Int
+from arraysmith.sim.cycle.nest.tree import IN_TIME, NUMBER, TILE, O
+from arraysmith.sim.cycle.nest.turns import next_turn
 from arraysmith.sim.cycle.repeats import (
     alike_turns,
     relative_state,
@@ -74,9 +77,6 @@ from arraysmith.sim.cycle.repeats import (
     tile_drift,
     understood,
 )
-from arraysmith.sim.cycle.routes import USES
-from arraysmith.sim.cycle.tree import IN_TIME, NUMBER, TILE, O
-from arraysmith.sim.cycle.turns import next_turn
 
 LEAST_STEPS = 32
 """Steps of a phase below which running it is as quick as recalling it."""

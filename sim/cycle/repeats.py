@@ -30,10 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.cycle import columns
-from arraysmith.sim.cycle.blame import FIRST_LINK
-from arraysmith.sim.cycle.boxes import Int
-from arraysmith.sim.cycle.columns import (
+from arraysmith.sim.cycle.array import columns
+from arraysmith.sim.cycle.array.blame import FIRST_LINK
+from arraysmith.sim.cycle.array.columns import (
     ABOVE,
     ARRIVED,
     AT_MACS,
@@ -66,10 +65,11 @@ from arraysmith.sim.cycle.columns import (
     Clocks,
     Plan,
 )
-from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.array.machine import Machine
+from arraysmith.sim.cycle.array.routes import USES
+from arraysmith.sim.cycle.nest.boxes import Int
+from arraysmith.sim.cycle.offchip.schedule import Jump
 from arraysmith.sim.cycle.progress import Place, Progress
-from arraysmith.sim.cycle.routes import USES
-from arraysmith.sim.cycle.schedule import Jump
 
 MOST_PERIOD = 4
 """Turns of a loop after which a state is looked for again."""

@@ -18,20 +18,20 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.legality import require_legal, tile_sizes
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import DIMS, Problem
-from arraysmith.sim.cycle.boxes import AXES, Int, padded
-from arraysmith.sim.cycle.carry import Frames, Places, carry
-from arraysmith.sim.cycle.carry_links import NEIGHBOURS
-from arraysmith.sim.cycle.multiply import Axes
-from arraysmith.sim.cycle.passing import links_of
-from arraysmith.sim.cycle.reference import (
+from arraysmith.sim.cycle.carrying.carry import Frames, Places, carry
+from arraysmith.sim.cycle.carrying.carry_links import NEIGHBOURS
+from arraysmith.sim.cycle.carrying.multiply import Axes
+from arraysmith.sim.cycle.carrying.reference import (
     POISON,
     Drop,
     random_operands,
     reference_output,
     shape_of,
 )
-from arraysmith.sim.cycle.tree import NUMBER, O, Tree
-from arraysmith.sim.cycle.turns import FAMILY, KEYS
+from arraysmith.sim.cycle.nest.boxes import AXES, Int, padded
+from arraysmith.sim.cycle.nest.passing import links_of
+from arraysmith.sim.cycle.nest.tree import NUMBER, O, Tree
+from arraysmith.sim.cycle.nest.turns import FAMILY, KEYS
 
 
 class WrongValuesError(ArraysmithError):

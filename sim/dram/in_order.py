@@ -1,9 +1,9 @@
 """Requests of one DMA engine, as fast as it and the memory can: when each is back (kernel).
 
-What ``sim.cycle.dram_channel`` does with the transfers of one engine, without anybody who computes:
-requests are issued in order, at most so many are under way, and they come back in order. Words that
-are read pass the near side at its pace; words that are written have passed it before the memory is
-asked.
+What ``sim.cycle.offchip.dram_channel`` does with the transfers of one engine, without anybody who
+computes: requests are issued in order, at most so many are under way, and they come back in order.
+Words that are read pass the near side at its pace; words that are written have passed it before the
+memory is asked.
 """
 
 from __future__ import annotations

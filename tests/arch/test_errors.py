@@ -12,7 +12,7 @@ from arraysmith.arch.errors import (
     nearest,
 )
 from arraysmith.arch.legality import IllegalMappingError, Violation
-from arraysmith.sim.cycle.waiting import NoProgressError
+from arraysmith.sim.cycle.tracing.waiting import NoProgressError
 from arraysmith.sim.noc.deliveries import NoProgressError as StuckNetworkError
 
 

@@ -10,10 +10,12 @@ from collections import defaultdict
 
 import numpy as np
 
-from arraysmith.sim.cycle import border as border_module
-from arraysmith.sim.cycle import channels, draining, engine, sending, spatial, transfers
-from arraysmith.sim.cycle.flit_network import FlitNetwork
+from arraysmith.sim.cycle import engine
+from arraysmith.sim.cycle.array import draining, sending, spatial, transfers
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.networks import channels
+from arraysmith.sim.cycle.networks.flit_network import FlitNetwork
+from arraysmith.sim.cycle.offchip import border as border_module
 
 Entry = tuple[bool, tuple, int, int]
 """Up; transfers; bits of a word; cycle in which they enter."""

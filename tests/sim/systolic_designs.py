@@ -15,7 +15,7 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.reference import random_operands, reference_output
+from arraysmith.sim.cycle.carrying.reference import random_operands, reference_output
 from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
 from arraysmith.sim.cycle.systolic.values import systolic_values
 

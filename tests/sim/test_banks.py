@@ -16,8 +16,8 @@ from slow_banks import slow_place
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.layout import AXES, LINE, WORD, Layout
 from arraysmith.arch.problem import Axis, Tensor
-from arraysmith.sim.cycle.banks import Banks, Places, Port
-from arraysmith.sim.cycle.rates import rate_row
+from arraysmith.sim.cycle.banks.conflicts import Banks, Places, Port
+from arraysmith.sim.cycle.offchip.rates import rate_row
 
 seeds = st.integers(0, 10**9)
 

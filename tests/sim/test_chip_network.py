@@ -15,8 +15,8 @@ from test_cores import Listener, cores_of
 
 from arraysmith.arch.chip_network import ChipNetwork
 from arraysmith.arch.errors import ArraysmithError
-from arraysmith.sim.cycle.cores import simulate_cores
-from arraysmith.sim.cycle.links import Links
+from arraysmith.sim.cycle.chip.cores import simulate_cores
+from arraysmith.sim.cycle.chip.links import Links
 
 GBIT = 10**9
 UNLIMITED = {"read_words_per_cycle": None, "write_words_per_cycle": None, "latency_cycles": 0}

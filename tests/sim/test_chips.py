@@ -18,12 +18,12 @@ from test_dram_designs import on
 from tiny import problem
 
 from arraysmith.arch.errors import UnsupportedDesignError
-from arraysmith.sim.cycle import cores as cores_module
-from arraysmith.sim.cycle.clocks import ClockDomain, tick_hz
-from arraysmith.sim.cycle.cores import Core, core_regions, simulate_cores
-from arraysmith.sim.cycle.dram_channel import DramChannel
-from arraysmith.sim.cycle.dram_memory import DramMemory
+from arraysmith.sim.cycle.chip import cores as cores_module
+from arraysmith.sim.cycle.chip.clocks import ClockDomain, tick_hz
+from arraysmith.sim.cycle.chip.cores import Core, core_regions, simulate_cores
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.offchip.dram_channel import DramChannel
+from arraysmith.sim.cycle.offchip.dram_memory import DramMemory
 from arraysmith.sim.dram.device_file import load_device
 
 SHARED = (

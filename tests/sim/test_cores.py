@@ -14,10 +14,10 @@ from cases import case
 from chip_trees import tree_case
 
 from arraysmith.arch.errors import ArraysmithError, UnsupportedDesignError
-from arraysmith.sim.cycle.cores import Core, core_regions, simulate_cores
+from arraysmith.sim.cycle.chip.cores import Core, core_regions, simulate_cores
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.offchip import FixedRate
-from arraysmith.sim.cycle.waiting import NoProgressError
+from arraysmith.sim.cycle.offchip.protocol import FixedRate
+from arraysmith.sim.cycle.tracing.waiting import NoProgressError
 from arraysmith.sim.waits import WaitTotals
 
 
@@ -151,7 +151,7 @@ def test_tensors_of_cores_lie_apart():
 )
 def test_cores_that_cannot_share_are_refused_with_the_reason(change, rule, monkeypatch):
     one, other = cores_of(1)
-    monkeypatch.setattr("arraysmith.sim.cycle.cores.require_legal", lambda *_: None)
+    monkeypatch.setattr("arraysmith.sim.cycle.chip.cores.require_legal", lambda *_: None)
     with pytest.raises(UnsupportedDesignError, match=rule):
         simulate_cores([one, replace(other, architecture=change(other.architecture))])
     with pytest.raises(ArraysmithError, match="names of their own: a, a"):

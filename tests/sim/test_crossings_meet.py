@@ -11,9 +11,9 @@ from joint_network import entered, lateness
 from test_shared_networks import shared_case
 
 from arraysmith.arch.architecture import Fanout, Routed
-from arraysmith.sim.cycle import channels
-from arraysmith.sim.cycle.crossings import _rows
-from arraysmith.sim.cycle.flit_network import FlitNetwork
+from arraysmith.sim.cycle.networks import channels
+from arraysmith.sim.cycle.networks.crossings import _rows
+from arraysmith.sim.cycle.networks.flit_network import FlitNetwork
 
 NETWORKS = {
     "mesh xy": Routed("mesh", (4, 3)),

@@ -14,7 +14,7 @@ from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import TENSORS, Problem, WordBits, conv
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.streams import address_map
+from arraysmith.sim.cycle.tracing.streams import address_map
 
 COLUMNS = ("request", "response", "address", "size", "tile", "port")
 

@@ -11,8 +11,8 @@ import tiny
 from cases import case
 
 from arraysmith.arch.problem import DIMS, TENSORS, Problem
+from arraysmith.sim.cycle.carrying.reference import Drop, random_operands, reference_output
 from arraysmith.sim.cycle.model import multiplied_words
-from arraysmith.sim.cycle.reference import Drop, random_operands, reference_output
 from arraysmith.sim.cycle.values import (
     WrongValuesError,
     simulate_values,

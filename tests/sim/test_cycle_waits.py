@@ -14,14 +14,14 @@ from systolic_designs import stationary, systolic
 
 from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import TENSORS, conv, matmul
-from arraysmith.sim.cycle import columns
 from arraysmith.sim.cycle import model as cycle_model
-from arraysmith.sim.cycle.blame import FIRST_LINK, WAIT, add_wait, chained
+from arraysmith.sim.cycle.array import columns
+from arraysmith.sim.cycle.array.blame import FIRST_LINK, WAIT, add_wait, chained
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.offchip import FixedRate
+from arraysmith.sim.cycle.offchip.protocol import FixedRate
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.systolic import arrays as systolic_model
-from arraysmith.sim.cycle.waiting import NoProgressError
+from arraysmith.sim.cycle.tracing.waiting import NoProgressError
 from arraysmith.sim.probe import LINK_BITS, MOST_LINKS, links_of
 from arraysmith.sim.waits import WaitTotals
 

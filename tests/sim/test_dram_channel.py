@@ -15,9 +15,9 @@ from systolic_designs import Kept
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.dram import Dram
 from arraysmith.arch.problem import TENSORS
-from arraysmith.sim.cycle.dram_channel import DramChannel
-from arraysmith.sim.cycle.dram_feed import TOLD_CYCLES
-from arraysmith.sim.cycle.offchip import Bursts, FixedRate, Transfer
+from arraysmith.sim.cycle.offchip.dram_channel import DramChannel
+from arraysmith.sim.cycle.offchip.dram_feed import TOLD_CYCLES
+from arraysmith.sim.cycle.offchip.protocol import Bursts, FixedRate, Transfer
 from arraysmith.sim.dram.controller import Controller, DramError
 from arraysmith.sim.dram.device import Device
 from arraysmith.sim.dram.device_file import device_names, load_device

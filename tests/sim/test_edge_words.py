@@ -12,10 +12,10 @@ from tiny import mapping, memory, problem, ragged_mapping, spatial
 from walker import walk, work
 
 from arraysmith.arch.problem import TENSORS
-from arraysmith.sim.cycle.amounts import Amounts
-from arraysmith.sim.cycle.lookups import find_entries, total_words
-from arraysmith.sim.cycle.tree import O, Tree
-from arraysmith.sim.cycle.turns import find_limits, next_turn
+from arraysmith.sim.cycle.nest.amounts import Amounts
+from arraysmith.sim.cycle.nest.lookups import find_entries, total_words
+from arraysmith.sim.cycle.nest.tree import O, Tree
+from arraysmith.sim.cycle.nest.turns import find_limits, next_turn
 
 
 def counted(tree: Tree) -> tuple[dict, int]:

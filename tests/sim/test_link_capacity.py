@@ -21,7 +21,8 @@ from test_trace_words import PASSING, Case, told
 from arraysmith.arch.architecture import Fanout, Memory
 from arraysmith.arch.interconnect import DIRECTIONS
 from arraysmith.arch.problem import OFMAP, TENSORS
-from arraysmith.sim.cycle.instance_runs import (
+from arraysmith.sim.cycle.tracing.link_sides import LinkSide
+from arraysmith.sim.cycle.tracing.memory_runs import (
     Q_ADDRESS,
     Q_PORT,
     Q_REQUEST,
@@ -29,8 +30,7 @@ from arraysmith.sim.cycle.instance_runs import (
     Q_SIZE,
     Q_TILE,
 )
-from arraysmith.sim.cycle.link_sides import LinkSide
-from arraysmith.sim.cycle.passed_runs import LEAVING
+from arraysmith.sim.cycle.tracing.passed_runs import LEAVING
 
 RATES = (None, *(Fraction(*x) for x in ((1, 2), (2, 3), (1,), (3, 2), (2,), (4,))))
 Rows = dict[int, list[tuple[int, ...]]]

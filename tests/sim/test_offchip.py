@@ -17,7 +17,7 @@ from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.offchip import Bursts, FixedRate, Transfer
+from arraysmith.sim.cycle.offchip.protocol import Bursts, FixedRate, Transfer
 
 seeds = st.integers(0, 10**9)
 

@@ -21,25 +21,19 @@ from chip_trees import changed, tree_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arraysmith.sim.cycle import columns
-from arraysmith.sim.cycle.bank_lookups import EMPTY
-from arraysmith.sim.cycle.border import BorderRequests
-from arraysmith.sim.cycle.channel import offchip_channel
+from arraysmith.sim.cycle.array import columns
+from arraysmith.sim.cycle.array.machine import Machine
+from arraysmith.sim.cycle.array.transfers import pass_down, pass_up
+from arraysmith.sim.cycle.banks.bank_lookups import EMPTY
 from arraysmith.sim.cycle.engine import SpatialRun
-from arraysmith.sim.cycle.lookups import find_entries, most_words
-from arraysmith.sim.cycle.machine import Machine
-from arraysmith.sim.cycle.offchip import Timing
-from arraysmith.sim.cycle.portions import PARTS
-from arraysmith.sim.cycle.schedule import Epoch
-from arraysmith.sim.cycle.streams import address_map
-from arraysmith.sim.cycle.transfers import (
-    DRAIN,
-    FILL,
-    READ,
-    UPDATE,
-    pass_down,
-    pass_up,
-)
+from arraysmith.sim.cycle.nest.lookups import find_entries, most_words
+from arraysmith.sim.cycle.nest.portions import PARTS
+from arraysmith.sim.cycle.nest.ports import DRAIN, FILL, READ, UPDATE
+from arraysmith.sim.cycle.offchip.border import BorderRequests
+from arraysmith.sim.cycle.offchip.channel import offchip_channel
+from arraysmith.sim.cycle.offchip.protocol import Timing
+from arraysmith.sim.cycle.offchip.schedule import Epoch
+from arraysmith.sim.cycle.tracing.streams import address_map
 
 RATES = (None, *(Fraction(*x) for x in ((1, 3), (1, 2), (2, 3), (1,), (3, 2), (5, 3), (2,), (4,))))
 

@@ -19,12 +19,12 @@ from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.rehearsal import rehearse
-from arraysmith.sim.cycle import machine as machine_module
-from arraysmith.sim.cycle.flit_network import FlitNetwork
-from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.array import machine as machine_module
+from arraysmith.sim.cycle.array.machine import Machine
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.portions import BORDER, CHIP, PARTS, Portions, stretched
-from arraysmith.sim.cycle.transfers import DRAIN, FILL
+from arraysmith.sim.cycle.nest.portions import BORDER, CHIP, PARTS, Portions, stretched
+from arraysmith.sim.cycle.nest.ports import DRAIN, FILL
+from arraysmith.sim.cycle.networks.flit_network import FlitNetwork
 
 TREES = [s for s in range(4000, 4130) if (Machine.of(*tree_case(s)).portions.ports < PARTS).any()]
 

@@ -24,8 +24,8 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS, matmul
 from arraysmith.sim.cycle import engine, recall, repeats
-from arraysmith.sim.cycle.cores import Core, simulate_cores
-from arraysmith.sim.cycle.machine import Machine
+from arraysmith.sim.cycle.array.machine import Machine
+from arraysmith.sim.cycle.chip.cores import Core, simulate_cores
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.recall import Recall

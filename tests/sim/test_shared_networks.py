@@ -20,13 +20,13 @@ from arraysmith.sim.analytical.encoding import ChainArrays, MappingArrays, Probl
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.scores import score
 from arraysmith.sim.analytical.scoring import Entries, Machine
-from arraysmith.sim.cycle.amounts import Amounts
-from arraysmith.sim.cycle.flit_network import FlitNetwork
-from arraysmith.sim.cycle.lookups import find_entries, total_words
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.transfer_groups import way_of
-from arraysmith.sim.cycle.tree import O
-from arraysmith.sim.cycle.tree import Tree as Loops
+from arraysmith.sim.cycle.nest.amounts import Amounts
+from arraysmith.sim.cycle.nest.lookups import find_entries, total_words
+from arraysmith.sim.cycle.nest.transfer_groups import way_of
+from arraysmith.sim.cycle.nest.tree import O
+from arraysmith.sim.cycle.nest.tree import Tree as Loops
+from arraysmith.sim.cycle.networks.flit_network import FlitNetwork
 from arraysmith.sim.cycle.values import verify_values
 from arraysmith.sim.network_text import networks_text
 from arraysmith.sim.report import Report, total

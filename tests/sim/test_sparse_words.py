@@ -13,8 +13,8 @@ from tiny import problem as any_problem
 
 from arraysmith.arch.problem import Problem
 from arraysmith.arch.sparsity import StructuredSparsity
-from arraysmith.sim.cycle.reference import random_operands
-from arraysmith.sim.cycle.sparse import compressed, expanded, masked
+from arraysmith.sim.cycle.carrying.reference import random_operands
+from arraysmith.sim.cycle.carrying.sparse import compressed, expanded, masked
 
 
 def sparse_problem(random: Random) -> Problem:

@@ -29,9 +29,9 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.layout import LINE, WORD, Layout
 from arraysmith.arch.problem import TENSORS, Problem, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.banks import Places
-from arraysmith.sim.cycle.streams import address_map
+from arraysmith.sim.cycle.banks.conflicts import Places
 from arraysmith.sim.cycle.systolic.arrays import CAUSES, simulate_systolic
+from arraysmith.sim.cycle.tracing.streams import address_map
 
 seeds = st.integers(0, 10**9)
 

@@ -15,8 +15,8 @@ from systolic_designs import DATAFLOWS, SRAMS, Kept, stationary, systolic
 from arraysmith.arch.architecture import Systolic
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
+from arraysmith.sim.cycle.tracing.streams import address_map
 
 small = st.integers(1, 40)
 mesh = st.integers(1, 9)

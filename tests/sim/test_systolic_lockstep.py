@@ -32,8 +32,8 @@ from arraysmith.arch.architecture import Architecture, Fanout, Memory, ScaleOut,
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
+from arraysmith.sim.cycle.tracing.streams import address_map
 
 SIZES = {"os": "mnk", "ws": "knm", "is": "kmn"}
 """Sizes of a product behind rows, columns and stream."""

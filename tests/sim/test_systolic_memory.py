@@ -28,8 +28,8 @@ from arraysmith.arch.problem import DIMS, Problem, conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.streams import address_map
 from arraysmith.sim.cycle.systolic.arrays import CAUSES, simulate_systolic
+from arraysmith.sim.cycle.tracing.streams import address_map
 
 seeds = st.integers(0, 10**9)
 

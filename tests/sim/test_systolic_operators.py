@@ -8,7 +8,7 @@ from systolic_designs import DATAFLOWS, side_by_side, stationary, systolic, word
 
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.reference import random_operands, reference_output
+from arraysmith.sim.cycle.carrying.reference import random_operands, reference_output
 from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
 from arraysmith.sim.cycle.systolic.values import systolic_values
 

@@ -18,9 +18,9 @@ from arraysmith.arch.architecture import Architecture, Memory, Systolic
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import DIMS, Problem, conv, matmul
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.offchip import FixedRate
-from arraysmith.sim.cycle.streams import address_map
+from arraysmith.sim.cycle.offchip.protocol import FixedRate
 from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
+from arraysmith.sim.cycle.tracing.streams import address_map
 from arraysmith.sim.folding import LANES_AND_STEPS, Folding
 from arraysmith.sim.report import Report
 from arraysmith.sim.systolic_machine import SystolicMachine
@@ -333,7 +333,7 @@ def test_a_channel_that_answers_at_once_equals_one_in_simulated_time(seed):
     case = _case(seed)
     probe = Kept()
 
-    with patch("arraysmith.sim.cycle.channel.FixedRate", InSimulatedTime):
+    with patch("arraysmith.sim.cycle.offchip.channel.FixedRate", InSimulatedTime):
         report = simulate_systolic(case.architecture, case.problem, case.mapping, probe)
     assert report == case.report
     assert probe.parts.keys() == case.probe.parts.keys()

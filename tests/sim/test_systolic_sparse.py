@@ -25,7 +25,7 @@ from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import conv, matmul
 from arraysmith.arch.sparsity import StructuredSparsity
 from arraysmith.sim.analytical.systolic import evaluate_systolic
-from arraysmith.sim.cycle.reference import Drop, random_operands, reference_output
+from arraysmith.sim.cycle.carrying.reference import Drop, random_operands, reference_output
 from arraysmith.sim.cycle.systolic.arrays import simulate_systolic
 from arraysmith.sim.cycle.systolic.values import systolic_values
 

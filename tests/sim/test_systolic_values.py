@@ -13,7 +13,7 @@ from tiny import problem as any_problem
 
 from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.problem import conv, matmul
-from arraysmith.sim.cycle.reference import Drop, random_operands, reference_output
+from arraysmith.sim.cycle.carrying.reference import Drop, random_operands, reference_output
 from arraysmith.sim.cycle.systolic.values import systolic_values
 
 

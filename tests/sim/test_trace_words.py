@@ -20,9 +20,9 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.interconnect import DIRECTIONS
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
-from arraysmith.sim.cycle.merging import Merger
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.parameters import CycleParameters
+from arraysmith.sim.cycle.tracing.merging import Merger
 from arraysmith.sim.report import FORWARD, Report
 
 Case = tuple[Architecture, Problem, Mapping]

@@ -23,8 +23,8 @@ from arraysmith.sim.analytical.encoding import ChainArrays, MappingArrays, Probl
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.scores import score
 from arraysmith.sim.analytical.scoring import Entries, Machine
-from arraysmith.sim.cycle.air import Air
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.networks.air import Air
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.values import verify_values
 from arraysmith.sim.report import FORWARD

@@ -1,7 +1,7 @@
 """The slow, obvious twin of the time of a spatial design: event by event, in exact fractions.
 
 Which words a turn moves is found with the sets of words of ``walker``, one tile of one instance at
-a time. When they move follows the rules of ``sim/cycle/README.md``, section "The machine":
+a time. When they move follows the rules of ``sim/cycle/array/README.md``, section "The machine":
 every port and bus is a ``Part`` that tells from when on it is free, every tile a ``Tile`` that
 knows when it came and when it was last used. Off-chip transfers are done as soon as what they wait
 for is known. Fixed-rate off-chip memory, X and Y buses, two tiles of a kind at most in a memory.

@@ -2,7 +2,7 @@
 
 Nothing here is clever. Every temporal loop turns, every instance of every memory holds a Python set
 of the words (index tuples) of its tile, and words are counted one by one as they cross. The rules
-are those of ``sim/cycle/README.md``, section "What is counted". Tiles need not divide: the
+are those of ``sim/cycle/nest/README.md``, section "What is counted". Tiles need not divide: the
 last one of a dim is what is left of it, loop by loop from the outermost.
 """
 

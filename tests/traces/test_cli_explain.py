@@ -12,7 +12,7 @@ from arraysmith.arch.main import run
 from arraysmith.arch.networks import dump_network
 from arraysmith.arch.problem import Layer, Network
 from arraysmith.sim.cycle import model
-from arraysmith.sim.cycle.offchip import FixedRate
+from arraysmith.sim.cycle.offchip.protocol import FixedRate
 from arraysmith.traces.reader import TraceFile
 
 

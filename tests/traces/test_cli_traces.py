@@ -22,7 +22,7 @@ from arraysmith.arch.main import run
 from arraysmith.arch.networks import dump_network
 from arraysmith.arch.problem import Layer, Network, matmul
 from arraysmith.sim.cycle import values
-from arraysmith.sim.cycle.reference import random_operands, reference_output
+from arraysmith.sim.cycle.carrying.reference import random_operands, reference_output
 from arraysmith.sim.cycle.values import WrongValuesError
 from arraysmith.traces import recording
 from arraysmith.traces.page import DesignRow, ReportPage

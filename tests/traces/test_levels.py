@@ -13,7 +13,7 @@ from arraysmith.arch.architecture import Architecture, Fanout
 from arraysmith.arch.errors import ArraysmithError, InputError
 from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.main import run
-from arraysmith.sim.cycle.instances import instances_of
+from arraysmith.sim.cycle.nest.instances import instances_of
 from arraysmith.traces.levels import traced_levels
 
 

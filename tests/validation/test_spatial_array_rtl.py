@@ -11,7 +11,7 @@ from verilator_here import needs_bench
 from arraysmith.arch.architecture import Architecture, Compute, Fanout, Memory, XyBus
 from arraysmith.arch.mapping import from_factors
 from arraysmith.arch.problem import TENSORS, conv
-from arraysmith.sim.cycle.reference import random_operands, reference_output
+from arraysmith.sim.cycle.carrying.reference import random_operands, reference_output
 from arraysmith.validation.spatial_rtl.bench import build, run
 from arraysmith.validation.spatial_rtl.compiler import compile_layer
 from arraysmith.validation.spatial_rtl.loops import NoProgramError

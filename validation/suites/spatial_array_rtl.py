@@ -22,8 +22,8 @@ from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.mapping import Mapping, from_factors
 from arraysmith.arch.problem import DIMS, TENSORS, Problem, conv
 from arraysmith.arch.registry import register
+from arraysmith.sim.cycle.carrying.reference import random_operands, reference_output
 from arraysmith.sim.cycle.model import CycleModel
-from arraysmith.sim.cycle.reference import random_operands, reference_output
 from arraysmith.validation.comparison import Comparison, Outcome
 from arraysmith.validation.spatial_rtl.bench import build, run
 from arraysmith.validation.spatial_rtl.compiler import compile_layer

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.problem import OFMAP, Problem
-from arraysmith.sim.cycle.offchip import Bursts
+from arraysmith.sim.cycle.offchip.protocol import Bursts
 from arraysmith.sim.cycle.parameters import CycleParameters
-from arraysmith.sim.cycle.streams import address_map
+from arraysmith.sim.cycle.tracing.streams import address_map
 
 Int = NDArray[np.int64]
 

@@ -28,8 +28,8 @@ from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, TENSORS, Problem
 from arraysmith.sim.arrays import arrays_of
-from arraysmith.sim.cycle.channel import offchip_channel
-from arraysmith.sim.cycle.offchip import OffChip
+from arraysmith.sim.cycle.offchip.channel import offchip_channel
+from arraysmith.sim.cycle.offchip.protocol import OffChip
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.systolic.addresses import Addresses, RequestLists
 from arraysmith.sim.cycle.systolic.banks import BankedPorts

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Tensor
-from arraysmith.sim.cycle.banks import Banks, Port, Service
-from arraysmith.sim.cycle.rates import rate_row
+from arraysmith.sim.cycle.banks.conflicts import Banks, Port, Service
+from arraysmith.sim.cycle.offchip.rates import rate_row
 from arraysmith.sim.cycle.systolic.edge import Edge, Listing, Records
 from arraysmith.sim.cycle.systolic.schedule import Placed
 from arraysmith.sim.systolic_machine import SystolicMachine

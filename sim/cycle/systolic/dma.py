@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import simpy
 
-from arraysmith.sim.cycle.offchip import OffChip, Timing, Transfer
+from arraysmith.sim.cycle.offchip.protocol import OffChip, Timing, Transfer
 from arraysmith.sim.dram.use import DramUse
 
 Process = Generator[simpy.Event, Any, Any]

@@ -16,7 +16,7 @@ import simpy
 from numpy.typing import NDArray
 
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
-from arraysmith.sim.cycle.offchip import OffChip
+from arraysmith.sim.cycle.offchip.protocol import OffChip
 from arraysmith.sim.cycle.systolic.addresses import RequestLists
 from arraysmith.sim.cycle.systolic.banks import BankedPorts
 from arraysmith.sim.cycle.systolic.dma import Dma, Job, Process
@@ -30,7 +30,7 @@ from arraysmith.sim.cycle.systolic.traffic import Traffic
 from arraysmith.sim.cycle.systolic.wave import StepTimes
 from arraysmith.sim.cycle.systolic.window import PORT_CAUSES, Window, Windows
 from arraysmith.sim.cycle.systolic.words import WordView
-from arraysmith.sim.cycle.waiting import NoProgressError
+from arraysmith.sim.cycle.tracing.waiting import NoProgressError
 from arraysmith.sim.folding import LANES_AND_STEPS, Fold, Folding
 from arraysmith.sim.operand_words import Moves, OperandWords
 from arraysmith.sim.residency import Operand

@@ -15,7 +15,7 @@ from typing import Any
 
 import simpy
 
-from arraysmith.sim.cycle.offchip import Bursts, Transfer
+from arraysmith.sim.cycle.offchip.protocol import Bursts, Transfer
 
 BlockKey = tuple[int, int, int]
 """Group, column fold and row fold (0 unless output stationary)."""

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arraysmith.arch.problem import OFMAP, TENSORS
-from arraysmith.sim.cycle.offchip import Bursts, Transfer
-from arraysmith.sim.cycle.rates import whole_cycles
+from arraysmith.sim.cycle.offchip.protocol import Bursts, Transfer
+from arraysmith.sim.cycle.offchip.rates import whole_cycles
 from arraysmith.sim.cycle.systolic.addresses import PARTIAL_SUM, SHARED_SUM, RequestLists
 from arraysmith.sim.cycle.systolic.dma import Dma, Job
 from arraysmith.sim.cycle.systolic.edge import Edge

@@ -16,8 +16,8 @@ from arraysmith.arch.legality import require_legal
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import IFMAP, OFMAP, TENSORS, WEIGHT, Problem
 from arraysmith.sim.arrays import arrays_of
-from arraysmith.sim.cycle.reference import POISON, Drop
-from arraysmith.sim.cycle.sparse import compressed, expanded
+from arraysmith.sim.cycle.carrying.reference import POISON, Drop
+from arraysmith.sim.cycle.carrying.sparse import compressed, expanded
 from arraysmith.sim.cycle.systolic.arrays import word_views
 from arraysmith.sim.cycle.systolic.loads import LoadOrder, ResultOrder
 from arraysmith.sim.cycle.systolic.words import WordView

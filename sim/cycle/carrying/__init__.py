@@ -1,0 +1,1 @@
+"""Integers carried through the memories, and the operator to compare with; see README.md."""

@@ -1,0 +1,1 @@
+"""What the loops of a mapping bring where, turn by turn; see README.md."""

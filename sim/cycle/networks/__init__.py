@@ -1,0 +1,1 @@
+"""Transfers over routed networks, simulated once per pattern; see README.md."""

@@ -1,0 +1,1 @@
+"""Off-chip memory: protocol, models, and what of a design crosses the border; see README.md."""

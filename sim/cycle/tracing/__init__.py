@@ -1,0 +1,1 @@
+"""What a probe is told: requests of every memory and network, waits; see README.md."""
