@@ -155,22 +155,32 @@ def baseline_label(result: SearchResult) -> str:
     return label
 
 
+_AIMS = {"latency": "cycles", "energy": "energy"}
+"""What a summary tells of runs with these objectives; of all others, EDP."""
+
+
 def summary(result: SearchResult) -> str:
     """Return what was asked and what came out, in two sentences."""
-    run, gain = result.run, gains(result)["edp"]
+    run = result.run
+    aim = _AIMS.get(run.objective.name, "edp")
     asked = (
         f"{run.name}: {run.network.name} on designs like {run.template.name}, "
         f"objective {run.objective.name}, {result.evaluations:,} designs evaluated, "
         f"each with its best of {result.mappings:,} mappings."
     )
-    falls = f"EDP falls {gain.total:.2f}{TIMES}"
+    return f"{asked} {gain_text(aim, gains(result)[aim])}"
+
+
+def gain_text(aim: str, gain: Gain) -> str:
+    """Return a sentence on what a search gained in ``edp``, ``energy`` or ``cycles``."""
+    what = {"edp": "EDP", "energy": "Energy", "cycles": "Time"}[aim]
+    falls = f"{what} falls {gain.total:.2f}{TIMES}"
     if gain.total < 1:
-        falls = f"EDP rises {1 / gain.total:.2f}{TIMES}, nothing found beats the original"
-    found = (
+        falls = f"{what} rises {1 / gain.total:.2f}{TIMES}, nothing found beats the original"
+    return (
         f"{falls}: {gain.mapping:.2f}{TIMES} lower by mapping the original better, "
         f"{gain.hardware:.2f}{TIMES} lower by other hardware."
     )
-    return f"{asked} {found}"
 
 
 def page_of(
@@ -301,10 +311,13 @@ def _front(result: SearchResult) -> Front:
     space = result.run.space
     others = other_numbers(space)
     points = sorted(result.front, key=lambda x: (x.losses, x.genome))
+    winner = result.winner.genome
+    chosen = [f"#{number}" for number, x in enumerate(points, start=1) if x.genome == winner]
     return Front(
         tuple(f"{x.name}, {x.unit}" for x in result.run.front),
         tuple(
             FrontPoint(f"#{number}", x.losses, hardware_text(space.architecture(x.genome), others))
             for number, x in enumerate(points, start=1)
         ),
+        "".join(chosen),
     )

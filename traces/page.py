@@ -109,10 +109,12 @@ class Front:
     Attributes:
         objectives: two or three, each with its unit: ``energy, pJ``; less is better.
         points: sorted by the first objective.
+        chosen: label of the one that is best by simulation; empty if that one is not among them.
     """
 
     objectives: tuple[str, ...]
     points: tuple[FrontPoint, ...]
+    chosen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,4 +384,5 @@ def _front(plain: dict[str, Any]) -> Front:
     return Front(
         tuple(plain["objectives"]),
         tuple(FrontPoint(x["label"], tuple(x["values"]), x["note"]) for x in plain["points"]),
+        plain.get("chosen", ""),
     )

@@ -82,6 +82,10 @@ def test_the_best_design_is_the_point_of_the_front_that_the_run_ranks_first(out,
     assert result["front"]["rank"] == "energy*area"
 
 
+def test_the_page_rings_the_best_design_among_those_of_the_front(out):
+    assert "best by simulation (#" in (out / "report.html").read_text()
+
+
 def test_the_hypervolume_never_falls_and_is_a_share(result):
     for repeat in result["repeats"]:
         curve = [row["hypervolume"] for row in repeat["convergence"]]

@@ -2,7 +2,7 @@ import pytest
 from small_run import RUN, write
 
 from arraysmith.search.cli import resume_command
-from arraysmith.search.describe import Gain
+from arraysmith.search.describe import Gain, gain_text
 from arraysmith.search.run_file import load_run
 from arraysmith.search.runner import run_search
 from arraysmith.search.text import result_text
@@ -83,6 +83,18 @@ def test_where_everything_is_stands_at_the_end(found):
 def test_a_gain_is_the_product_of_its_parts():
     gain = Gain.of(12.0, 6.0, 2.0)
     assert (gain.total, gain.mapping, gain.hardware) == (6.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("aim", "best", "begins"),
+    [
+        ("edp", 2, "EDP falls 4.00×: 2.00× lower"),
+        ("energy", 4, "Energy falls 2.00×: 2.00× lower"),
+        ("cycles", 16, "Time rises 2.00×, nothing found beats the original: 2.00× lower"),
+    ],
+)
+def test_a_summary_tells_the_gain_in_what_the_run_minimises(aim, best, begins):
+    assert gain_text(aim, Gain.of(8, 4, best)).startswith(begins)
 
 
 def test_the_resume_command_is_the_command_with_resume_once():

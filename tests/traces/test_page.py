@@ -55,6 +55,7 @@ PAGE = ReportPage(
     front=Front(
         ("latency, cycles", "energy, pJ", "area, um2"),
         (FrontPoint("#1", (10.0, 5.0, 7.0), "4 x 2"), FrontPoint("#2", (20.0, 2.5, 6.0))),
+        "#2",
     ),
     sensitivity=(
         Sensitivity("glb.depth", "128", ("64", "128", "256"), (2.5, 2.0, 1.5), 2.0),
@@ -230,6 +231,15 @@ def test_the_band_of_seeds_lies_between_their_quartiles():
     high, low, middle = (list(trace.y) for trace in drawn.data[:3])
     assert middle == [0.875, 0.625, 0.5]
     assert all(a <= b <= c for a, b, c in zip(low, middle, high, strict=True))
+
+
+def test_a_front_rings_the_design_that_is_best_by_simulation():
+    (ring,) = front_figure(PAGE.front).data[1:]
+    assert (list(ring.x), list(ring.y), ring.name) == ([20.0], [2.5], "best by simulation (#2)")
+
+
+def test_a_front_rings_nothing_where_the_best_is_not_on_it():
+    assert len(front_figure(replace(PAGE.front, chosen="")).data) == 1
 
 
 def test_a_front_shows_every_design_and_colours_the_third_objective():

@@ -9,7 +9,7 @@ from arraysmith.traces.plots.style import PALETTE, figure
 
 
 def front_figure(front: Front) -> go.Figure:
-    """Return a point per design: two objectives along the axes, a third as colour."""
+    """Return a point per design, two objectives along the axes, a third as colour; a ring: best."""
     drawn = figure(440)
     third = len(front.objectives) > 2
     marker: dict[str, object] = {"size": 10, "color": PALETTE[0]}
@@ -39,6 +39,22 @@ def front_figure(front: Front) -> go.Figure:
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
     )
+    for point in front.points:
+        if point.label == front.chosen:
+            drawn.add_scatter(
+                x=point.values[:1],
+                y=point.values[1:2],
+                mode="markers",
+                marker={
+                    "size": 18,
+                    "symbol": "circle-open",
+                    "line": {"width": 2},
+                    "color": PALETTE[2],
+                },
+                name=f"best by simulation ({point.label})",
+                hoverinfo="skip",
+            )
+            drawn.update_layout(legend={"orientation": "h", "y": 1.08})
     drawn.update_xaxes(title_text=front.objectives[0], tickformat="~s")
     drawn.update_yaxes(title_text=front.objectives[1], tickformat="~s")
     return drawn
