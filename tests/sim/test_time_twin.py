@@ -48,4 +48,5 @@ def test_ports_and_buses_of_all_widths_take_as_long_as_in_the_twin(block: int) -
 
 def test_sums_that_an_outer_memory_has_held_come_back_to_macs_without_a_scratchpad() -> None:
     # Two loops in time, four memories that keep the sums: only off-chip memory has all of them.
-    assert same_time(tree_case(6165), 6165) == 140
+    # Border and chip divide a port, of which the chip has 7 of 16 cycles: 140 if each had all.
+    assert same_time(tree_case(6165), 6165) == 157

@@ -23,7 +23,9 @@ from arraysmith.sim.analytical.encoding import ChainArrays, MappingArrays, Probl
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.scores import score
 from arraysmith.sim.analytical.scoring import Entries, Machine
+from arraysmith.sim.cycle.array.machine import Machine as Simulated
 from arraysmith.sim.cycle.model import CycleModel
+from arraysmith.sim.cycle.nest.portions import PARTS
 from arraysmith.sim.cycle.networks.air import Air
 from arraysmith.sim.cycle.parameters import CycleParameters
 from arraysmith.sim.cycle.values import verify_values
@@ -121,7 +123,11 @@ def test_nothing_that_gets_faster_makes_a_design_slower() -> None:
 
 
 def test_one_channel_for_both_ways_is_never_faster_than_a_root_for_each() -> None:
-    """A tree without latency that takes a word a cycle, as the air takes flits of one word."""
+    """A tree without latency that takes a word a cycle, as the air takes flits of one word.
+
+    Where border and chip divide the root of a tree, a transfer of the chip takes longer than on the
+    air, of which the chip has all cycles: such designs are left out.
+    """
     slower = 0
     for seed in range(7200, 7230):
         bits = 64  # no word is longer, so that each is a flit at least
@@ -130,6 +136,8 @@ def test_one_channel_for_both_ways_is_never_faster_than_a_root_for_each() -> Non
         one = Fraction(bits, min(word))
         tree = Tree(8, one, one, stage_cycles=0, reduction=False, adds_above=True)
         roots = (with_networks(design[0], lambda _: tree), *design[1:])  # noqa: B023 - used at once
+        if (Simulated.of(*roots).portions.networks < PARTS).any():
+            continue
         mine, theirs = (CycleModel().evaluate(*x).cycles for x in (design, roots))
         assert mine >= theirs, f"seed {seed}"
         slower += mine > theirs

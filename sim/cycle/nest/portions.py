@@ -22,7 +22,7 @@ never meet, and each has all cycles.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
+from math import prod
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from arraysmith.sim.cycle.nest.amounts import Amounts
 from arraysmith.sim.cycle.nest.boxes import Int
 from arraysmith.sim.cycle.nest.passing import links_of
 from arraysmith.sim.cycle.nest.ports import DRAIN, FILL
-from arraysmith.sim.cycle.nest.tree import Edge, O, Tree
+from arraysmith.sim.cycle.nest.tree import COUNT, IN_TIME, NUMBER, TILE, Edge, O, Tree
 
 PARTS = 16
 """Parts of a cycle's work that are given away; a power of two keeps most rates exact."""
@@ -42,7 +42,7 @@ SEVERAL_WAYS_ROUND = ("valiant",)
 
 CHIP, BORDER = range(2)
 
-Words = list[Fraction]
+Words = list[int]
 """Words of the chip and of the border."""
 
 
@@ -79,7 +79,7 @@ class Portions:
                 users = [(e, x, p) for e, x in at for p in mine if _passes(tree, x, p)]
                 if not _meet([x for _, x, _ in users], ahead):
                     continue
-                words: Words = [Fraction(0), Fraction(0)]
+                words: Words = [0, 0]
                 for e, x, port in users:
                     words[x.parent == 0] += _at_port(tree, amounts, e, port)
                 ports[m, list(mine)] = _parts(words)
@@ -91,7 +91,7 @@ class Portions:
                 crossing = [(e, x, w) for e, x in edges for w in ways if _crosses(x, level, w)]
                 if not _meet([x for _, x, _ in crossing], ahead):
                     continue
-                words = [Fraction(0), Fraction(0)]
+                words = [0, 0]
                 for e, x, w in crossing:
                     words[x.parent == 0] += _through(tree, amounts, e, level, w)
                 chip = _parts(words)
@@ -129,7 +129,7 @@ def _parts(words: Words) -> int:
     chip, border = words
     if not chip or not border:
         return PARTS
-    return max(1, min(PARTS - 1, int(PARTS * chip / (chip + border) + Fraction(1, 2))))
+    return max(1, min(PARTS - 1, (2 * PARTS * chip + chip + border) // (2 * (chip + border))))
 
 
 def _meet(users: list[Edge], ahead: tuple[bool, ...]) -> bool:
@@ -167,7 +167,7 @@ def _crosses(edge: Edge, level: int, way: int) -> bool:
     return edge.tensor == O if way else edge.tensor != O or bool(edge.again)
 
 
-def _at_port(tree: Tree, amounts: Amounts, number: int, port: int) -> Fraction:
+def _at_port(tree: Tree, amounts: Amounts, number: int, port: int) -> int:
     """Return the words of an edge at a port of all children together, in the whole run."""
     edge, each = tree.edges[number], amounts.each
     if port == DRAIN:
@@ -179,7 +179,7 @@ def _at_port(tree: Tree, amounts: Amounts, number: int, port: int) -> Fraction:
     return _back(tree, amounts, number, 0)
 
 
-def _through(tree: Tree, amounts: Amounts, number: int, level: int, way: int) -> Fraction:
+def _through(tree: Tree, amounts: Amounts, number: int, level: int, way: int) -> int:
     """Return the words of an edge through a fan-out, in the whole run."""
     edge = tree.edges[number]
     place = edge.fanouts.index(level)
@@ -190,7 +190,7 @@ def _through(tree: Tree, amounts: Amounts, number: int, level: int, way: int) ->
     return _back(tree, amounts, number, place)
 
 
-def _back(tree: Tree, amounts: Amounts, number: int, column: int) -> Fraction:
+def _back(tree: Tree, amounts: Amounts, number: int, column: int) -> int:
     """Return the words of partial sums that come back: not those of the first turns."""
     loops = frozenset(j for j, _ in tree.edges[number].again)
     every = _total(tree, amounts, number, column)
@@ -205,8 +205,8 @@ def _total(
     still: frozenset[int] = frozenset(),
     *,
     sideways: bool = False,
-) -> Fraction:
-    """Return the words of all turns of an edge; exact where tiles divide.
+) -> int:
+    """Return the words of all turns of an edge.
 
     Args:
         tree: the mapped design.
@@ -216,39 +216,46 @@ def _total(
         still: loops that do not turn.
         sideways: whether words count that neighbours pass on; see ``lookups.passed_words``.
     """
-    found = Fraction(0)
-    counts = [1 if j in still else int(x) for j, x in enumerate(tree.counts)]
-    for turned in range(-1, tree.edges[number].depth):
-        turns = 1
-        for j in range(turned + 1):
-            turns *= counts[j] - (j == turned)
-        if turns:
-            words, known, passed = _means(
-                amounts, number, column, counts, turned, sideways=sideways
-            )
-            found += turns * (passed if sideways else words - known - passed)
-    return max(Fraction(0), found)
-
-
-def _means(
-    amounts: Amounts, number: int, column: int, counts: list[int], turned: int, *, sideways: bool
-) -> tuple[Fraction, Fraction, Fraction]:
-    """Return the means (words, known, passed) of the turns in which loop ``turned`` turns."""
-    words, known, passed = Fraction(1), Fraction(1), Fraction(0)
+    found = 0
     tables = (amounts.words, amounts.known, amounts.passed)
     if sideways:
         tables = (amounts.words, amounts.words, amounts.known)
-    for f in range(int(amounts.factors[number])):
-        at = np.array([int(amounts.base[number, f, turned])])
-        for j in range(turned + 1):
-            by = int(amounts.stride[number, f, j])
-            if by:
-                turns = np.arange(int(j == turned), counts[j])
-                at = (at[:, None] + by * turns).ravel()
-        of_words, of_known, of_passed = (
-            Fraction(int(x[column, at].sum()), len(at)) for x in tables
-        )
-        passed = passed * of_known + known * of_passed
-        words *= of_words
-        known *= of_known
-    return words, known, passed
+    for turned in range(-1, tree.edges[number].depth):
+        turns = [_turns(tree, d, turned, still) for d in range(len(tree.many))]
+        words, known, passed = 1, 1, 0
+        moving: set[int] = set()
+        for f in range(int(amounts.factors[number])):
+            at = np.array([int(amounts.base[number, f, turned])])
+            for d, (loops, index) in enumerate(turns):
+                by = amounts.stride[number, f, loops]
+                if by.any():
+                    moving.add(d)
+                    at = (at[:, None] + index @ by).ravel()
+            of_words, of_known, of_passed = (int(x[column, at].sum()) for x in tables)
+            passed = passed * of_known + known * of_passed
+            words, known = words * of_words, known * of_known
+        others = prod(len(index) for d, (_, index) in enumerate(turns) if d not in moving)
+        found += others * (passed if sideways else words - known - passed)
+    return max(0, found)
+
+
+def _turns(tree: Tree, dim: int, turned: int, still: frozenset[int]) -> tuple[Int, Int]:
+    """Return a dim's loops in time down to ``turned``, and their turns when that one has turned.
+
+    Returns:
+        int64 [loops], which; int64 [turns, loops], the turns that the leading instance has.
+    """
+    left = np.array([tree.size[dim]])
+    loops: list[int] = []
+    index = np.zeros((1, 0), np.int64)
+    for row in tree.loops[dim, : tree.many[dim]]:
+        j = int(row[NUMBER])
+        if row[IN_TIME] and j <= turned:
+            each = np.arange(int(j == turned), 1 if j in still else row[COUNT])
+            mine = left[:, None] - each * row[TILE]
+            before, turn = np.nonzero(mine > 0)
+            left = mine[before, turn]
+            index = np.column_stack([index[before], each[turn]])
+            loops.append(j)
+        left = np.minimum(left, row[TILE])
+    return np.array(loops, np.int64), index
