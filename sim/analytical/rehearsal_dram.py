@@ -19,7 +19,6 @@ from math import ceil
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from arraysmith.arch.architecture import Architecture, Memory
 from arraysmith.arch.problem import DIMS, Problem
@@ -40,15 +39,12 @@ from arraysmith.sim.analytical.rehearsal_requests import (
     first_requests,
     list_phases,
 )
+from arraysmith.sim.analytical.rehearsal_words import Float, O
 from arraysmith.sim.dram.columns import AT_RANK
 from arraysmith.sim.dram.controller import Controller
 from arraysmith.sim.dram.device import Device
 from arraysmith.sim.dram.in_order import ASK, AWAITED, OPENS, times_in_order
 from arraysmith.sim.dram.parameters import parameters
-
-Float = NDArray[np.float64]
-
-O = 2  # noqa: E741 - named as in every formula of the field; position in TENSORS
 
 REQUESTS = 16384
 """Requests that a rehearsal asks a DRAM for, about; half of them in the innermost loop."""
