@@ -181,10 +181,11 @@ def cycles_by_cause(architecture: Architecture, report: Report) -> tuple[int, ..
     found = dict.fromkeys(CAUSES, 0)
     found["compute"] = report.compute_cycles
     known = {f"offchip_{tensor}": "offchip" for tensor in TENSORS}
+    known |= {f"bank_{tensor}": "ports" for tensor in TENSORS}
     known |= {edge: edge for edge in EDGES} | {f"{architecture.compute.name}_room": "rooms"}
     for level in architecture.levels:
         kind = "ports" if isinstance(level, Memory) else "networks"
-        known |= {f"{level.name}_{x}": kind for x in (*TENSORS, "port")}
+        known |= {f"{level.name}_{x}": kind for x in (*TENSORS, "port", "links")}
         known[f"{level.name}_room"] = "rooms"
     for name, cycles in report.stalls:
         cause = name.partition(" ")[0]  # what follows says where on a network, or in a DRAM

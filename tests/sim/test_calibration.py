@@ -93,6 +93,14 @@ def test_a_cause_that_nobody_knows_is_an_error():
         cycles_by_cause(DESIGN, report)
 
 
+def test_links_between_neighbours_count_as_a_network_and_banks_as_ports():
+    report = CycleModel().evaluate(*drawn(1))
+    fanout = DESIGN.fanouts[0].name
+    named = replace(report, stalls=((f"{fanout}_links", 5), ("bank_weight", 3)))
+    found = dict(zip(CAUSES, cycles_by_cause(DESIGN, named), strict=True))
+    assert (found["networks"], found["ports"]) == (5, 3)
+
+
 def test_where_on_a_network_a_cycle_went_does_not_change_its_cause():
     report = replace(CycleModel().evaluate(*drawn(1)), stalls=())
     fanout = DESIGN.fanouts[0].name
