@@ -113,7 +113,7 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
     at_port = RUN + many * CLOCKS
     at_bus = at_port + 4 * memories
     at_memory = at_bus + 2 * many * fanouts
-    numbers = [plan.phase_loops, plan.latency, plan.pipeline, int(plan.one_channel)]
+    numbers = [plan.phase_loops, plan.latency, plan.pipeline, int(plan.one_channel), plan.one_port]
     numbers += [at_port, at_bus, at_memory, at_memory + 2 * memories]
     arrays = Arrays(
         plan.cuts,

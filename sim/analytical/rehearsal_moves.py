@@ -37,6 +37,7 @@ from arraysmith.sim.analytical.rehearsal_state import (
     COMPUTED,
     FILLED,
     GONE,
+    LANDED,
     LAST,
     LEFT,
     NETWORKS_CAUSE,
@@ -44,6 +45,7 @@ from arraysmith.sim.analytical.rehearsal_state import (
     OFFCHIP_CAUSE,
     OFFCHIP_LATENCY,
     ONE_CHANNEL,
+    ONE_PORT,
     OUT,
     PHASE_LOOPS,
     PIPELINE,
@@ -191,7 +193,7 @@ def results_out(arrays: Arrays, clock: Float, k: int) -> None:
         if links[k, SLOTS] == 1:
             done = _idle(arrays, clock, k)
     channel = CHANNEL_IN if numbers[ONE_CHANNEL] else CHANNEL_OUT
-    begin = max(done, clock[channel])
+    begin = max(done, clock[channel], clock[LANDED])
     if up[k, -1] > 0.0:  # sums that are added off-chip are read first
         begin += _whole(up[k, -1] * per_word[0, 0]) + numbers[OFFCHIP_LATENCY] + links[k, LATENCY]
     clock[channel] = clock[OUT] = begin + _busy(
@@ -214,7 +216,10 @@ def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int, index: Int) -> flo
     clock[CHANNEL_IN] = max(clock[CHANNEL_IN], free) + _busy(
         arrays, k, words[k, :, turn], shares_of(arrays, k, index), arrays.far[k, turn], 0
     )
-    return float(clock[CHANNEL_IN] + arrays.late[k, turn] + links[k, LATENCY])
+    arrived = float(clock[CHANNEL_IN] + arrays.late[k, turn] + links[k, LATENCY])
+    if links[k, CHILD] == arrays.numbers[ONE_PORT]:
+        clock[LANDED] = arrived
+    return arrived
 
 
 @njit(cache=True, nogil=True)

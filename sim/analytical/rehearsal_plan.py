@@ -53,6 +53,8 @@ BUSES = 10
 AFTER = 11  # memory that fills before the child; -1: none
 LINK = 12
 
+NO_MEMORY = -2
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -92,6 +94,8 @@ class Plan:
         latency: cycles of the off-chip memory.
         pipeline: cycles of the MACs.
         one_channel: whether off-chip reads and writes take turns.
+        one_port: number of the memory by whose one port words come in over the border and results
+            leave, one way only at a time; NO_MEMORY: there is none, or a DRAM knows of it.
     """
 
     turns: Int
@@ -118,6 +122,7 @@ class Plan:
     latency: int
     pipeline: int
     one_channel: bool
+    one_port: int
 
     @classmethod
     def of(
@@ -226,6 +231,7 @@ class _Planner:
         loads = self._loads(rows, words, up, near)
         far = self._far(cuts, rows, part, again, per_word, loads, one_way=narrow or adds)
         one_channel = memories[0].ports == Ports.SHARED or memories[0].dram is not None
+        turns_round = narrow and memories[0].dram is None
         return Plan(
             turns=turns,
             cuts=cuts,
@@ -251,6 +257,7 @@ class _Planner:
             latency=memories[0].latency_cycles,
             pipeline=self._architecture.compute.pipeline_cycles,
             one_channel=one_channel or narrow or adds,
+            one_port=self._number[result.child] if turns_round else NO_MEMORY,
         )
 
     def _loads(self, rows: Int, words: Float, up: Float, near: Float) -> Float:

@@ -24,7 +24,7 @@ the end of the run, when the last results leave."""
 FILL_CAUSE, OFFCHIP_CAUSE, PORTS_CAUSE, NETWORKS_CAUSE, ROOMS_CAUSE, DRAIN_CAUSE = range(1, 7)
 
 # Clocks of the run, then of each link, port, bus and memory, then the cycles by cause.
-COMPUTED, CHANNEL_IN, CHANNEL_OUT, OUT, NEXT, RUN = 0, 1, 2, 3, 4, 7
+COMPUTED, CHANNEL_IN, CHANNEL_OUT, OUT, NEXT, LANDED, RUN = 0, 1, 2, 3, 4, 7, 8
 ARRIVED, LEFT, ROOM, USED, READY, GONE, CLOCKS = 0, 1, 2, 3, 11, 19, 27
 FILLED, SERVED = range(2)
 
@@ -32,7 +32,17 @@ LAST = 8
 """Tiles of a link that are remembered, the last one first: last used; results: ready, gone."""
 
 # Numbers of a plan, and where each kind of clock begins.
-PHASE_LOOPS, OFFCHIP_LATENCY, PIPELINE, ONE_CHANNEL, AT_PORT, AT_BUS, AT_MEMORY, AT_CAUSE = range(8)
+(
+    PHASE_LOOPS,
+    OFFCHIP_LATENCY,
+    PIPELINE,
+    ONE_CHANNEL,
+    ONE_PORT,
+    AT_PORT,
+    AT_BUS,
+    AT_MEMORY,
+    AT_CAUSE,
+) = range(9)
 
 
 class Arrays(NamedTuple):
@@ -40,7 +50,7 @@ class Arrays(NamedTuple):
 
     Attributes:
         cuts: this and all others but the last ones as in ``Plan``.
-        numbers: int64 [8], see ``PHASE_LOOPS`` and the following.
+        numbers: int64 [9], see ``PHASE_LOOPS`` and the following.
         shares: float64 [links, LAST + 1, 2], ``shares_of`` the tile of each link, then of the last
             ones that ended; written.
     """

@@ -269,6 +269,8 @@ class SpatialRun:
                     self._standing[name] = RELEASE, t, order.release
                     yield self._event(progress.ran, order.release)
                 when = self._free_at(order, progress.milestones[doing.order.release])
+                if outward:  # one port takes what is on its way first
+                    when = max(when, doing.landing)
                 if when > env.now:
                     doing.stage, doing.until = NEAR, when
                     yield env.timeout(when - int(env.now))
@@ -278,7 +280,7 @@ class SpatialRun:
                 self._standing[name] = ROOM, t, doing.order.epoch.number
                 yield self._event(progress.left, room)
             doing.why = OFFCHIP + t
-            if env.now > doing.asked:
+            if env.now > doing.asked and not (outward and env.now == doing.landing):
                 doing.why = chained(doing.why, 0 if outward else machine.room_cause(t))
             elif doing.before:
                 code = machine.causes.index(f"channel_{name}")
@@ -288,6 +290,8 @@ class SpatialRun:
             doing.stage = TRANSFER
             self._standing[name] = TRANSFER, t, doing.order.epoch.number
             timing = yield from self._channel.transfer(transfer)
+            if machine.one_port[t] and not outward and timing.landed is None:
+                doing.landing = timing.arrived
             self._account(doing.order, transfer, timing, doing.why)
         del progress.doing[name]
         self._standing.pop(name, None)

@@ -33,6 +33,8 @@ class Doing:
         asked: cycle in which it came to this order.
         until: cycle up to which it waits, where that is known.
         arrived: cycle in which the last word of its transfer arrives.
+        landing: cycle in which the last word comes in through the port by which results leave, as
+            far as that was known when it left off-chip memory.
         why: chain of its transfer.
         before: chain of the transfer before.
     """
@@ -42,6 +44,7 @@ class Doing:
     asked: int = 0
     until: int = 0
     arrived: int = 0
+    landing: int = 0
     why: int = 0
     before: int = 0
 
@@ -198,7 +201,7 @@ class Progress:
         fixed: list[object] = [cause, self.out - numbers[O], min(numbers[O], 2), *self.doing]
         fixed.append(max(0, self.finished - now))
         for x in self.doing.values():
-            waits = max(0, x.until - now), max(0, x.arrived - now)
+            waits = [max(0, cycle - now) for cycle in (x.until, x.arrived, x.landing)]
             fixed.append((x.stage, *waits, x.why, x.before, x.asked < now))
         for (t, number), (cycle, why) in sorted(self.landing.items()):
             later = cycle > now

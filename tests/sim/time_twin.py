@@ -76,6 +76,7 @@ class Twin(Chip):
             or (results.place is not None and results.place.memory.ports == 1)
             or any(not self.architecture.levels[x].network.reduction for x in results.fanouts)
         )
+        self.landing = 0  # when the last words are in through the one port of results
         orders = sorted(self._orders(tiles, len(phases)), key=lambda x: x[0])
         if shared:
             programs = [orders]
@@ -169,6 +170,10 @@ class Twin(Chip):
             if gone is None:
                 return None
             start = max(start, gone)
+        results = self.border[OFMAP].place
+        one_port = results is not None and results.memory.ports == 1 and edge.place is results
+        if outward and one_port:  # nothing leaves while words are on their way in
+            start = max(start, self.landing)
         dram, moved = self.stores[0].memory, x.tile.moved
         latency = dram.latency_cycles + edge.latency
         words = moved.all_up if outward else moved.all_down
@@ -189,6 +194,7 @@ class Twin(Chip):
             self.end_of_run = max(self.end_of_run, left + latency)
         else:
             x.came = left + latency
+            self.landing = x.came if one_port else self.landing
         return left
 
     def _marks(self) -> dict[tuple[str, str], int]:

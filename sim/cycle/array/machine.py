@@ -48,6 +48,7 @@ class Machine:
         edges: int64 [edges on the chip, columns.EDGE].
         service: int64 [memories, 2], see ``columns.Plan``.
         one_channel: whether off-chip reads and writes take turns.
+        one_port: per tensor, whether it comes in through the port by which results leave.
     """
 
     tree: Tree
@@ -66,6 +67,7 @@ class Machine:
     edges: Int
     service: Int
     one_channel: bool
+    one_port: tuple[bool, ...]
 
     @classmethod
     def of(cls, architecture: Architecture, problem: Problem, mapping: Mapping) -> Machine:
@@ -102,6 +104,7 @@ class Machine:
         below = buffers[result.child] if not result.at_macs else None
         ahead = tuple(_slots(tree.edges[e], buffers) > 1 for e in borders)
         portions = Portions.of(tree, amounts, ahead)
+        narrow = below is not None and below.one_port
         return cls(
             tree=tree,
             amounts=amounts,
@@ -118,9 +121,8 @@ class Machine:
             numbers=numbers,
             edges=edges,
             service=_service(tree),
-            one_channel=bool(
-                architecture.memories[0].ports == 1 or (below and below.one_port) or adds
-            ),
+            one_channel=architecture.memories[0].ports == 1 or narrow or adds,
+            one_port=tuple(narrow and tree.edges[e].child == result.child for e in borders),
         )
 
     @property
