@@ -36,7 +36,7 @@ def off_chip(device: Device, *, clock_hz: int = CLOCK_HZ, most: int | None = Non
 
 def transfer_of(requests, *, outward=False, near=0, latency=0, read_first=0) -> Transfer:
     """A transfer of requests (address, bytes)."""
-    address, size = (np.array(column, np.int64) for column in zip(*requests, strict=True))
+    address, size = np.array(requests, np.int64).reshape(-1, 2).T
     bursts = Bursts(address.astype(np.uint64), size.astype(np.uint32), np.cumsum(size))
     tensor, words = ("ofmap" if outward else "ifmap"), int(size.sum())
     return Transfer(tensor, outward, words, read_first, near, latency, 0, lambda: bursts)
@@ -257,6 +257,16 @@ def test_partial_sums_are_read_before_they_are_written_over():
     assert read[:, 2].tolist() == [256, 320, 384, 448]
     assert len(written) == 8
     assert written[:, 0].min() >= read[:, 1].max()
+
+
+def test_a_tile_that_stays_asks_for_nothing():
+    memory = off_chip(load_device("ddr4_2400"))
+    nothing, some = transfer_of([], outward=True), transfer_of([(0, 64)])
+    alone, *_ = on_dram(memory, [(0, some)])
+    told, _, use = on_dram(memory, [(0, nothing), (0, some)])
+    assert (told[0].left, told[0].arrived) == (0, 0)
+    assert told[1].arrived == alone[0].arrived
+    assert (use.reads, use.writes) == (1, 0)
 
 
 def test_cycles_that_outgrow_exact_clocks_are_refused():

@@ -87,6 +87,9 @@ class DramChannel:
         with self._queue.request() as turn:
             yield turn
             bursts, start = transfer.bursts(), int(env.now)
+            if not len(bursts.words):  # nothing leaves where a tile is kept
+                yield env.timeout(transfer.near_cycles)
+                return Timing(start, transfer.near_cycles, 0)
             read_first = transfer.read_first
             if read_first:
                 first = self._begin(transfer, bursts.last(read_first), False, 0, start)
