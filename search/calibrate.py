@@ -32,6 +32,7 @@ from arraysmith.sim.calibration import (
     calibration_document,
 )
 from arraysmith.sim.provenance import problem_document, provenance
+from arraysmith.sim.ranking import kendall_tau
 
 Float = NDArray[np.float64]
 
@@ -303,18 +304,3 @@ def errors_of(layers: Sequence[Sequence[Measured]], correction: Correction) -> d
             "calibrated_error": float((np.abs(fixed[:, c] - measured[:, c]) / totals).mean()),
         }
     return found
-
-
-def kendall_tau(one: Sequence[Float], other: Sequence[Float]) -> float | None:
-    """Return Kendall's tau over the pairs within each group; None where no pair is to be ordered.
-
-    Pairs equal in ``other`` do not count; those equal in ``one`` alone count half.
-    """
-    right, pairs = 0.0, 0
-    for x, y in zip(one, other, strict=True):
-        first, second = np.triu_indices(len(x), 1)
-        order = np.sign(y[first] - y[second])
-        agree = np.sign(x[first] - x[second]) * order
-        right += float(agree[order != 0].sum())
-        pairs += int((order != 0).sum())
-    return right / pairs if pairs else None

@@ -28,6 +28,7 @@ from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.rehearsal import rehearse
 from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.ranking import kendall_tau
 from arraysmith.sim.report import EDGES, Report
 
 Float = NDArray[np.float64]
@@ -39,8 +40,9 @@ SCHEMA = 1
 MOST_WEIGHT = 1_000_000
 """Most that one cycle of a cause may count for another one, in a file: more is damage."""
 
-PULLS = (0.001, 0.01, 0.1, 1.0)
-"""How strongly a fit may hold to the identity, in whole runs of a cause per run it is fitted on."""
+PULLS = (1.0, 0.1, 0.01, 0.001)
+"""How strongly a fit may hold to the identity, in whole runs of a cause per run it is fitted on;
+most strongly first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +65,35 @@ class Correction:
     def fitted(cls, said: Sequence[Float], measured: Sequence[Float]) -> Correction:
         """Return the correction of least squares relative to the cycles measured.
 
-        How strongly it holds to the identity is what serves layers best that are left out, one
-        after the other; no correction at all, if that serves them better, or of one layer.
+        How strongly it holds to the identity is decided on layers that are left out, one after the
+        other; of one layer there is no correction. What orders their mappings worse than no
+        correction is out. Of the rest, the one that holds most is taken, no correction first, whose
+        error there is within one standard error of the least: to be better by less may be chance,
+        and costs the order of mappings that differ little. (The one-standard-error rule: Breiman,
+        Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984, section 3.4.3.)
 
         Args:
             said: per layer float64 [n, causes], of rehearsals.
             measured: per layer float64 [n, causes], of simulations of the same.
         """
-        found, least = cls.none(), _error(cls.none(), said, measured)
-        chosen = None
-        for pull in PULLS if len(said) > 1 else ():
-            apart = []
+        if len(said) < 2:
+            return cls.none()
+        plain = [cls.none()] * len(said)
+        order = _order(plain, said, measured)
+        pulls: list[float | None] = [None]
+        errors = [_errors(plain, said, measured)]
+        for pull in PULLS:
+            fits = []
             for i in range(len(said)):
                 rest = [k for k in range(len(said)) if k != i]
-                fit = cls._pulled([said[k] for k in rest], [measured[k] for k in rest], pull)
-                apart.append(_error(fit, said[i : i + 1], measured[i : i + 1]))
-            if float(np.mean(apart)) < least:
-                least, chosen = float(np.mean(apart)), pull
-        return found if chosen is None else cls._pulled(said, measured, chosen)
+                fits.append(cls._pulled([said[k] for k in rest], [measured[k] for k in rest], pull))
+            if _order(fits, said, measured) >= order:
+                pulls.append(pull)
+                errors.append(_errors(fits, said, measured))
+        least = min(errors, key=lambda x: float(x.mean()))
+        near = [x.mean() <= x.std(ddof=1) / np.sqrt(len(x)) for x in (e - least for e in errors)]
+        chosen = pulls[near.index(True)]
+        return cls.none() if chosen is None else cls._pulled(said, measured, chosen)
 
     @classmethod
     def _pulled(cls, said: Sequence[Float], measured: Sequence[Float], pull: float) -> Correction:
@@ -101,12 +114,27 @@ class Correction:
         return found
 
 
-def _error(correction: Correction, said: Sequence[Float], measured: Sequence[Float]) -> float:
-    """Return the mean over layers of the mean absolute error of cycles, as a share of them."""
-    parts = zip(said, measured, strict=True)
-    return float(
-        np.mean([np.abs(correction.cycles(x).sum(1) / y.sum(1) - 1).mean() for x, y in parts])
-    )
+def _errors(
+    corrections: Sequence[Correction], said: Sequence[Float], measured: Sequence[Float]
+) -> Float:
+    """Return float64 [layers], mean absolute error of cycles as a share of them.
+
+    Args:
+        corrections: one per layer, as the other two.
+        said: see ``Correction.fitted``.
+        measured: see there.
+    """
+    parts = zip(corrections, said, measured, strict=True)
+    return np.array([np.abs(c.cycles(x).sum(1) / y.sum(1) - 1).mean() for c, x, y in parts])
+
+
+def _order(
+    corrections: Sequence[Correction], said: Sequence[Float], measured: Sequence[Float]
+) -> float:
+    """Return Kendall's tau over the mappings of each layer; arguments as of ``_errors``."""
+    found = [c.cycles(x).sum(1) for c, x in zip(corrections, said, strict=True)]
+    tau = kendall_tau(found, [x.sum(1) for x in measured])
+    return 1.0 if tau is None else tau
 
 
 @dataclass(frozen=True)

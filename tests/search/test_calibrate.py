@@ -17,7 +17,7 @@ from arraysmith.arch.legality import check_mapping
 from arraysmith.arch.loader import dump_mapping, load_architecture, mapping_document, parse_mapping
 from arraysmith.arch.main import run
 from arraysmith.arch.networks import load_network
-from arraysmith.search.calibrate import Sampling, calibrate, errors_of, kendall_tau
+from arraysmith.search.calibrate import Sampling, calibrate, errors_of
 from arraysmith.search.calibration_points import SUFFIX, PointLedger
 from arraysmith.search.calibration_sample import Measured, draw, measure
 from arraysmith.sim.analytical.rehearsal_plan import steps_of
@@ -189,15 +189,6 @@ def test_a_result_is_never_overwritten(made, sampling):
     with pytest.raises(InputError, match="exists"):
         calibrated(sampling, made)
     assert made.read_bytes() == before
-
-
-def test_tau_counts_pairs_within_groups_alone():
-    ordered, turned = np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0])
-    assert kendall_tau([ordered], [ordered * 7]) == 1
-    assert kendall_tau([ordered], [turned]) == -1
-    assert kendall_tau([ordered, ordered + 100], [ordered, turned]) == 0
-    assert kendall_tau([np.array([1.0, 1.0])], [np.array([1.0, 2.0])]) == 0
-    assert kendall_tau([np.array([1.0, 2.0])], [np.array([5.0, 5.0])]) is None
 
 
 def test_errors_of_models_that_are_right_are_zero():
