@@ -323,7 +323,7 @@ class _Planner:
             turns[:] = 0
             turns[0] = epochs - self._loops.ways(link.depth, self._tensor(O).dims)
         child = None if link.child == self._macs else link.child
-        ahead = link.depth > 0 and (child is None or self._slots(child) > 1)
+        ahead = link.depth > 0 and self._slots_of(link) > 1
         down, back = parents * words[ON_BUS:] @ turns, parents * epochs * up[ON_BUS:-1]
         words_of = tuple(zip(down.tolist(), back.tolist(), strict=True))
         return User(link.tensor, not link.parent, ahead, child, link.fanouts, words_of)
@@ -359,6 +359,16 @@ class _Planner:
         most, capacity = memory.tiles_in_flight, memory.capacity_words
         return most if capacity is None else min(most, capacity // max(1, kept))
 
+    def _slots_of(self, link: Link) -> int:
+        """Return the tiles that the child of a link has room for.
+
+        MACs take words one by one, and the next ones are under way; results that they send
+        off-chip have no place of their own.
+        """
+        if link.child != self._macs:
+            return self._slots(link.child)
+        return 1 if link.tensor == O and not link.parent else 2
+
     def _row(self, link: Link) -> Int:
         row = np.zeros(LINK, np.int64)
         at_macs = link.child == self._macs
@@ -370,9 +380,7 @@ class _Planner:
                     row[ABOVE] = k
                 if other.parent == link.child:
                     row[BELOW] = k
-        row[SLOTS] = 2 if at_macs else self._slots(link.child)
-        if at_macs and link.tensor == O and not link.parent:
-            row[SLOTS] = 1
+        row[SLOTS] = self._slots_of(link)
         row[PARENT] = self._number[link.parent]
         row[CHILD] = -1 if at_macs else self._number[link.child]
         row[PARENT_SERIAL] = bool(link.parent) and self._slots(link.parent) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +18,8 @@ from time_twin import Twin
 from arraysmith.arch.architecture import FlitWiring, Memory, Routed
 from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.errors import ArraysmithError
+from arraysmith.arch.loader import load_architecture, parse_mapping
+from arraysmith.arch.problem import matmul
 from arraysmith.sim.analytical.model import AnalyticalModel
 from arraysmith.sim.analytical.rehearsal import rehearse
 from arraysmith.sim.cycle.array import machine as machine_module
@@ -242,3 +245,21 @@ def test_a_rehearsal_knows_of_the_division() -> None:
         errors.append(abs(sum(rehearse(*case, report).cycles) / simulated - 1))
     assert np.median(errors) < 0.03
     assert Fraction(sum(x < 0.1 for x in errors), len(errors)) > Fraction(3, 4)
+
+
+def test_results_that_macs_send_off_chip_divide_no_tree_in_a_rehearsal() -> None:
+    """They have no place to wait in while the next ones are made: they never meet the chip."""
+    architecture = load_architecture("maeri-trees")
+    levels = {
+        "dram": {"temporal": ["P:2", "C:9", "K:8"]},
+        "glb": {"temporal": ["C:3", "P:1"], "keep": ["ifmap", "weight"]},
+        "array": {"x": ["K:1", "C:1"]},
+        "ifmap_spad": {"keep": []},
+        "psum_spad": {"keep": []},
+    }
+    mapping = parse_mapping(json.dumps({"kind": "mapping", "levels": levels}), architecture)
+    case = architecture, matmul("product", m=8, n=16, k=18), mapping
+    assert (Machine.of(*case).portions.networks == PARTS).all()
+    report = AnalyticalModel().evaluate(*case)
+    simulated = CycleModel().evaluate(*case).cycles
+    assert sum(rehearse(*case, report).cycles) == pytest.approx(simulated, rel=0.01)
