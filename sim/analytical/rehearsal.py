@@ -136,6 +136,8 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
         plan.mean,
         np.array(numbers, np.int64),
         np.ones((many, LAST + 1, 2)),
+        plan.users,
+        np.zeros((many, 2)),
     )
     cycles = np.zeros(len(CAUSES))
     steps = _rehearse(arrays, plan.macs, 1 << 62 if whole else MOST_STEPS, whole, cycles)

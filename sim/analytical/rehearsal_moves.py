@@ -26,6 +26,7 @@ from arraysmith.sim.analytical.rehearsal_plan import (
     SLOTS,
     TENSOR,
 )
+from arraysmith.sim.analytical.rehearsal_ports import hand_on, hold_port, last_word, leave_port
 from arraysmith.sim.analytical.rehearsal_state import (
     ARRIVED,
     AT_BUS,
@@ -68,31 +69,6 @@ from arraysmith.sim.analytical.rehearsal_words import AT_CHILD, AT_PARENT, ON_BU
 def _whole(cycles: float) -> float:
     """Return the whole cycles that a time takes up."""
     return float(np.ceil(cycles - 1e-6))
-
-
-@njit(cache=True, nogil=True)
-def _last_word(begin: float, words: float, per_word: float, at: float, early: float) -> float:
-    """Return when the last of ``words`` has passed that begin at ``begin``.
-
-    Only ``early`` of them are there in the cycle of ``at``.
-    """
-    end = begin + words * per_word
-    if words > early + 1e-6:
-        end = max(end, np.floor(at + 1e-6) + 1.0 + (words - early) * per_word)
-    return float(end)
-
-
-@njit(cache=True, nogil=True)
-def _hand_on(begin: float, per_word: float, at: float, early: float) -> tuple[float, float]:
-    """Return when the next part may begin, with the cycle, and how many words come in that cycle.
-
-    A part that begins in a later cycle than its words have found them waiting.
-    """
-    here = np.floor(begin + 1e-6)
-    known = early if here == np.floor(at + 1e-6) else np.inf
-    if per_word > 0.0:
-        known = min(known, np.ceil((here + 1.0 - begin) / per_word - 1e-6))
-    return float(here), float(known)
 
 
 @njit(cache=True, nogil=True)
@@ -247,23 +223,24 @@ def bring(
     begin = max(clock[slot], at)
     finish = begin + words[k, AT_PARENT, turned] * share * per_word[parent, 0]
     clock[slot], slowest = finish, PORTS_CAUSE
-    here, early = _hand_on(begin, per_word[parent, 0], at, np.inf)
+    pace = finish - begin
+    here, early = hand_on(begin, per_word[parent, 0], at, np.inf)
     for i in range(links[k, BUSES]):
         begin = max(here, clock[wire[i, 0]])
         moved = load_of(ends, k, i, words[k, ON_BUS + i, turned] * share, each)
         early = np.inf if ends[k, i, FLIT] > 0.0 else early
         end = max(
-            _last_word(begin, moved, bus[k, i, 0], here, early), begin + each * ends[k, i, LEAF]
+            last_word(begin, moved, bus[k, i, 0], here, early), begin + each * ends[k, i, LEAF]
         )
+        pace = max(moved * bus[k, i, 0], each * ends[k, i, LEAF])
         if end > finish:
             finish, slowest = end, NETWORKS_CAUSE
-        here, early = _hand_on(begin, bus[k, i, 0], here, early)
+        here, early = hand_on(begin, bus[k, i, 0], here, early)
     if child >= 0:
-        slot = numbers[AT_PORT] + port[child, 2]
-        end = _last_word(max(here, clock[slot]), each, arrays.near[k, 0], here, early)
-        clock[slot] = end
+        _, end = hold_port(arrays, clock, k, 0, each, pace, here, early)
         if end > finish:
             finish, slowest = end, PORTS_CAUSE
+        leave_port(arrays, clock, k, 0, finish)
     for i in range(links[k, BUSES]):
         clock[wire[i, 0]] = _whole(finish) if ends[k, i, FLIT] > 0.0 else finish
     left = _whole(finish)
@@ -362,10 +339,13 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
         at = max(at, clock[memory + 2 * parent + FILLED])
     here, finish, early, moved = at, at, np.inf, up[k, AT_CHILD] * each
     if child >= 0:
-        slot = numbers[AT_PORT] + port[child, 3]
-        begin = max(here, clock[slot])
-        finish = clock[slot] = begin + moved * arrays.near[k, 1]
-        here, early = _hand_on(begin, arrays.near[k, 1], here, early)
+        i = links[k, BUSES] - 1
+        pace = up[k, AT_PARENT] * share * per_word[parent, 1]
+        if i >= 0:
+            load = load_of(ends, k, i, up[k, ON_BUS + i] * share, moved) + ends[k, i, ROUND]
+            pace = max(load * bus[k, i, 1], moved * ends[k, i, LEAF])
+        begin, finish = hold_port(arrays, clock, k, 1, moved, pace, here, early)
+        here, early = hand_on(begin, arrays.near[k, 1], here, early)
     sent = moved
     for i in range(links[k, BUSES] - 1, -1, -1):
         begin = max(here, clock[wire[i, 1]])
@@ -373,21 +353,22 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
         early = np.inf if ends[k, i, FLIT] > 0.0 else early
         early *= np.ceil(load / max(1.0, moved) - 1e-6)  # sent side by side
         moved = load
-        finish = max(finish, _last_word(begin, moved, bus[k, i, 1], here, early))
+        finish = max(finish, last_word(begin, moved, bus[k, i, 1], here, early))
         finish = max(finish, begin + sent * ends[k, i, LEAF])
-        here, early = _hand_on(begin, bus[k, i, 1], here, early)
+        here, early = hand_on(begin, bus[k, i, 1], here, early)
     early *= np.ceil(up[k, AT_PARENT] * share / max(1.0, moved) - 1e-6)
     if up[k, -1] > 0.0:
         slot = numbers[AT_PORT] + port[parent, 0]
         begin = max(here, clock[slot])
-        clock[slot] = _last_word(begin, up[k, -1] * share, per_word[parent, 0], here, early)
+        clock[slot] = last_word(begin, up[k, -1] * share, per_word[parent, 0], here, early)
         finish = max(finish, clock[slot])
-        here, early = _hand_on(begin, per_word[parent, 0], here, early)
+        here, early = hand_on(begin, per_word[parent, 0], here, early)
         early += (up[k, AT_PARENT] - up[k, -1]) * share
     slot = numbers[AT_PORT] + port[parent, 1]
     begin, moved = max(here, clock[slot]), up[k, AT_PARENT] * share
-    clock[slot] = _last_word(begin, moved, per_word[parent, 1], here, early)
+    clock[slot] = last_word(begin, moved, per_word[parent, 1], here, early)
     finish = max(finish, clock[slot])
+    leave_port(arrays, clock, k, 1, finish)
     for i in range(links[k, BUSES]):
         clock[wire[i, 1]] = _whole(finish) if ends[k, i, FLIT] > 0.0 else finish
     left = _whole(finish)

@@ -53,7 +53,7 @@ BUSES = 10
 AFTER = 11  # memory that fills before the child; -1: none
 LINK = 12
 
-NO_MEMORY = -2
+NO_MEMORY, ALONE = -2, -1
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ class Plan:
         per_word: float64 [memories, 4], cycles that a word takes at each port: towards the
             children out and in, from the parent in, to the parent out; 0 is unlimited.
         port: int64 [memories, 4], number of each port; reads and writes may share one.
+        users: int64 [links, 2], port of the child that a link on the chip uses down, and up; ALONE
+            where no other link on the chip does.
         near: float64 [links, 2], the same at ports of the child, in and out.
         bus: float64 [links, fan-outs, 2], cycles that a word takes on each bus down, and up; on
             routed networks, a flit.
@@ -111,6 +113,7 @@ class Plan:
     again: Int
     per_word: Float
     port: Int
+    users: Int
     near: Float
     bus: Float
     wire: Int
@@ -246,6 +249,7 @@ class _Planner:
             again=again,
             per_word=per_word,
             port=port,
+            users=self._users(again, port),
             near=near,
             bus=self._ways.bus,
             wire=self._ways.wire,
@@ -259,6 +263,19 @@ class _Planner:
             one_channel=one_channel or narrow or adds,
             one_port=self._number[result.child] if turns_round else NO_MEMORY,
         )
+
+    def _users(self, again: Int, port: Int) -> Int:
+        """Return ``Plan.users``."""
+        found = np.full((len(self._links), 2), ALONE, np.int64)
+        for k, link in enumerate(self._links):
+            if link.parent and link.child != self._macs:
+                fill, drain = port[self._number[link.child], 2:]
+                if link.tensor != O or again[k].any():
+                    found[k, 0] = fill
+                if link.tensor == O:
+                    found[k, 1] = drain
+        several = [np.count_nonzero(found == x) > 1 for x in found.ravel()]
+        return np.where(np.reshape(several, found.shape), found, ALONE)
 
     def _loads(self, rows: Int, words: Float, up: Float, near: Float) -> Float:
         """Return ``near`` of ``ask_dram``, by link."""

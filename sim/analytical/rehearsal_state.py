@@ -25,7 +25,7 @@ FILL_CAUSE, OFFCHIP_CAUSE, PORTS_CAUSE, NETWORKS_CAUSE, ROOMS_CAUSE, DRAIN_CAUSE
 
 # Clocks of the run, then of each link, port, bus and memory, then the cycles by cause.
 COMPUTED, CHANNEL_IN, CHANNEL_OUT, OUT, NEXT, LANDED, RUN = 0, 1, 2, 3, 4, 7, 8
-ARRIVED, LEFT, ROOM, USED, READY, GONE, CLOCKS = 0, 1, 2, 3, 11, 19, 27
+ARRIVED, LEFT, ROOM, USED, READY, GONE, AT_CHILDS, CLOCKS = 0, 1, 2, 3, 11, 19, 27, 29
 FILLED, SERVED = range(2)
 
 LAST = 8
@@ -53,6 +53,8 @@ class Arrays(NamedTuple):
         numbers: int64 [9], see ``PHASE_LOOPS`` and the following.
         shares: float64 [links, LAST + 1, 2], ``shares_of`` the tile of each link, then of the last
             ones that ended; written.
+        parts: float64 [links, 2], of a child's port that the last transfer down, and up, has;
+            written.
     """
 
     cuts: Int
@@ -75,6 +77,8 @@ class Arrays(NamedTuple):
     mean: Float
     numbers: Int
     shares: Float
+    users: Int
+    parts: Float
 
 
 @njit(cache=True, nogil=True)

@@ -91,9 +91,9 @@ NEVER = 1 << 62
 HEAD = 3
 """Numbers of a key before the kinds of turns: loop that has turned, loop that turns next, cause."""
 
-Arrays = tuple[Int, Int, Int, Int, Int, Int, Int]
+Arrays = tuple[Int, Int, Int, Int, Int, Int, Int, Int]
 """Copies of what a phase changes: edges, epochs, rows of visits, memories, ports, buses,
-channels; see ``columns.Clocks`` and ``transfers.Wires``."""
+channels, parts of ports; see ``columns.Clocks`` and ``holding.Wires``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,6 +240,7 @@ class Recall:
             wires[0].copy(),
             wires[4].copy(),
             wires[15].copy(),
+            wires[19].copy(),
         )
 
     def _put(self, end: _End, start: int, after: int, cause: int) -> None:
@@ -349,6 +350,7 @@ def put_end(
     wires[0][:] = arrays[4] + later * wires[6]
     wires[4][:] = arrays[5] + later * wires[6]
     wires[15][:] = arrays[6] + later
+    wires[19][:] = arrays[7]
     numbers = plan[3]
     state[STARTED] = state[OVER] = state[OPENING] = 1
     state[TURNED] = next_turn(

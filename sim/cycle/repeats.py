@@ -1,11 +1,12 @@
 """Iterations of a loop that repeat the one before are not simulated again, and why that is exact.
 
 A spatial design with an off-chip memory of a fixed rate is a max-plus system: whatever waits, waits
-for the latest of several times; the order in which transfers take turns follows from the mapping;
-nothing looks at the time itself. So a state in which every clock is later by ``c`` cycles has the
-same future, later by ``c`` (homogeneity; F. Baccelli, G. Cohen, G. J. Olsder, J.-P. Quadrat,
-"Synchronization and Linearity", 1992, section 3.7; such systems become periodic after a while:
-G. Cohen, D. Dubois, J.-P. Quadrat, M. Viot, IEEE Trans. Automatic Control 30(3), 1985).
+for the latest of several times, or at a port that several use for the earliest of several such
+times; the order in which transfers take turns follows from the mapping; nothing looks at the time
+itself. So a state in which every clock is later by ``c`` cycles has the same future, later by ``c``
+(homogeneity; F. Baccelli, G. Cohen, G. J. Olsder, J.-P. Quadrat, "Synchronization and Linearity",
+1992, section 3.7; such systems become periodic after a while: G. Cohen, D. Dubois, J.-P. Quadrat,
+M. Viot, IEEE Trans. Automatic Control 30(3), 1985).
 
 When an outer loop turns between two phases, the state relative to the present cycle is compared
 with that of up to ``MOST_PERIOD`` turns ago. If all of it is equal, and the turns to come move what
@@ -84,7 +85,7 @@ def understood(plan: Plan, clocks: Clocks) -> bool:
     What it does not know, it cannot compare: then nothing is skipped. A test says so.
     """
     shape = len(plan), len(plan[7]), len(clocks), len(clocks[7]), columns.EDGE, columns.NUMBERS
-    return (*shape, KNOWN, columns.E_THROUGH, columns.STATE) == (9, 9, 8, 18, 23, 8, 8, 12, 10)
+    return (*shape, KNOWN, columns.E_THROUGH, columns.STATE) == (9, 9, 8, 20, 23, 8, 8, 12, 10)
 
 
 def alike_turns(machine: Machine) -> list[Int]:
@@ -178,9 +179,13 @@ def relative_state(now: int, shift: Int, plan: Plan, clocks: Clocks, out: Int) -
     for k in range(len(edges)):
         if edges[k, LINK] >= 0:
             early = max(early, edges[k, LATENCY] - edges[k, LINK_LATENCY])
+    users = len(wires[0]) - len(wires[18])
     for i in range(len(wires[0])):
         out[n] = max(0, wires[0][i] - (now - early) * wires[6])
+        if i >= users:
+            out[n + len(wires[18])] = wires[19][i - users] if out[n] else 0
         n += 1
+    n += len(wires[18])
     for i in range(len(wires[4])):
         out[n] = max(0, wires[4][i] - now * wires[6])
         n += 1
@@ -227,6 +232,7 @@ def room_for(plan: Plan, clocks: Clocks) -> int:
     """Return the length of ``relative_state``'s ``out``."""
     _, _, limits, known, _, _, memories, wires = clocks
     fixed = 3 + len(limits) + 2 * len(memories) + len(wires[0]) + len(wires[4]) + wires[15].size
+    fixed += len(wires[18])
     return fixed + len(known) * (4 + 9 + int(plan[3][FANOUTS]) + 4 * RING)
 
 

@@ -59,6 +59,7 @@ class Chip:
             (x for x in edges if x.parent > 0), key=lambda x: (x.parent, TENSORS.index(x.tensor))
         )
         self._divide()
+        self._share()
         self.phase_depth = max(x.depth for x in self.border.values())
         self.step_depth = max(x.depth for x in edges)
         self.pipeline = architecture.compute.pipeline_cycles
@@ -89,6 +90,21 @@ class Chip:
                 parts = max(1, min(15, floor(Fraction(16 * chip, both) + Fraction(1, 2))))
                 for _, port in those:
                     port.divide(Fraction(parts, 16))
+
+    def _share(self) -> None:
+        """Let edges that fill and drain the same memory share its ports."""
+        for store in self.stores.values():
+            limited = store.memory.banks > 1 or store.fill.per_word or store.drain.per_word
+            mine = [x for x in self.inner if x.place is store]
+            fills = [(x, "down") for x in mine if x.tensor != OFMAP or x.comes_back]
+            drains = [(x, "up") for x in mine if x.tensor == OFMAP]
+            users: dict[object, tuple[Fraction, Fraction]] = {}
+            if store.memory.ports == 1:
+                fills = drains = fills + drains
+            if limited and len(fills) > 1:
+                store.fill.users = users
+            if limited and len(drains) > 1:
+                store.drain.users = users if store.memory.ports == 1 else {}
 
     def turns(self) -> list[tuple[int, Turn, int]]:
         """Steps: the loop that turned (-1: first), indices of all loops, cycles of work."""
@@ -218,19 +234,22 @@ class Chip:
             at, blame = above.arrived, above.blame
         if not source.halves and source.filled > at:
             at, blame = source.filled, edge.port_cause
-        _, finish, come = source.read.carry(moved.down, Come(at), moved.turns)
+        first, finish, come = source.read.carry(moved.down, Come(at), moved.turns)
+        pace = finish - first
         held = source.read.banks_hold(moved.down, moved.turns)
         slowest = edge.bank_cause if held else edge.port_cause
         for bus, words, name in zip(edge.buses, moved.buses, edge.bus_causes, strict=True):
             _, last, come = bus.carry(words, come)
+            pace = words * bus.per_word
             if last > finish:
                 finish, slowest = last, name
         if edge.place is not None:
             port = edge.place.fill
-            _, last, _ = port.carry(moved.each, come, moved.each_turns)
+            _, last, _ = port.carry(moved.each, come, moved.each_turns, (edge, "down"), pace)
             if last > finish:
                 held = port.banks_hold(moved.each, moved.each_turns)
                 finish, slowest = last, edge.bank_cause if held else edge.port_cause
+            port.leave((edge, "down"), finish)
         for bus in edge.buses:
             bus.clock[0] = finish
         edge.left = ceil(finish)
@@ -258,7 +277,12 @@ class Chip:
             at = max(at, source.filled)
         come, finish, there = Come(at), Fraction(at), moved.each
         if edge.place is not None:
-            _, finish, come = edge.place.drain.carry(moved.each, come, moved.each_turns)
+            pace = moved.up * source.update.per_word
+            if edge.buses_up:
+                pace = moved.up_buses[-1] * edge.buses_up[-1].per_word
+            _, finish, come = edge.place.drain.carry(
+                moved.each, come, moved.each_turns, (edge, "up"), pace
+            )
         for bus, words in reversed(list(zip(edge.buses_up, moved.up_buses, strict=True))):
             _, last, come = bus.carry(words, come.of_many(there, words))
             there, finish = words, max(finish, last)
@@ -271,6 +295,8 @@ class Chip:
                 come = Come(come.cycle, come.early + moved.down)
         _, last, _ = source.update.carry(moved.up, come, moved.turns)
         finish = max(finish, last)
+        if edge.place is not None:
+            edge.place.drain.leave((edge, "up"), finish)
         for bus in edge.buses_up:
             bus.clock[0] = finish
         tile.left = ceil(finish)

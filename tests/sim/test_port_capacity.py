@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arraysmith.sim.cycle.array import columns
+from arraysmith.sim.cycle.array.holding import ALONE
 from arraysmith.sim.cycle.array.machine import Machine
 from arraysmith.sim.cycle.array.transfers import pass_down, pass_up
 from arraysmith.sim.cycle.banks.bank_lookups import EMPTY
@@ -102,6 +103,12 @@ class Clock:
             self.taken[cycle] = here if before is None else before + here
         return self.free
 
+    def spread(self, work: Fraction, begin: Fraction, end: Fraction) -> None:
+        """Take so many cycles, evenly from ``begin`` to ``end``."""
+        for cycle in range(int(begin), ceil(end) if work else 0):
+            here = min(end, Fraction(cycle + 1)) - max(begin, Fraction(cycle))
+            self.taken[cycle] += here * work / (end - begin)
+
 
 def walk_records(case: Case) -> int:
     """Walk through every port and bus; return the cycles in which one was used in full."""
@@ -115,20 +122,25 @@ def walk_records(case: Case) -> int:
     portions, memories = machine.portions, machine.tree.architecture.memories
     entries = np.zeros(16, np.int64)
 
-    def at_port(
-        memory: int, port: int, words: int, begin: int | None, left: int, first: int
-    ) -> None:
-        """Move words through a port: from tick ``begin`` on, or as soon as they can be there."""
-        clock = clocks["port", ports[memory, port]]
-        each = Fraction(int(per_word[memory, port]), ticks)
+    def work(memory: int, port: int, words: int) -> tuple[int, Fraction, Fraction]:
+        """Words that are taken, the cycles of each, and the part of every cycle that they have."""
         taken = -(-words // int(access[memory])) * int(access[memory])
-        if begin is None:
-            start = max(clock.free, Fraction(first))
-        else:
-            start = Fraction(begin, ticks)
-            assert start >= clock.free, "a port takes two transfers at a time"
         part = Fraction(portions.at_port(memory, port, border=False), PARTS)
+        return taken, Fraction(int(per_word[memory, port]), ticks), part
+
+    def at_parent(memory: int, port: int, words: int, begin: int, left: int) -> None:
+        """Move words through a port towards children, from tick ``begin`` on."""
+        clock, start = clocks["port", ports[memory, port]], Fraction(begin, ticks)
+        taken, each, part = work(memory, port, words)
+        assert start >= clock.free, "a port takes two transfers at a time"
         assert clock.take(taken, each, start, part) <= left, "more words than there was time for"
+
+    def at_child(memory: int, port: int, words: int, record: list[int]) -> None:
+        """Move words through a port towards the parent while it is at them, as a trace says."""
+        taken, each, part = work(memory, port, words)
+        begin, end = (Fraction(record[x], ticks) for x in (columns.R_FROM, columns.R_TO))
+        assert taken * each <= end - begin, "more words than there was time for"
+        clocks["port", ports[memory, port]].spread(taken * each * part, begin, end)
 
     for record in keeper.records:
         edge = machine.edges[record[columns.R_EDGE]]
@@ -146,13 +158,15 @@ def walk_records(case: Case) -> int:
             up, tiles = most(fanouts + 1), most(0)
             if up > tiles:
                 again = record[columns.R_AGAIN]
-                at_port(parent, READ, up - tiles, again, left, first)
-            at_port(parent, UPDATE, up, begin, left, first)
+                at_parent(parent, READ, up - tiles, again, left)
+            at_parent(parent, UPDATE, up, begin, left)
+            if child >= 0:
+                at_child(child, DRAIN, most(fanouts), record)
             continue
         if not served[parent]:
-            at_port(parent, READ, most(0), begin, left, first)
+            at_parent(parent, READ, most(0), begin, left)
         if child >= 0:
-            at_port(child, FILL, most(fanouts), None, left, first)
+            at_child(child, FILL, most(fanouts), record)
         for i in range(int(edge[columns.BUSES])):
             bus = int(edge[columns.FIRST_BUS]) + i
             clock, each = clocks["bus", int(bus_clock[bus])], Fraction(int(bus_ticks[bus]), ticks)
@@ -253,7 +267,7 @@ def transfers(draw):
         (np.zeros((2, 0), np.int64), np.full((1, 2), -1, np.int64),
          np.full(2, EMPTY, np.int64), np.zeros((2, 2), np.int64)),
         np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros(4, np.int64),
-        np.full((2, 4), TICKS),
+        np.full((2, 4), TICKS), np.full(2, ALONE), np.zeros(2, np.int64),
     )  # fmt: skip
     count = st.integers(1, 9)
     turns = st.integers(0, 4)
@@ -263,6 +277,37 @@ def transfers(draw):
         for _ in range(draw(st.integers(1, 8)))
     ]  # fmt: skip
     return wires, moves
+
+
+def side_by_side(first: int, second: int) -> tuple[int, int]:
+    """When 10 words of each of two edges have come, over buses of so many ticks a word."""
+    ports, none = np.arange(8).reshape(2, 4), np.empty(0, np.int64)
+    per_word = np.zeros((2, 4), np.int64)
+    per_word[CHILD, FILL] = TICKS
+    users = np.array([ports[CHILD, FILL], ALONE, ports[CHILD, FILL], ALONE])
+    wires = (
+        np.zeros(12, np.int64), ports, per_word, np.ones(2, np.int64), np.zeros(2, np.int64),
+        np.array([first, second]), TICKS, np.arange(2), np.zeros(2, np.int64),
+        np.zeros((2, 0), np.int64), np.full((1, 2), -1, np.int64), np.zeros((0, 4), np.int64), none,
+        (np.zeros((2, 0), np.int64), np.full((1, 2), -1, np.int64),
+         np.full(2, EMPTY, np.int64), np.zeros((2, 2), np.int64)),
+        np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros(2, np.int64),
+        np.full((2, 4), TICKS), users, np.zeros(4, np.int64),
+    )  # fmt: skip
+    words = np.full(3, 10)
+    return tuple(
+        pass_down(wires, 0, PARENT, CHILD, edge, 1, words, (0, 0), 2 * edge)[1] for edge in (0, 1)
+    )
+
+
+def test_buses_as_fast_as_their_port_together_do_not_wait_for_each_other() -> None:
+    assert side_by_side(2 * TICKS, 2 * TICKS) == (20 * TICKS, 20 * TICKS)
+    assert side_by_side(3 * TICKS, 3 * TICKS // 2) == (30 * TICKS, 15 * TICKS)
+    assert side_by_side(TICKS, TICKS) == (10 * TICKS, 20 * TICKS)
+
+
+def test_a_wider_bus_may_make_another_one_wait_for_their_port() -> None:
+    assert side_by_side(2 * TICKS, 3 * TICKS // 2) == (20 * TICKS, 35 * TICKS)
 
 
 @given(transfers())
@@ -275,11 +320,13 @@ def test_every_clock_goes_on_by_the_time_that_its_words_and_banks_take(drawn) ->
         through = np.array([top, bottom, first, second], np.int64)
         again = (top - 1) // 2 if up else 0
         if up:
-            _, finish, _ = pass_up(
-                wires, at, PARENT, CHILD, 2, 2, through, again, np.array(turns, np.int64)
+            _, finish, *_ = pass_up(
+                wires, at, PARENT, CHILD, 2, 2, through, again, np.array(turns, np.int64), 1
             )
         else:
-            _, finish, _ = pass_down(wires, at, PARENT, CHILD, 0, 2, through, (turns[0], turns[2]))
+            _, finish, *_ = pass_down(
+                wires, at, PARENT, CHILD, 0, 2, through, (turns[0], turns[2]), 0
+            )
         held: dict[int, int] = defaultdict(int)
         asked = (
             ((PARENT, UPDATE, top, turns[0]), (CHILD, DRAIN, bottom, turns[2]))

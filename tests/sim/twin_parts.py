@@ -17,6 +17,9 @@ from arraysmith.arch.problem import OFMAP, Axis, Tensor
 
 Turn = tuple[int, ...]
 
+PORT_PARTS = 720720
+"""Parts of a port are multiples of this."""
+
 
 @dataclass
 class Part:
@@ -27,12 +30,14 @@ class Part:
         whole: words of an access, if a transfer takes whole ones.
         clock: holds the cycle, or part of one, from which it is free; one port has one both ways.
         whose: part of its cycles that the chip has; what crosses the border has the others.
+        users: of a port that several edges use, until when each has which part of it.
     """
 
     per_word: Fraction
     whole: int = 1
     clock: list[Fraction] = field(default_factory=lambda: [Fraction(0)])
     whose: Fraction = Fraction(1)
+    users: dict[object, tuple[Fraction, Fraction]] | None = None
 
     def divide(self, whose: Fraction) -> None:
         """Leave the chip a part of the cycles."""
@@ -45,25 +50,53 @@ class Part:
         held = taken * self.per_word * self.whose / mine
         return ceil(max(held, turns / mine if turns > 1 else 0))
 
-    def carry(self, words: int, come: Come, turns: int = 0) -> tuple[Fraction, Fraction, Come]:
+    def carry(
+        self, words: int, come: Come, turns: int = 0, user: object = None, pace: Fraction | int = 0
+    ) -> tuple[Fraction, Fraction, Come]:
         """Return when the first and the last word pass, and how they come to the next part.
 
-        Banks that take turns, so many cycles, take the part for as long at least.
+        Banks that take turns, so many cycles, take the part for as long at least. Of a port that
+        several use, a user has the part that the words need which take so many cycles next to it.
         """
         taken = ceil(Fraction(words, self.whole)) * self.whole
         first = max(self.clock[0], Fraction(come.cycle))
-        last = first + taken * self.per_word
+        held = max(taken * self.per_word, turns / self.whose if turns > 1 else Fraction(0))
+        if self.users is None:
+            stay = held
+        elif user is None:  # nobody else may be there
+            stay = held
+            first = max(first, *(until for until, _ in self.users.values()), Fraction(0))
+        else:
+            stay = max(held, Fraction(pace))
+            part = Fraction(ceil(PORT_PARTS * held / stay), PORT_PARTS) if held else Fraction(0)
+            first = self._beside(user, part, first)
+        last = first + max(taken * self.per_word, stay)
         if come.early is not None and taken > come.early:  # the others come in the next cycle
             last = max(last, come.cycle + 1 + (taken - come.early) * self.per_word)
-        if turns > 1:
-            last = max(last, first + turns / self.whose)
-        self.clock[0] = last
+        if self.users is None or user is None:
+            self.clock[0] = last
         here = floor(first)
         early = come.early if here == come.cycle else None
         if self.per_word:
             begun = ceil((here + 1 - first) / self.per_word)
             early = begun if early is None else min(early, begun)
         return first, last, Come(here, early)
+
+    def _beside(self, user: object, part: Fraction, at: Fraction) -> Fraction:
+        """Return when, from ``at`` on, the others leave a user its part."""
+        begin = max(at, self.users.get(user, (Fraction(0), part))[0])
+        others = [x for name, x in self.users.items() if name != user]
+        for moment in sorted({begin, *(until for until, _ in others if until > begin)}):
+            if part + sum(taken for until, taken in others if until > moment) <= 1:
+                begin = moment
+                break
+        self.users[user] = begin, part
+        return begin
+
+    def leave(self, user: object, finish: Fraction) -> None:
+        """Let a user have its part until the last word has passed everywhere."""
+        if self.users is not None:
+            self.users[user] = finish, self.users[user][1]
 
     def banks_hold(self, words: int, turns: int) -> bool:
         """Whether banks need longer for some words than the port does."""
@@ -203,6 +236,7 @@ class Edge:
             if loops[x].level < child and (self.at_macs or loops[x].dim in dims)
         ]
         self.depth = max(moving, default=-1) + 1
+        self.comes_back = any(loops[n].dim not in dims for n in twin.time[: self.depth])
         nets = [levels[x].network for x in self.fanouts]
         self.latency = sum(x.latency_cycles for x in nets)
         self.rates = [x.rate(tensor) for x in nets]

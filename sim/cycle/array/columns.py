@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arraysmith.sim.cycle.array.transfers import Wires
+from arraysmith.sim.cycle.array.holding import Wires
 from arraysmith.sim.cycle.nest.boxes import Int
 from arraysmith.sim.cycle.nest.lookups import Tables
 

@@ -43,9 +43,8 @@ from arraysmith.sim.cycle.array.columns import (
     Clocks,
     Plan,
 )
-from arraysmith.sim.cycle.array.transfers import pass_up
+from arraysmith.sim.cycle.array.transfers import ROUTED, pass_up
 from arraysmith.sim.cycle.nest.boxes import Int
-from arraysmith.sim.cycle.nest.ports import DRAIN
 
 
 @njit(cache=True, nogil=True)
@@ -67,12 +66,14 @@ def drain(k: int, plan: Plan, clocks: Clocks, records: Int, recorded: int) -> in
     if edge[PARENT_SERIAL]:
         at = max(at, memories[edge[PARENT], 0])
     through, sends = row[E_THROUGH:], at * wires[6]
-    if edge[CHILD] >= 0:
-        sends = max(sends, wires[0][wires[1][edge[CHILD], DRAIN]])
-    begin, finish, read = pass_up(
+    near = edge[FIRST_BUS] + 2 * edge[BUSES] - 1
+    if edge[BUSES] and wires[5][near] != ROUTED:  # what has no place on the bus stays in the child
+        sends = max(sends, wires[4][wires[7][near]])
+    begin, finish, read, sent = pass_up(
         wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS] + edge[BUSES], edge[BUSES],
-        through, through[0] - row[E_TILES], row[E_TURNS:],
+        through, through[0] - row[E_TILES], row[E_TURNS:], 2 * k + 1,
     )  # fmt: skip
+    sends = max(sends, sent)
     left = -(-finish // wires[6])
     row[E_WHY] = why_left(k, at, left, row, plan, clocks)
     done = left + edge[LATENCY] + row[E_LATE]

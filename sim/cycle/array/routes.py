@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from arraysmith.sim.cycle.array.transfers import Wires
+from arraysmith.sim.cycle.array.holding import Wires
 from arraysmith.sim.cycle.nest.boxes import Int
 from arraysmith.sim.cycle.networks.channels import LATE
 

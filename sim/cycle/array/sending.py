@@ -43,6 +43,7 @@ from arraysmith.sim.cycle.array.columns import (
     Plan,
 )
 from arraysmith.sim.cycle.array.draining import note
+from arraysmith.sim.cycle.array.holding import ALONE
 from arraysmith.sim.cycle.array.routes import cross
 from arraysmith.sim.cycle.array.sideways import enter_beside, note_extremes, pass_on
 from arraysmith.sim.cycle.array.transfers import IN_BANKS, ON_BUS, ROUTED, pass_down
@@ -133,11 +134,16 @@ def move_down(
         opened = wires[0][wires[1][edge[CHILD], FILL]]
         if buses and edge[LINK] < 0 and wires[5][edge[FIRST_BUS] + buses - 1] != ROUTED:
             opened = max(opened, wires[4][wires[7][edge[FIRST_BUS] + buses - 1]])
-    begin, finish, slowest = pass_down(
+    begin, finish, slowest, entry = pass_down(
         wires, at, edge[PARENT], edge[CHILD], edge[FIRST_BUS], buses, through,
         (bank_turns(wires[13], edge[NUMBER], AT_PARENT, ALL_LINES, factors, entries),
          bank_turns(wires[13], edge[NUMBER], AT_CHILD_SIDE, ALL_LINES, factors, entries)),
+        2 * k,
     )  # fmt: skip
+    if edge[CHILD] >= 0 and wires[18][2 * k] != ALONE:
+        opened = entry
+    else:
+        opened = max(opened, begin // ticks * ticks)
     left = -(-finish // ticks)
     note_extremes(state, at, left + late - at)
     # Of waiting for words and moving them, what took longer is to blame.
@@ -155,4 +161,4 @@ def move_down(
     memories[edge[PARENT], 1] = max(memories[edge[PARENT], 1], left)
     if edge[CHILD] >= 0:
         memories[edge[CHILD], 0] = max(memories[edge[CHILD], 0], left + late)
-    return begin, max(opened, begin // ticks * ticks), finish
+    return begin, opened, finish

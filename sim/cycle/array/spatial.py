@@ -1,10 +1,11 @@
 """What happens on the chip of a spatial design, compiled: fills, lock-step computing, drains.
 
 ``run_phase`` takes the steps of one phase, in order. It is a max-plus recurrence over clocks that
-are kept from phase to phase: whatever waits, waits for the latest of several times, and the order
-in which transfers take turns depends on the mapping alone. So nothing that gets faster makes the
-run slower. Everything it decides lies at or after the phase's start, so the event engine may run it
-at that moment and schedule what follows from it.
+are kept from phase to phase (with minima at ports that several use, see ``holding``): whatever
+waits, waits for the latest of several times, and the order in which transfers take turns depends on
+the mapping alone. So nothing that gets earlier makes the run longer. Everything it decides lies at
+or after the phase's start, so the event engine may run it at that moment and schedule what follows
+from it.
 
 Per step: what every edge has to bring, parents before children, ifmap, weight, partial sums; then
 the results of epochs that ended with the step before, children before parents; then the step

@@ -15,21 +15,20 @@ from __future__ import annotations
 
 from numba import njit
 
-from arraysmith.sim.cycle.banks.bank_lookups import BankTable
+from arraysmith.sim.cycle.array.holding import (
+    ALL,
+    ALONE,
+    EVERYBODY,
+    Wires,
+    hand_on,
+    hold_port,
+    last_word,
+    leave_port,
+    waits_for_banks,
+)
 from arraysmith.sim.cycle.nest.boxes import Int
 from arraysmith.sim.cycle.nest.ports import DRAIN, FILL, READ, UPDATE
 from arraysmith.sim.cycle.networks.channels import BUSY, enter, leave
-
-Wires = tuple[
-    Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int, BankTable, Int, Int, Int, Int
-]
-"""Per clock of a port, the tick from which it is free; int64 [memories, 4], clock of each port;
-int64 [memories, 4], ticks that a word takes there; int64 [memories], words of an access if each
-transfer takes whole ones, else 1; per clock of a bus, the tick from which it is free; per bus,
-ticks that a word takes on it (ROUTED: see ``channels``); ticks of a cycle; per bus, its clock, and
-ticks that a word takes into a child; ``Crossings``: code, base and costs of patterns, and how often
-each was used; ``BankTurns.table``; spans of patterns; clocks of channels; per bus, when the last
-pattern entered; int64 [memories, 4], ticks of a turn in banks at each port."""
 
 ROUTED = -1
 """Ticks of a word on a routed network: it depends on the pattern."""
@@ -40,78 +39,6 @@ AT_PORT, AT_CHILD, IN_BANKS, ON_BUS = range(4)
 
 NOT_YET = -1
 """In place of a tick that is not known before other words have come."""
-
-ALL = 1 << 40
-"""Words that are early enough: all of them."""
-
-
-@njit(cache=True, nogil=True)
-def waits_for_banks(wires: Wires, memory: int, port: int, words: int, turns: int) -> bool:
-    """Return whether banks hold a transfer up: they take turns, longer than words at the port."""
-    access = wires[3][memory]
-    taken = -(-words // access) * access
-    return turns > 1 and turns * wires[17][memory, port] > taken * wires[2][memory, port]
-
-
-@njit(cache=True, nogil=True)
-def hold_port(
-    wires: Wires, memory: int, port: int, words: int, turns: int, at: int, early: int
-) -> tuple[int, int]:
-    """Take ``words`` through a port from tick ``at`` on; return (first tick, tick of the end).
-
-    Where some bank opens several lines for them, the port is taken for as many cycles at least.
-
-    Args:
-        wires: clocks; updated.
-        memory: whose port.
-        port: which one.
-        words: that go through.
-        turns: lines that the busiest bank opens for them; 0 without banks.
-        at: tick in which the first word is there.
-        early: words that are there in the same cycle; the others come in the next ones.
-    """
-    clock, ports, per_word, access, ticks = wires[0], wires[1], wires[2], wires[3], wires[6]
-    slot = ports[memory, port]
-    whole = access[memory]
-    taken = -(-words // whole) * whole
-    begin = max(clock[slot], at)
-    end = last_word(begin, taken, per_word[memory, port], at, early, ticks)
-    if turns > 1:
-        end = max(end, begin + turns * wires[17][memory, port])
-    clock[slot] = end
-    return begin, end
-
-
-@njit(cache=True, nogil=True)
-def last_word(begin: int, words: int, per_word: int, at: int, early: int, ticks: int) -> int:
-    """Return the tick of the end of ``words`` that begin to pass at tick ``begin``.
-
-    Only ``early`` of them are there in the cycle of ``at``: what it has room for besides is lost.
-    """
-    end: int = begin + words * per_word
-    if words > early:
-        end = max(end, (at // ticks + 1) * ticks + (words - early) * per_word)
-    return end
-
-
-@njit(cache=True, nogil=True)
-def hand_on(begin: int, per_word: int, at: int, early: int, ticks: int) -> tuple[int, int]:
-    """Return from which tick on the next part may take words, and how many come in that cycle.
-
-    A part that begins in a later cycle than its words have found them waiting.
-
-    Args:
-        begin: tick from which a part passes words.
-        per_word: ticks that each of them takes there.
-        at: tick in which the first word is there.
-        early: words that are there in the same cycle.
-        ticks: of a cycle.
-    """
-    here = begin // ticks * ticks
-    known = early if here == at // ticks * ticks else ALL
-    if per_word > 0:
-        known = min(known, -((begin - here - ticks) // per_word))
-    return here, known
 
 
 @njit(cache=True, nogil=True)
@@ -124,7 +51,8 @@ def pass_down(
     buses: int,
     through: Int,
     turns: tuple[int, int],
-) -> tuple[int, int, int]:
+    user: int,
+) -> tuple[int, int, int, int]:
     """Bring words from a parent to its children.
 
     Args:
@@ -136,32 +64,37 @@ def pass_down(
         buses: how many follow each other.
         through: int64 [2 + buses], words at the port of a parent, at a child, on a bus of each.
         turns: lines that the busiest bank opens at a parent, at a child.
+        user: of the child's port.
 
     Returns:
-        (tick of the first word, tick of the last one, what it was slowed by).
+        (tick of the first word, tick of the last one, what it was slowed by, tick from which the
+        child's port is at it).
     """
     ticks, leaf = wires[6], wires[8]
-    begin, finish = hold_port(wires, parent, READ, through[0], turns[0], at * ticks, ALL)
+    begin, finish = hold_port(wires, parent, READ, through[0], turns[0], at * ticks, ALL, ALONE, 0)
+    entry, pace = begin, finish - begin
     slowest = IN_BANKS if waits_for_banks(wires, parent, READ, through[0], turns[0]) else AT_PORT
     here, early = hand_on(begin, wires[2][parent, READ], at * ticks, ALL, ticks)
     for i in range(buses):
         first, per_word, load = _begin(wires, first_bus + i, through[2 + i], here)
         early = ALL if wires[5][first_bus + i] == ROUTED else early
         end = last_word(first, load, per_word, here, early, ticks)
+        pace = max(load * per_word, through[1] * leaf[first_bus + i])
         if i == buses - 1:
-            end = max(end, first + through[1] * leaf[first_bus + i])
+            end = max(end, first + pace)
         if end > finish:
             finish, slowest = end, ON_BUS + i
         here, early = hand_on(first, per_word, here, early, ticks)
     if child >= 0:
-        _, end = hold_port(wires, child, FILL, through[1], turns[1], here, early)
+        entry, end = hold_port(wires, child, FILL, through[1], turns[1], here, early, user, pace)
         if end > finish:
             finish, slowest = end, AT_CHILD
             if waits_for_banks(wires, child, FILL, through[1], turns[1]):
                 slowest = IN_BANKS
+        leave_port(wires, user, finish)
     for i in range(buses):
         _hold(wires, first_bus + i, through[2 + i], finish)
-    return begin, finish, slowest
+    return begin, finish, slowest, entry
 
 
 @njit(cache=True, nogil=True)
@@ -177,6 +110,14 @@ def _begin(wires: Wires, bus: int, words: int, here: int) -> tuple[int, int, int
     start = enter(costs, wires[14], wires[15], words, -(-here // ticks))
     wires[16][bus] = start
     return start * ticks, ticks, costs[words, BUSY]
+
+
+@njit(cache=True, nogil=True)
+def _bus_ticks(wires: Wires, bus: int, words: int) -> int:
+    """Return the ticks that ``words`` take on a bus; see ``_begin``."""
+    per_word = wires[5][bus]
+    taken: int = wires[11][words, BUSY] * wires[6] if per_word == ROUTED else words * per_word
+    return taken
 
 
 @njit(cache=True, nogil=True)
@@ -226,7 +167,9 @@ def pass_sideways(
         time of words that come over the buses).
     """
     ports, bus_free, bus_ticks, ticks, clock = wires[0], wires[4], wires[5], wires[6], wires[7]
-    begin, finish = hold_port(wires, child, DRAIN, words[0], turns[0], at * ticks, ALL)
+    begin, finish = hold_port(
+        wires, child, DRAIN, words[0], turns[0], at * ticks, ALL, EVERYBODY, 0
+    )
     here, early = hand_on(begin, wires[2][child, DRAIN], at * ticks, ALL, ticks)
     first, per_word = max(here, bus_free[clock[link]]), bus_ticks[link]
     end = last_word(first, words[1], per_word, here, early, ticks)
@@ -238,7 +181,7 @@ def pass_sideways(
     if beside:
         ports[slot] = max(ports[slot], here)
         return begin, first, finish, ports[slot], NOT_YET
-    entry, end = hold_port(wires, child, FILL, words[1], turns[1], here, early)
+    entry, end = hold_port(wires, child, FILL, words[1], turns[1], here, early, EVERYBODY, 0)
     ports[slot] = max(end, finish + late * ticks)
     return begin, first, finish, entry, ports[slot]
 
@@ -254,7 +197,8 @@ def pass_up(
     through: Int,
     again: int,
     turns: Int,
-) -> tuple[int, int, int]:
+    user: int,
+) -> tuple[int, int, int, int]:
     """Bring results from children to their parent.
 
     Args:
@@ -268,16 +212,21 @@ def pass_up(
         again: words that a parent reads to add others to them.
         turns: int64 [3], lines that the busiest bank opens at a parent for words that arrive, for
             those that it reads, and at a child.
+        user: of the child's port.
 
     Returns:
         (tick of the first word at the parent, tick of the last one, tick of the first one read
-        again).
+        again, tick from which the child's port is at it).
     """
     ticks, leaf = wires[6], wires[8]
     here, finish, early, words = at * ticks, at * ticks, ALL, through[1]
+    sent = here
     if child >= 0:
-        first, finish = hold_port(wires, child, DRAIN, through[1], turns[2], here, ALL)
-        here, early = hand_on(first, wires[2][child, DRAIN], here, ALL, ticks)
+        pace, near = through[0] * wires[2][parent, UPDATE], first_bus + buses - 1
+        if buses:
+            pace = max(_bus_ticks(wires, near, through[1 + buses]), through[1] * leaf[near])
+        sent, finish = hold_port(wires, child, DRAIN, through[1], turns[2], here, ALL, user, pace)
+        here, early = hand_on(sent, wires[2][child, DRAIN], here, ALL, ticks)
     for i in range(buses - 1, -1, -1):
         first, per_word, load = _begin(wires, first_bus + i, through[2 + i], here)
         early = ALL if wires[5][first_bus + i] == ROUTED else early
@@ -290,22 +239,24 @@ def pass_up(
     early *= -(-through[0] // max(1, words))
     read = here
     if again:
-        read, end = hold_port(wires, parent, READ, again, turns[1], here, early)
+        read, end = hold_port(wires, parent, READ, again, turns[1], here, early, ALONE, 0)
         finish = max(finish, end)
         here, early = hand_on(read, wires[2][parent, READ], here, early, ticks)
         early += through[0] - again
-    begin, end = hold_port(wires, parent, UPDATE, through[0], turns[0], here, early)
+    begin, end = hold_port(wires, parent, UPDATE, through[0], turns[0], here, early, ALONE, 0)
     finish = max(finish, end)
+    if child >= 0:
+        leave_port(wires, user, finish)
     for i in range(buses):
         _hold(wires, first_bus + i, through[2 + i], finish)
-    return begin, finish, read
+    return begin, finish, read, sent
 
 
 @njit(cache=True, nogil=True)
 def serve_macs(wires: Wires, memory: int, begin: int, out: int, back: int) -> int:
     """Feed MACs right below a memory from cycle ``begin`` on; return the cycle of the end."""
     ticks = wires[6]
-    _, end = hold_port(wires, memory, READ, out, 0, begin * ticks, ALL)
-    _, last = hold_port(wires, memory, UPDATE, back, 0, begin * ticks, ALL)
+    _, end = hold_port(wires, memory, READ, out, 0, begin * ticks, ALL, ALONE, 0)
+    _, last = hold_port(wires, memory, UPDATE, back, 0, begin * ticks, ALL, ALONE, 0)
     done: int = -(-max(end, last) // ticks)
     return done

@@ -1,4 +1,4 @@
-"""Ports, and networks of any kind, of a mapped design as clocks, see ``transfers.Wires``."""
+"""Ports, and networks of any kind, of a mapped design as clocks, see ``holding.Wires``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from arraysmith.arch.errors import UnsupportedDesignError
 from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.cycle.array import columns
-from arraysmith.sim.cycle.array.transfers import ROUTED, Wires
+from arraysmith.sim.cycle.array.holding import ALONE, Wires
+from arraysmith.sim.cycle.array.transfers import ROUTED
 from arraysmith.sim.cycle.banks.bank_turns import BankTurns
 from arraysmith.sim.cycle.nest.boxes import Int
 from arraysmith.sim.cycle.nest.passing import links_of
 from arraysmith.sim.cycle.nest.portions import PARTS, Portions
 from arraysmith.sim.cycle.nest.ports import DRAIN, FILL, READ, UPDATE
-from arraysmith.sim.cycle.nest.tree import Tree
+from arraysmith.sim.cycle.nest.tree import O, Tree
 from arraysmith.sim.cycle.networks.channels import READY
 from arraysmith.sim.cycle.networks.crossings import Crossings
 
@@ -69,8 +70,9 @@ def wires_of(
     links = [x for e in inner if (x := _links(tree, e)) is not None]
     slots += range(len(clocks), len(clocks) + len(links))
     per_bus += [_per_word(x.words_per_cycle, ticks) for x in links]
+    users = _port_users(tree, inner, ports, per_word)
     return (
-        np.zeros(4 * len(memories), np.int64),
+        np.zeros(4 * len(memories) + len(users), np.int64),
         ports,
         per_word,
         np.array(access, np.int64),
@@ -88,7 +90,30 @@ def wires_of(
         np.zeros((routes.channels, READY + routes.vcs), np.int64),
         np.zeros(len(buses), np.int64),
         ticks * PARTS // portions.ports,
+        users,
+        np.zeros(len(users), np.int64),
     )
+
+
+def _port_users(tree: Tree, inner: tuple[int, ...], ports: Int, per_word: Int) -> Int:
+    """Return int64 [2 x edges on the chip], the port of a child that each uses down and up.
+
+    ALONE where nobody else uses it, or where it has no limit.
+    """
+    memories = tree.architecture.memories
+    users = np.full(2 * len(inner), ALONE, np.int64)
+    for k, e in enumerate(inner):
+        edge = tree.edges[e]
+        if edge.at_macs:
+            continue
+        m = memories.index(tree.memory(edge.child))
+        if edge.tensor != O or edge.again:
+            users[2 * k] = ports[m, FILL]
+        if edge.tensor == O:
+            users[2 * k + 1] = ports[m, DRAIN]
+    limited = per_word.any(axis=1) | np.array([x.banks > 1 for x in memories])
+    of_several = [x >= 0 and (users == x).sum() > 1 and limited[x // 4] for x in users.tolist()]
+    return np.where(of_several, users, ALONE)
 
 
 def add_links(tree: Tree, inner: list[int], rows: Int, code: Callable[[str], int]) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from arraysmith.arch.architecture import FlitWiring
 from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.arch.problem import TENSORS, Problem
+from arraysmith.sim.cycle.array.holding import Wires
 from arraysmith.sim.cycle.array.machine import Machine
-from arraysmith.sim.cycle.array.transfers import Wires
 from arraysmith.sim.cycle.nest.boxes import Int, padded
 from arraysmith.sim.cycle.nest.listing import listed, scratch_of, view_of
 from arraysmith.sim.cycle.nest.portions import PARTS, stretched
