@@ -138,6 +138,7 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
         np.ones((many, LAST + 1, 2)),
         plan.users,
         np.zeros((many, 2)),
+        plan.windows,
     )
     cycles = np.zeros(len(CAUSES))
     steps = _rehearse(arrays, plan.macs, 1 << 62 if whole else MOST_STEPS, whole, cycles)
@@ -183,16 +184,16 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
         for k in range(many):
             if links[k, PARENT] == 0:
                 if turned < links[k, DEPTH]:
-                    shares[k, 0] = shares_of(arrays, k, index)
+                    shares[k, 0] = shares_of(arrays, k, index, turned)
                 continue
             mine = RUN + k * CLOCKS
             if turned < links[k, DEPTH]:
-                shares[k, 0] = shares_of(arrays, k, index)
+                shares[k, 0] = shares_of(arrays, k, index, turned)
                 if links[k, TENSOR] == 2:
                     room = room_for_results(arrays, clock, k, index, turns, pending)
                 else:
                     room = room_for_words(arrays, clock, k)
-                if words_down(arrays, k, index, turned) > 0.0:
+                if words_down(arrays, k, index, turned) * shares[k, 0, 0] > 0.0:
                     blame[k] = bring(arrays, clock, k, turned, room, start, blame)
                 elif links[k, TENSOR] == 2:
                     clock[mine + ARRIVED], blame[k] = room, ROOMS_CAUSE

@@ -15,7 +15,7 @@ from numba import njit
 
 from arraysmith.arch.interconnect import XyBus
 from arraysmith.arch.mapping import PlacedLoop
-from arraysmith.arch.problem import DIMS, OFMAP, Problem, Tensor
+from arraysmith.arch.problem import DIMS, OFMAP, Axis, Problem, Tensor
 from arraysmith.sim.analytical.encoding import Int
 
 SPATIAL, NONE = -1, -2
@@ -186,27 +186,46 @@ def transfers_through(
         tensor: that is moved.
         up: results come up, else words go down.
     """
-    results = tensor.name == OFMAP
-
-    def alone(loop: PlacedLoop) -> bool:
-        bus = buses[loop.level]
-        return not bus.reduction if up else not (bus.multicast or results)
-
-    found = prod(x.count for x in spread if x.dim not in tensor.dims and alone(x))
+    found = prod(x.count for x in alone(spread, buses, tensor, up=up) if x.dim not in tensor.dims)
     for axis in tensor.axes:
-        by = dict(axis.terms)
-        mine = [x for x in spread if x.dim in by]
-        keys = set()
-        for digits in product(*(range(x.count) for x in mine)):
-            key: dict[tuple[int, str], int] = {}
-            for x, digit in zip(mine, digits, strict=True):
-                if alone(x):
-                    at = x.level, x.dim
-                    key[at] = key.get(at, 0) * x.count + digit
-                    continue
-                whole = up or results or buses[x.level].diagonal
-                at = x.level, "" if whole else x.axis
-                key[at] = key.get(at, 0) + digit * by[x.dim] * x.tile
-            keys.add(tuple(sorted(key.items())))
-        found *= len(keys)
+        found *= len(served(spread, buses, tensor, axis, up=up))
     return found
+
+
+def alone(
+    spread: Sequence[PlacedLoop], buses: dict[int, XyBus], tensor: Tensor, *, up: bool
+) -> list[PlacedLoop]:
+    """Return the loops over which no transfer serves two; see ``transfers_through``."""
+    if up:
+        return [x for x in spread if not buses[x.level].reduction]
+    return [x for x in spread if not (buses[x.level].multicast or tensor.name == OFMAP)]
+
+
+def served(
+    spread: Sequence[PlacedLoop], buses: dict[int, XyBus], tensor: Tensor, axis: Axis, *, up: bool
+) -> list[tuple[int, ...]]:
+    """Return the first child of every transfer that an axis tells apart: digits of its loops.
+
+    Args:
+        spread: see ``transfers_through``, as the rest.
+        buses: by level.
+        tensor: that is moved.
+        axis: of the tensor; of ``spread``, the loops of its dims count.
+        up: results come up, else words go down.
+    """
+    apart = alone(spread, buses, tensor, up=up)
+    by = dict(axis.terms)
+    mine = [x for x in spread if x.dim in by]
+    found: dict[tuple[tuple[tuple[int, str], int], ...], tuple[int, ...]] = {}
+    for digits in product(*(range(x.count) for x in mine)):
+        key: dict[tuple[int, str], int] = {}
+        for x, digit in zip(mine, digits, strict=True):
+            if x in apart:
+                at = x.level, x.dim
+                key[at] = key.get(at, 0) * x.count + digit
+                continue
+            whole = up or tensor.name == OFMAP or buses[x.level].diagonal
+            at = x.level, "" if whole else x.axis
+            key[at] = key.get(at, 0) + digit * by[x.dim] * x.tile
+        found.setdefault(tuple(sorted(key.items())), digits)
+    return list(found.values())

@@ -123,9 +123,7 @@ def cross_border(arrays: Arrays, clock: Float, index: Int, turns: Int, turned: i
                 continue  # the last tile has begun
             later[turn] += 1
             later[turn + 1 :] = 0
-        arrived = 0.0
-        if words_down(arrays, k, later, turn) > 0.0:
-            arrived = _tile_in(arrays, clock, k, turn, later)
+        arrived = _tile_in(arrays, clock, k, turn, later)
         clock[NEXT + links[k, TENSOR]] = arrived
         if not ahead:
             start = max(start, arrived)
@@ -179,8 +177,11 @@ def results_out(arrays: Arrays, clock: Float, k: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int, index: Int) -> float:
-    """Bring a tile over the border; return when it is there."""
+    """Bring a tile over the border; return when it is there, 0 if nothing comes."""
     links, words = arrays.links, arrays.words
+    shares = shares_of(arrays, k, index, turn)
+    if words_down(arrays, k, index, turn) * shares[0] == 0.0:
+        return 0.0
     if links[k, SLOTS] == 1:
         free = _idle(arrays, clock, k)
     elif links[k, BELOW] < 0:
@@ -189,9 +190,8 @@ def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int, index: Int) -> flo
         free = clock[RUN + links[k, BELOW] * CLOCKS + LEFT] if links[k, TENSOR] != 2 else 0.0
     if links[k, TENSOR] == 2:
         free = max(free, clock[OUT])
-    clock[CHANNEL_IN] = max(clock[CHANNEL_IN], free) + _busy(
-        arrays, k, words[k, :, turn], shares_of(arrays, k, index), arrays.far[k, turn], 0
-    )
+    busy = _busy(arrays, k, words[k, :, turn], shares, arrays.far[k, turn], 0)
+    clock[CHANNEL_IN] = max(clock[CHANNEL_IN], free) + busy
     arrived = float(clock[CHANNEL_IN] + arrays.late[k, turn] + links[k, LATENCY])
     if links[k, CHILD] == arrays.numbers[ONE_PORT]:
         clock[LANDED] = arrived

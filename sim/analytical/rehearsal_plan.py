@@ -26,6 +26,7 @@ from arraysmith.sim.analytical.rehearsal_loops import Loops
 from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
 from arraysmith.sim.analytical.rehearsal_portions import User, at_ports, on_networks, ports_of
 from arraysmith.sim.analytical.rehearsal_requests import Border
+from arraysmith.sim.analytical.rehearsal_windows import Windows, windows_of
 from arraysmith.sim.analytical.rehearsal_words import (
     AT_CHILD,
     AT_PARENT,
@@ -69,6 +70,7 @@ class Plan:
             child: APPLIES, SPREADS or nothing; in the first column 1 if the dim moves the tensor.
         axes: int64 [links, axes, 4], per axis of the tensor two dims and their coefficients.
         mean: float64 [links, 2], mean of what ``shares_of`` says; 0 where all tiles are alike.
+        windows: where turns of an input are counted one by one instead.
         phase_loops: of these, loops that move something over the off-chip border.
         macs: cycles of a step: turns of all loops inside, the mean over the run.
         links: int64 [links, LINK], parents first.
@@ -105,6 +107,7 @@ class Plan:
     part: Int
     axes: Int
     mean: Float
+    windows: Windows
     phase_loops: int
     macs: float
     links: Int
@@ -209,16 +212,20 @@ class _Planner:
             (len(self._links), max(len(x.axes) for x in self._problem.tensors), 4), np.int64
         )
         mean = np.zeros((len(self._links), 2))
+        whole = np.ones((len(self._links), 2, step_loops + 1))
         for k, link in enumerate(self._links):
             rows[k] = self._row(link)
             tensor = self._tensor(link.tensor)
             mean[k] = self._loops.parts(tensor, link.parent, link.child, part[k], axes[k])
-            dims = tensor.dims
             if link.tensor == O:
-                again[k, : link.depth] = [x.dim not in dims for x in self._time[: link.depth]]
+                again[k, : link.depth] = [
+                    x.dim not in tensor.dims for x in self._time[: link.depth]
+                ]
                 counted.results(link, words[k], up[k], float(mean[k, 1]) or 1.0)
             else:
-                counted.operands(link, words[k])
+                whole[k] = counted.operands(link, words[k])
+        loops = self._links, self._space
+        windows = windows_of(self._architecture, self._problem, *loops, mean[:, 0], whole)
         memories = self._architecture.memories
         per_word, port = ports_of(memories)
         users = [self._user(x, words[k], up[k]) for k, x in enumerate(self._links)]
@@ -241,6 +248,7 @@ class _Planner:
             part=part,
             axes=axes,
             mean=mean,
+            windows=windows,
             phase_loops=max(x.depth for x in self._links if not x.parent),
             macs=report.compute_cycles / self.ways(step_loops),
             links=rows,

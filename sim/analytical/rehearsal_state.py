@@ -11,9 +11,11 @@ from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, SPREADS
 from arraysmith.sim.analytical.rehearsal_networks import FLIT
 from arraysmith.sim.analytical.rehearsal_plan import (
+    AT_MACS,
     DEPTH,
     TENSOR,
 )
+from arraysmith.sim.analytical.rehearsal_windows import Windows, counted_words
 from arraysmith.sim.analytical.rehearsal_words import AT_PARENT, Float
 
 CAUSES = ("compute", "fill", "offchip", "ports", "networks", "rooms", "drain")
@@ -55,6 +57,7 @@ class Arrays(NamedTuple):
             ones that ended; written.
         parts: float64 [links, 2], of a child's port that the last transfer down, and up, has;
             written.
+        windows: as in ``Plan``.
     """
 
     cuts: Int
@@ -79,12 +82,18 @@ class Arrays(NamedTuple):
     shares: Float
     users: Int
     parts: Float
+    windows: Windows
 
 
 @njit(cache=True, nogil=True)
-def shares_of(arrays: Arrays, k: int, index: Int) -> tuple[float, float]:
-    """Return the words of a tile in those of the mean one: sent by the parent, and per child."""
+def shares_of(arrays: Arrays, k: int, index: Int, turned: int) -> tuple[float, float]:
+    """Return the words of a turn in those of the mean one: sent by the parent, and per child."""
     cuts, part, axes, mean = arrays.cuts, arrays.part[k], arrays.axes[k], arrays.mean[k]
+    if arrays.windows.counted[k]:
+        whole, every = arrays.windows.whole[k], arrays.links[k, AT_MACS] == 1
+        sent, taken = counted_words(arrays.windows, cuts, part, axes, k, index, turned, every)
+        mine = whole[0, turned], whole[1, turned]
+        return sent / mine[0] if mine[0] else 0.0, taken / mine[1] if mine[1] else 0.0
     if mean[0] == 0.0:
         return 1.0, 1.0
     cover = 1.0

@@ -75,8 +75,12 @@ class Words:
     def _counted(self, level: int, tensor: int, direction: str) -> int:
         return self._report.words(self._levels[level].name, TENSORS[tensor], direction)
 
-    def operands(self, link: Link, words: Float) -> None:
-        """Write the words down of an operand, see ``Plan.words``."""
+    def operands(self, link: Link, words: Float) -> Float:
+        """Write the words down of an operand, see ``Plan.words``.
+
+        Returns:
+            float64 [2, loops + 1], the same of a parent and a child if neighbours pass on nothing.
+        """
         fresh = self._fresh(link, words.shape[1] - 1)
         ways = [self._loops.ways(j) for j in range(words.shape[1])]
         often = [later - before for before, later in pairwise(ways)]
@@ -92,6 +96,8 @@ class Words:
             words[AT_CHILD] = each * taken
         for i, share in enumerate(self._shares(link, up=False)):
             words[ON_BUS + i] = leaves * share
+        passed = np.divide(fresh, lacking, out=np.zeros_like(fresh), where=lacking > 0)
+        return np.array([leaves * passed, words[AT_CHILD]])
 
     def results(self, link: Link, words: Float, up: Float, usual: float) -> None:
         """Write the words of results, see ``Plan.words`` and ``Plan.up``.
