@@ -18,13 +18,13 @@ import numpy as np
 from arraysmith.arch.architecture import Architecture, Fanout, Memory, Ports
 from arraysmith.arch.legality import tile_words
 from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
-from arraysmith.arch.problem import TENSORS, Problem, Tensor
+from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.latency import overlaps
 from arraysmith.sim.analytical.rehearsal_dram import Far, ask_dram, axes_of, regions
 from arraysmith.sim.analytical.rehearsal_loops import Loops
 from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
-from arraysmith.sim.analytical.rehearsal_portions import User, at_ports, on_networks, ports_of
+from arraysmith.sim.analytical.rehearsal_portions import User, at_ports, on_networks, ports_of, used
 from arraysmith.sim.analytical.rehearsal_requests import Border
 from arraysmith.sim.analytical.rehearsal_windows import Windows, windows_of
 from arraysmith.sim.analytical.rehearsal_words import (
@@ -54,7 +54,7 @@ BUSES = 10
 AFTER = 11  # memory that fills before the child; -1: none
 LINK = 12
 
-NO_MEMORY, ALONE = -2, -1
+NO_MEMORY = -2
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class _Planner:
         whole = np.ones((len(self._links), 2, step_loops + 1))
         for k, link in enumerate(self._links):
             rows[k] = self._row(link)
-            tensor = self._tensor(link.tensor)
+            tensor = self._problem.tensors[link.tensor]
             mean[k] = self._loops.parts(tensor, link.parent, link.child, part[k], axes[k])
             if link.tensor == O:
                 again[k, : link.depth] = [
@@ -235,9 +235,9 @@ class _Planner:
         shared = np.array([x.ports == Ports.SHARED for x in memories])
         service = np.where(shared, out_in.sum(axis=1), out_in.max(axis=1))
         result = next(x for x in self._links if x.tensor == O and not x.parent)
-        below = None if result.child == self._macs else self._memory(result.child)
         adds = any(not bus_of(self._levels[i]).reduction for i in result.fanouts)
-        narrow = below is not None and below.ports == Ports.SHARED
+        chip = result.child != self._macs
+        narrow = chip and self._memory(result.child).ports == Ports.SHARED
         loads = self._loads(rows, words, up, near)
         far = self._far(cuts, rows, part, again, per_word, loads, one_way=narrow or adds)
         one_channel = memories[0].ports == Ports.SHARED or memories[0].dram is not None
@@ -257,7 +257,7 @@ class _Planner:
             again=again,
             per_word=per_word,
             port=port,
-            users=self._users(again, port),
+            users=used(users, again, port, self._number),
             near=near,
             bus=self._ways.bus,
             wire=self._ways.wire,
@@ -272,30 +272,14 @@ class _Planner:
             one_port=self._number[result.child] if turns_round else NO_MEMORY,
         )
 
-    def _users(self, again: Int, port: Int) -> Int:
-        """Return ``Plan.users``."""
-        found = np.full((len(self._links), 2), ALONE, np.int64)
-        for k, link in enumerate(self._links):
-            if link.parent and link.child != self._macs:
-                fill, drain = port[self._number[link.child], 2:]
-                if link.tensor != O or again[k].any():
-                    found[k, 0] = fill
-                if link.tensor == O:
-                    found[k, 1] = drain
-        several = [np.count_nonzero(found == x) > 1 for x in found.ravel()]
-        return np.where(np.reshape(several, found.shape), found, ALONE)
-
     def _loads(self, rows: Int, words: Float, up: Float, near: Float) -> Float:
         """Return ``near`` of ``ask_dram``, by link."""
         found = np.zeros((len(rows), 3))
         found[:, 2] = rows[:, LATENCY]
-        for k, row in enumerate(rows):
-            for way, moved in enumerate((words[k, :, -1], up[k])):
-                buses = (moved[ON_BUS + i] * self._ways.bus[k, i, way] for i in range(row[BUSES]))
-                slowest = max(buses, default=0.0)
-                if row[CHILD] >= 0:
-                    slowest = max(slowest, moved[AT_CHILD] * near[k, way])
-                found[k, way] = slowest / max(1.0, moved[AT_PARENT])
+        for way, moved in enumerate((words[:, :, -1], up[:, :-1])):
+            buses = (moved[:, ON_BUS:] * self._ways.bus[:, :, way]).max(axis=1, initial=0.0)
+            child = np.where(rows[:, CHILD] < 0, 0.0, moved[:, AT_CHILD] * near[:, way])
+            found[:, way] = np.maximum(buses, child) / np.maximum(1.0, moved[:, AT_PARENT])
         return found
 
     def _far(
@@ -346,7 +330,7 @@ class _Planner:
         epochs = self.ways(link.depth)
         if link.tensor == O:  # in most turns nothing comes back
             turns[:] = 0
-            turns[0] = epochs - self._loops.ways(link.depth, self._tensor(O).dims)
+            turns[0] = epochs - self._loops.ways(link.depth, self._problem.tensors[O].dims)
         child = None if link.child == self._macs else link.child
         ahead = link.depth > 0 and self._slots_of(link) > 1
         down, back = parents * words[ON_BUS:] @ turns, parents * epochs * up[ON_BUS:-1]
@@ -362,14 +346,11 @@ class _Planner:
         memory = self._memory(level)
         return kept_tensors(memory, self._mapping.at(memory.name))
 
-    def _tensor(self, t: int) -> Tensor:
-        return self._problem.tensors[t]
-
     def _link(self, t: int, parent: int, child: int, fanouts: tuple[int, ...]) -> Link:
         above = sum(x.level < child for x in self._time)
         depth = above
         if child != self._macs:
-            dims = self._tensor(t).dims
+            dims = self._problem.tensors[t].dims
             moving = [j for j, x in enumerate(self._time[:above]) if x.dim in dims]
             depth = max(moving, default=-1) + 1
         return Link(t, parent, child, above, depth, fanouts)

@@ -24,11 +24,14 @@ from arraysmith.arch.architecture import (
     Tree,
     Wireless,
 )
-from arraysmith.arch.problem import TENSORS
+from arraysmith.arch.problem import OFMAP, TENSORS
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.report import DRAIN, FILL, Report
 
 PARTS = 16
+
+ALONE = -1
+"""In place of a port that nobody else uses."""
 
 Float = NDArray[np.float64]
 
@@ -84,6 +87,28 @@ def at_ports(architecture: Architecture, users: Sequence[User], report: Report) 
             for k, times in _times(users, words).items():
                 found[k, [int(way == DRAIN) for way in ways]] = times
     return found
+
+
+def used(users: Sequence[User], again: Int, port: Int, number: dict[int, int]) -> Int:
+    """Return ``Plan.users``.
+
+    Args:
+        users: of links.
+        again: see ``Plan``.
+        port: see ``Plan``.
+        number: of the memory at each level.
+    """
+    found = np.full((len(users), 2), ALONE, np.int64)
+    for k, user in enumerate(users):
+        if user.border or user.child is None:
+            continue
+        fill, drain = port[number[user.child], 2:]
+        if TENSORS[user.tensor] != OFMAP or again[k].any():
+            found[k, 0] = fill
+        if TENSORS[user.tensor] == OFMAP:
+            found[k, 1] = drain
+    several = [np.count_nonzero(found == x) > 1 for x in found.ravel()]
+    return np.where(np.reshape(several, found.shape), found, ALONE)
 
 
 def on_networks(architecture: Architecture, users: Sequence[User]) -> Float:

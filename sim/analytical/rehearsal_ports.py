@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.analytical.rehearsal_plan import ALONE, CHILD
+from arraysmith.sim.analytical.rehearsal_plan import CHILD
+from arraysmith.sim.analytical.rehearsal_portions import ALONE
 from arraysmith.sim.analytical.rehearsal_state import (
     AT_CHILDS,
     AT_PORT,
