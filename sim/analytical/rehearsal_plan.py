@@ -24,7 +24,14 @@ from arraysmith.sim.analytical.latency import overlaps
 from arraysmith.sim.analytical.rehearsal_dram import Far, ask_dram, axes_of, regions
 from arraysmith.sim.analytical.rehearsal_loops import Loops
 from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
-from arraysmith.sim.analytical.rehearsal_portions import User, at_ports, on_networks, ports_of, used
+from arraysmith.sim.analytical.rehearsal_portions import (
+    User,
+    at_ports,
+    beside_macs,
+    on_networks,
+    ports_of,
+    used,
+)
 from arraysmith.sim.analytical.rehearsal_requests import Border
 from arraysmith.sim.analytical.rehearsal_windows import Windows, windows_of
 from arraysmith.sim.analytical.rehearsal_words import (
@@ -37,7 +44,7 @@ from arraysmith.sim.analytical.rehearsal_words import (
     Words,
     bus_of,
 )
-from arraysmith.sim.report import Report
+from arraysmith.sim.report import READ, UPDATE, Report
 
 # Columns of ``Plan.links``; memories are numbered from the outermost, -1 are the MACs.
 TENSOR = 0
@@ -231,7 +238,9 @@ class _Planner:
         users = [self._user(x, words[k], up[k]) for k, x in enumerate(self._links)]
         near = at_ports(self._architecture, users, report) * per_word[rows[:, CHILD]][:, 2:]
         self._ways.slow_down(on_networks(self._architecture, users))
-        out_in = self._service * per_word[:, :2]
+        beside = beside_macs(memories, self._service, self._further(report), self._problem.macs)
+        out_in = self._service * per_word[:, :2] * beside[:, :, 1]
+        per_word[:, :2] *= beside[:, :, 0]
         shared = np.array([x.ports == Ports.SHARED for x in memories])
         service = np.where(shared, out_in.sum(axis=1), out_in.max(axis=1))
         result = next(x for x in self._links if x.tensor == O and not x.parent)
@@ -271,6 +280,16 @@ class _Planner:
             one_channel=one_channel or narrow or adds,
             one_port=self._number[result.child] if turns_round else NO_MEMORY,
         )
+
+    def _further(self, report: Report) -> Float:
+        """Return the words of memories that others take (give), ``words`` of ``beside_macs``."""
+        found = np.zeros((len(self._number), 2))
+        for link in self._links:
+            if link.child != self._macs:
+                name, tensor = self._memory(link.parent).name, TENSORS[link.tensor]
+                for way, what in enumerate((READ, UPDATE)):
+                    found[self._number[link.parent], way] += report.words(name, tensor, what)
+        return found
 
     def _loads(self, rows: Int, words: Float, up: Float, near: Float) -> Float:
         """Return ``near`` of ``ask_dram``, by link."""

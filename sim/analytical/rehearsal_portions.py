@@ -111,6 +111,30 @@ def used(users: Sequence[User], again: Int, port: Int, number: dict[int, int]) -
     return np.where(np.reshape(several, found.shape), found, ALONE)
 
 
+def beside_macs(memories: Sequence[Memory], service: Float, words: Float, macs: int) -> Float:
+    """Return float64 [memories, 2, 2]: by what in and out towards children take longer than alone.
+
+    First of what memories further in take (give), then of what the MACs right below do.
+
+    Args:
+        memories: of the design.
+        service: float64 [memories, 2], words that a MAC right below takes and gives back.
+        words: float64 [memories, 2], those of memories further in, of the run.
+        macs: multiply-accumulates of the run.
+    """
+    found = np.ones((len(memories), 2, 2))
+    for m, memory in enumerate(memories):
+        rates = memory.read_words_per_cycle, memory.write_words_per_cycle
+        for ways in ([0, 1],) if memory.ports == Ports.SHARED else ([0], [1]):
+            further, mine = words[m, ways].sum(), service[m, ways].sum() * macs
+            busy = sum(service[m, way] / float(rate) for way in ways if (rate := rates[way]))
+            if busy and further and mine:
+                parts = int(PARTS * further / (further + mine) + 0.5)
+                parts = max(1, min(PARTS - 1, max(parts, int(PARTS * (1 - busy) + 1e-9))))
+                found[m, ways] = PARTS / parts, PARTS / (PARTS - parts)
+    return found
+
+
 def on_networks(architecture: Architecture, users: Sequence[User]) -> Float:
     """Return float64 [links, fan-outs, 2]: by what a link's ways down and up take longer."""
     found = np.ones((len(users), max((len(x.fanouts) for x in users), default=0), 2))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from random import Random
 
 import tiny
@@ -64,6 +66,36 @@ def tree_case(seed: int) -> Case:
     architecture = replace(architecture, levels=levels)
     choose = tiny.ragged_mapping if seed % 2 else tiny.mapping
     return architecture, problem, choose(random, architecture, problem)
+
+
+RATES = (None, *(Fraction(*x) for x in ((1, 3), (1, 2), (2, 3), (1,), (3, 2), (5, 3), (2,), (4,))))
+
+
+def of_all_widths(case: Case, seed: int) -> Case:
+    """The case with ports and buses of random rates."""
+    draw, (architecture, problem, mapping) = Random(seed).choice, case
+    wide = changed(
+        architecture,
+        memory=lambda x: replace(
+            x, read_words_per_cycle=draw(RATES), write_words_per_cycle=draw(RATES)
+        ),
+        bus=lambda x: replace(x, words_per_cycle=draw(RATES)),
+    )
+    return wide, problem, mapping
+
+
+def register_cases(seeds: range) -> Iterator[tuple[int, Case]]:
+    """Cases of all widths whose MACs work with a memory and with registers that it feeds."""
+    for seed in seeds:
+        architecture, problem, _ = tree_case(seed)
+        above, random = architecture.levels[-1], Random(f"registers {seed}")
+        if isinstance(above, Fanout) or len(above.holds) < 2:
+            continue
+        registers = any_memory(random, "registers", (random.choice(above.holds),), 128)
+        architecture = replace(architecture, levels=(*architecture.levels, registers))
+        choose = tiny.ragged_mapping if seed % 2 else tiny.mapping
+        mapping = choose(random, architecture, problem)
+        yield seed, of_all_widths((architecture, problem, mapping), seed)
 
 
 def changed(architecture: Architecture, *, memory=None, bus=None, compute=None) -> Architecture:

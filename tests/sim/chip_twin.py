@@ -59,6 +59,7 @@ class Chip:
             (x for x in edges if x.parent > 0), key=lambda x: (x.parent, TENSORS.index(x.tensor))
         )
         self._divide()
+        self._leave_to_macs()
         self._share()
         self.phase_depth = max(x.depth for x in self.border.values())
         self.step_depth = max(x.depth for x in edges)
@@ -90,6 +91,37 @@ class Chip:
                 parts = max(1, min(15, floor(Fraction(16 * chip, both) + Fraction(1, 2))))
                 for _, port in those:
                     port.divide(Fraction(parts, 16))
+
+    def _leave_to_macs(self) -> None:
+        """Divide the ports of memories right above the MACs that send words further in, too."""
+        for level, store in self.stores.items():
+            tensors = [t for x, t in self.served if x is store]
+            further = [x for x in self.inner if x.parent == level and not x.at_macs]
+            if not tensors or not further:
+                continue
+            words = walk(self.architecture, self.problem, self.mapping)
+            memory = store.memory
+            reads = (
+                "read", store.read, store.to_macs, memory.read_words_per_cycle, len(tensors)
+            )  # fmt: skip
+            writes = (
+                "update", store.update, store.from_macs, memory.write_words_per_cycle,
+                tensors.count(OFMAP),
+            )  # fmt: skip
+            for those in ((reads, writes),) if memory.ports == 1 else ((reads,), (writes,)):
+                of_macs = sum(each for *_, each in those) * self.problem.macs
+                moved = sum(
+                    words.get((memory.name, x.tensor, way), 0) for x in further for way, *_ in those
+                )
+                busy = sum((each / rate for *_, rate, each in those if rate), Fraction(0))
+                if not busy or not of_macs or not moved:
+                    continue
+                by_words = floor(Fraction(16 * moved, moved + of_macs) + Fraction(1, 2))
+                left = floor(16 * (1 - busy))
+                parts = max(1, min(15, max(by_words, left)))
+                for _, port, mine, _, _ in those:
+                    port.divide(Fraction(parts, 16))
+                    mine.divide(Fraction(16 - parts, 16))
 
     def _share(self) -> None:
         """Let edges that fill and drain the same memory share its ports."""
@@ -315,8 +347,8 @@ class Chip:
                 continue
             last = Fraction(0)
             for port, words in (
-                (store.read, len(tensors)),
-                (store.update, sum(t == OFMAP for t in tensors)),
+                (store.to_macs, len(tensors)),
+                (store.from_macs, sum(t == OFMAP for t in tensors)),
             ):
                 _, done, _ = port.carry(work * words, Come(begin))
                 last = max(last, done)

@@ -7,17 +7,15 @@ any order, from the clocks that the kernels keep of every port and bus.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
-from random import Random
 
 import numpy as np
 import pytest
 import simpy
 from bank_trees import bank_case
 from cases import Case
-from chip_trees import changed, tree_case
+from chip_trees import of_all_widths, register_cases, tree_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,13 +28,12 @@ from arraysmith.sim.cycle.engine import SpatialRun
 from arraysmith.sim.cycle.nest.lookups import find_entries, most_words
 from arraysmith.sim.cycle.nest.portions import PARTS
 from arraysmith.sim.cycle.nest.ports import DRAIN, FILL, READ, UPDATE
+from arraysmith.sim.cycle.nest.turns import count_rounds
 from arraysmith.sim.cycle.offchip.border import BorderRequests
 from arraysmith.sim.cycle.offchip.channel import offchip_channel
 from arraysmith.sim.cycle.offchip.protocol import Timing
 from arraysmith.sim.cycle.offchip.schedule import Epoch
 from arraysmith.sim.cycle.tracing.streams import address_map
-
-RATES = (None, *(Fraction(*x) for x in ((1, 3), (1, 2), (2, 3), (1,), (3, 2), (5, 3), (2,), (4,))))
 
 
 class Keeper:
@@ -48,7 +45,7 @@ class Keeper:
             side, cycles).
     """
 
-    steps = False
+    steps = True
 
     def __init__(self, machine: Machine) -> None:
         rows = 4 * max(1, len(machine.inner)) * (columns.RING + 2) + 1024
@@ -142,7 +139,22 @@ def walk_records(case: Case) -> int:
         assert taken * each <= end - begin, "more words than there was time for"
         clocks["port", ports[memory, port]].spread(taken * each * part, begin, end)
 
+    def at_macs(record: list[int]) -> None:
+        """Feed MACs evenly over a step."""
+        tree, index = machine.tree, np.array(record[columns.RECORD :], np.int64)
+        macs = count_rounds(tree.loops, tree.many, tree.size, index, tree.step_loops)
+        begin, end = (Fraction(record[x]) for x in (columns.R_BEGIN, columns.R_LEFT))
+        for memory, way in zip(*machine.service.nonzero(), strict=True):
+            words = int(macs) * int(machine.service[memory, way])
+            taken = -(-words // int(access[memory])) * int(access[memory])
+            busy = Fraction(taken * int(wires[20][memory, way]), ticks)
+            part = Fraction(int(portions.macs[memory, way]), PARTS)
+            clocks["port", ports[memory, way]].spread(busy * part, begin, end)
+
     for record in keeper.records:
+        if record[columns.R_EDGE] == len(machine.edges):
+            at_macs(record)
+            continue
         edge = machine.edges[record[columns.R_EDGE]]
         number, index = int(edge[columns.NUMBER]), np.array(record[columns.RECORD :], np.int64)
         find_entries(tables, number, index, record[columns.R_TURNED], entries)
@@ -192,19 +204,6 @@ def walk_records(case: Case) -> int:
     return full
 
 
-def of_all_widths(case: Case, seed: int) -> Case:
-    """The case with ports and buses of random rates."""
-    draw, (architecture, problem, mapping) = Random(seed).choice, case
-    wide = changed(
-        architecture,
-        memory=lambda x: replace(
-            x, read_words_per_cycle=draw(RATES), write_words_per_cycle=draw(RATES)
-        ),
-        bus=lambda x: replace(x, words_per_cycle=draw(RATES)),
-    )
-    return wide, problem, mapping
-
-
 @pytest.mark.parametrize(
     ("seeds", "banks"), [(range(9500, 9540), True), (range(7000, 7200), False)]
 )
@@ -216,6 +215,10 @@ def test_no_port_and_no_bus_is_over_its_rate_in_any_cycle_of_a_run(
         case = bank_case(seed)[1] if banks else tree_case(seed)
         full += walk_records(of_all_widths(case, seed))
     assert full > 1000
+
+
+def test_macs_and_registers_do_not_take_more_from_a_port_than_it_has() -> None:
+    assert sum(walk_records(case) for _, case in register_cases(range(7000, 7200))) > 1000
 
 
 def test_results_leave_through_one_port_when_what_was_asked_for_has_come() -> None:
@@ -268,6 +271,7 @@ def transfers(draw):
          np.full(2, EMPTY, np.int64), np.zeros((2, 2), np.int64)),
         np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros(4, np.int64),
         np.full((2, 4), TICKS), np.full(2, ALONE), np.zeros(2, np.int64),
+        np.zeros((2, 2), np.int64),
     )  # fmt: skip
     count = st.integers(1, 9)
     turns = st.integers(0, 4)
@@ -292,7 +296,7 @@ def side_by_side(first: int, second: int) -> tuple[int, int]:
         (np.zeros((2, 0), np.int64), np.full((1, 2), -1, np.int64),
          np.full(2, EMPTY, np.int64), np.zeros((2, 2), np.int64)),
         np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros(2, np.int64),
-        np.full((2, 4), TICKS), users, np.zeros(4, np.int64),
+        np.full((2, 4), TICKS), users, np.zeros(4, np.int64), np.zeros((2, 2), np.int64),
     )  # fmt: skip
     words = np.full(3, 10)
     return tuple(

@@ -50,7 +50,8 @@ def undivided(context: pytest.MonkeyPatch) -> None:
     def everything(tree, *_) -> Portions:
         memories, levels = tree.architecture.memories, tree.architecture.levels
         ports = np.full((len(memories), 4), PARTS)
-        return Portions(ports, np.full((len(levels), 2, 2), PARTS))
+        macs = np.full((len(memories), 2), PARTS)
+        return Portions(ports, macs, np.full((len(levels), 2, 2), PARTS))
 
     context.setattr(machine_module.Portions, "of", everything)
 

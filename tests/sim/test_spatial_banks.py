@@ -10,9 +10,9 @@ import pytest
 import tiny
 from bank_trees import bank_case, may_have_banks
 from cases import Case
-from chip_trees import changed
+from chip_trees import RATES, changed
 from test_cycle_streams import Listener
-from test_time_twin import RATES, same_time
+from test_time_twin import same_time
 
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.errors import UnsupportedDesignError

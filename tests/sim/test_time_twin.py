@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from fractions import Fraction
-from random import Random
-
 import pytest
 from cases import Case
-from chip_trees import changed, tree_case
+from chip_trees import of_all_widths, register_cases, tree_case
 from time_twin import Twin
 
+from arraysmith.sim.cycle.array.machine import Machine
 from arraysmith.sim.cycle.model import CycleModel
-
-RATES = (None, *(Fraction(*x) for x in ((1, 3), (1, 2), (2, 3), (1,), (3, 2), (5, 3), (2,), (4,))))
+from arraysmith.sim.cycle.nest.portions import PARTS
 
 
 def same_time(design: Case, seed: int) -> int:
@@ -34,16 +30,15 @@ def test_cycles_and_causes_are_those_of_the_twin(block: int) -> None:
 @pytest.mark.parametrize("block", range(2))
 def test_ports_and_buses_of_all_widths_take_as_long_as_in_the_twin(block: int) -> None:
     for seed in range(7000 + 50 * block, 7050 + 50 * block):
-        architecture, problem, mapping = tree_case(seed)
-        random = Random(seed)
-        wide = changed(
-            architecture,
-            memory=lambda x, draw=random.choice: replace(
-                x, read_words_per_cycle=draw(RATES), write_words_per_cycle=draw(RATES)
-            ),
-            bus=lambda x, draw=random.choice: replace(x, words_per_cycle=draw(RATES)),
-        )
-        same_time((wide, problem, mapping), seed)
+        same_time(of_all_widths(tree_case(seed), seed), seed)
+
+
+def test_registers_and_macs_at_one_port_take_as_long_as_in_the_twin() -> None:
+    waits = 0
+    for seed, case in register_cases(range(8000, 8120)):
+        same_time(case, seed)
+        waits += (Machine.of(*case).portions.macs < PARTS).any()
+    assert waits > 20
 
 
 def test_sums_that_an_outer_memory_has_held_come_back_to_macs_without_a_scratchpad() -> None:

@@ -133,14 +133,19 @@ class Store:
     update: Part = field(init=False)
     fill: Part = field(init=False)
     drain: Part = field(init=False)
+    to_macs: Part = field(init=False)
+    from_macs: Part = field(init=False)
 
     def __post_init__(self) -> None:
         x = self.memory
         whole = x.words_per_access if x.whole_words else 1
         self.read, self.drain = (part(x.read_words_per_cycle, whole) for _ in range(2))
         self.update, self.fill = (part(x.write_words_per_cycle, whole) for _ in range(2))
+        self.to_macs = part(x.read_words_per_cycle, whole)
+        self.from_macs = part(x.write_words_per_cycle, whole)
         if x.ports == 1:
             self.update.clock, self.drain.clock = self.read.clock, self.fill.clock
+            self.from_macs.clock = self.to_macs.clock
 
     def turns(self, tensor: Tensor, frame: list[int], words: Iterable[Indices]) -> int:
         """Lines that the busiest bank opens for words that move together; 0 without banks."""

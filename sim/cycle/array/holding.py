@@ -34,6 +34,7 @@ Wires = tuple[
     Int,
     Int,
     Int,
+    Int,
 ]
 """Per clock of a port, and then of each of its users, the tick from which it is free; int64
 [memories, 4], clock of each port; int64 [memories, 4], ticks that a word takes there; int64
@@ -44,7 +45,7 @@ tick from which it is free; per bus, ticks that a word takes on it (``transfers.
 spans of patterns; clocks of channels; per bus, when the last pattern entered; int64 [memories, 4],
 ticks of a turn in banks at each port; per user of a child's port (two per edge on the chip: its way
 down, and up) the clock of that port, ALONE where there is no other; the part of the port that its
-last transfer has."""
+last transfer has; int64 [memories, 2], ticks that a word takes to (from) MACs right below."""
 
 ALL = 1 << 40
 """Words that are early enough: all of them."""

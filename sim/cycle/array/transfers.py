@@ -254,9 +254,13 @@ def pass_up(
 
 @njit(cache=True, nogil=True)
 def serve_macs(wires: Wires, memory: int, begin: int, out: int, back: int) -> int:
-    """Feed MACs right below a memory from cycle ``begin`` on; return the cycle of the end."""
-    ticks = wires[6]
-    _, end = hold_port(wires, memory, READ, out, 0, begin * ticks, ALL, ALONE, 0)
-    _, last = hold_port(wires, memory, UPDATE, back, 0, begin * ticks, ALL, ALONE, 0)
-    done: int = -(-max(end, last) // ticks)
+    """Feed MACs right below a memory from cycle ``begin`` on; return the cycle of the end.
+
+    They have the port, or their part of it, for themselves, and are through with the step before.
+    """
+    whole, per_word = wires[3][memory], wires[20][memory]
+    read, write = -(-out // whole) * whole * per_word[0], -(-back // whole) * whole * per_word[1]
+    one_port = wires[1][memory, READ] == wires[1][memory, UPDATE]
+    busy = read + write if one_port else max(read, write)
+    done: int = begin - (-busy // wires[6])
     return done

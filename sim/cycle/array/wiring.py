@@ -57,6 +57,7 @@ def wires_of(
         out, back = memory.read_words_per_cycle, memory.write_words_per_cycle
         per_word[m, READ] = per_word[m, DRAIN] = _per_word(out, ticks)
         per_word[m, UPDATE] = per_word[m, FILL] = _per_word(back, ticks)
+    to_macs = per_word[:, [READ, UPDATE]] * PARTS // portions.macs
     per_word = per_word * PARTS // portions.ports
     access = [x.words_per_access if x.whole_words else 1 for x in memories]
     buses = [
@@ -92,6 +93,7 @@ def wires_of(
         ticks * PARTS // portions.ports,
         users,
         np.zeros(len(users), np.int64),
+        to_macs,
     )
 
 

@@ -15,14 +15,20 @@ chip take as long as alone: routers let whoever is there pass, and in one networ
 flit by flit, they hardly meet (``tests/sim/test_portions.py``). Links would be divided by tables of
 slots, which make every hop of everybody later.
 
+A memory right above the MACs may send words to another one further in, too. MACs take theirs in
+every cycle of a step; at a port that both use the others have the cycles that are left, or, if that
+is more, as many of 16 as they have of the words: then the MACs wait.
+
 Where no tile comes ahead (a memory without halves, or tiles that never change), border and chip
 never meet, and each has all cycles.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from fractions import Fraction
+from math import floor, prod
 
 import numpy as np
 
@@ -31,7 +37,7 @@ from arraysmith.arch.architecture import Tree as TreeNetwork
 from arraysmith.sim.cycle.nest.amounts import Amounts
 from arraysmith.sim.cycle.nest.boxes import Int
 from arraysmith.sim.cycle.nest.passing import links_of
-from arraysmith.sim.cycle.nest.ports import DRAIN, FILL
+from arraysmith.sim.cycle.nest.ports import DRAIN, FILL, READ, UPDATE
 from arraysmith.sim.cycle.nest.tree import COUNT, IN_TIME, NUMBER, TILE, Edge, O, Tree
 
 PARTS = 16
@@ -51,12 +57,15 @@ class Portions:
     """Who has which part of the cycles.
 
     Attributes:
-        ports: int64 [memories, 4], parts that the chip has of a port's; PARTS: all.
+        ports: int64 [memories, 4], parts that the chip has of a port's; PARTS: all. Of those
+            towards the children, what memories further in have.
+        macs: int64 [memories, 2], parts of ``READ`` and ``UPDATE`` that the MACs right below have.
         networks: int64 [levels, 2, 2], of what goes down through a fan-out, and up, the parts of
             the chip and of the border.
     """
 
     ports: Int
+    macs: Int
     networks: Int
 
     @classmethod
@@ -83,6 +92,9 @@ class Portions:
                 for e, x, port in users:
                     words[x.parent == 0] += _at_port(tree, amounts, e, port)
                 ports[m, list(mine)] = _parts(words)
+        macs = np.full((len(memories), 2), PARTS, np.int64)
+        for m, shared, parts in _beside_macs(tree, amounts):
+            ports[m, shared], macs[m, shared] = parts, PARTS - parts
         for level, fanout in enumerate(levels):
             if not isinstance(fanout, Fanout):
                 continue
@@ -98,13 +110,13 @@ class Portions:
                 networks[level, way, BORDER] = _whose(chip, border=True)
                 if not isinstance(fanout.network, FlitWiring):
                     networks[level, way, CHIP] = chip
-        return cls(ports, networks)
+        return cls(ports, macs, networks)
 
     @property
     def divided(self) -> tuple[int, ...]:
-        """Parts of ports and roots that the chip has somewhere; none where it has all of all."""
-        found = {*self.ports.ravel().tolist(), *self.networks[..., CHIP].ravel().tolist()} - {PARTS}
-        return tuple(sorted(found))
+        """Parts of ports and roots that somebody on the chip has; none where it has all of all."""
+        found = {*self.ports.ravel().tolist(), *self.networks[..., CHIP].ravel().tolist()}
+        return tuple(sorted({*found, *self.macs.ravel().tolist()} - {PARTS}))
 
     def at_port(self, memory: int, port: int, *, border: bool) -> int:
         """Return the parts that the border (the chip) has of a port's cycles."""
@@ -136,6 +148,27 @@ def _meet(users: list[Edge], ahead: tuple[bool, ...]) -> bool:
     """Return whether the border moves words ahead of a phase where the chip does."""
     comes = any(x.parent == 0 and x.depth > 0 and ahead[x.tensor] for x in users)
     return comes and any(x.parent > 0 for x in users)
+
+
+def _beside_macs(tree: Tree, amounts: Amounts) -> Iterator[tuple[int, list[int], int]]:
+    """Yield ports that memories share with the MACs right below: memory, ports, parts of theirs."""
+    last = {x.tensor: x for x in tree.edges}.values()
+    for m, memory in enumerate(tree.architecture.memories[1:], 1):
+        level = tree.architecture.levels.index(memory)
+        served = [x.tensor for x in last if not x.at_macs and x.child == level]
+        rates = memory.read_words_per_cycle, memory.write_words_per_cycle
+        for mine in ([READ, UPDATE],) if memory.ports == 1 else ([READ], [UPDATE]):
+            words, busy = [0, 0], Fraction(0)
+            for port in mine:
+                each = len(served) if port == READ else served.count(O)
+                rate = rates[port]
+                busy += each / rate if rate else 0
+                words[1] += each * tree.problem.macs
+                for e, edge in enumerate(tree.edges):
+                    if edge.parent == level and not edge.at_macs:
+                        words[0] += _at_parent(tree, amounts, e, port)
+            if busy and all(words):
+                yield m, mine, max(_parts(words), min(PARTS - 1, floor(PARTS * (1 - busy))))
 
 
 def _one_medium(fanout: Fanout, way: int) -> tuple[int, ...]:
@@ -177,6 +210,15 @@ def _at_port(tree: Tree, amounts: Amounts, number: int, port: int) -> int:
     if edge.tensor != O:
         return _total(tree, amounts, number, each)
     return _back(tree, amounts, number, 0)
+
+
+def _at_parent(tree: Tree, amounts: Amounts, number: int, port: int) -> int:
+    """Return the words of an edge without fan-outs at a port of all parents, in the whole run."""
+    if tree.edges[number].tensor != O:
+        return _total(tree, amounts, number, amounts.each) if port == READ else 0
+    if port == READ:
+        return _back(tree, amounts, number, 0)
+    return _total(tree, amounts, number, amounts.each)
 
 
 def _through(tree: Tree, amounts: Amounts, number: int, level: int, way: int) -> int:
