@@ -14,28 +14,9 @@ from arraysmith.sim.cycle.banks.bank_lookups import BankTable
 from arraysmith.sim.cycle.nest.boxes import Int
 
 Wires = tuple[
-    Int,
-    Int,
-    Int,
-    Int,
-    Int,
-    Int,
-    int,
-    Int,
-    Int,
-    Int,
-    Int,
-    Int,
-    Int,
-    BankTable,
-    Int,
-    Int,
-    Int,
-    Int,
-    Int,
-    Int,
-    Int,
-]
+    Int, Int, Int, Int, Int, Int, int, Int, Int, Int, Int, Int, Int,
+    BankTable, Int, Int, Int, Int, Int, Int, Int,
+]  # fmt: skip
 """Per clock of a port, and then of each of its users, the tick from which it is free; int64
 [memories, 4], clock of each port; int64 [memories, 4], ticks that a word takes there; int64
 [memories], words of an access if each transfer takes whole ones, else 1; per clock of a bus, the
