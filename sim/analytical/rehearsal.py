@@ -23,7 +23,8 @@ from numba import njit
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
-from arraysmith.sim.analytical.rehearsal_loops import find_turns
+from arraysmith.sim.analytical.encoding import Int
+from arraysmith.sim.analytical.rehearsal_loops import count_rounds, find_turns
 from arraysmith.sim.analytical.rehearsal_moves import (
     bring,
     cross_border,
@@ -141,28 +142,22 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
         plan.windows,
     )
     cycles = np.zeros(len(CAUSES))
-    steps = _rehearse(arrays, plan.macs, 1 << 62 if whole else MOST_STEPS, whole, cycles)
+    steps = _rehearse(arrays, plan.inside, 1 << 62 if whole else MOST_STEPS, whole, cycles)
     return Rehearsal(tuple(cycles.tolist()), int(steps))
 
 
 @njit(cache=True, nogil=True)
-def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float) -> int:
+def _rehearse(arrays: Arrays, inside: Int, most: int, whole: bool, cycles: Float) -> int:
     """Take the turns; write the cycles by cause and return the steps taken.
 
     Args:
         arrays: the plan.
-        macs: cycles of a step.
+        inside: see ``Plan``.
         most: steps after which no turn is awaited.
         whole: whether every turn is taken.
         cycles: float64 [causes], written.
     """
-    cuts, links, per_word, service, numbers = (
-        arrays.cuts,
-        arrays.links,
-        arrays.per_word,
-        arrays.service,
-        arrays.numbers,
-    )
+    cuts, links, numbers = arrays.cuts, arrays.links, arrays.numbers
     loops, many, shares = arrays.again.shape[1], len(links), arrays.shares
     at_cause = numbers[AT_CAUSE]
     clock = np.zeros(at_cause + len(cycles))
@@ -171,9 +166,7 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
     index = np.zeros(loops, np.int64)
     blame = np.full(many, OFFCHIP_CAUSE, np.int64)
     pending = np.zeros(many, np.int64)  # tiles of results that wait to be sent
-    slowest = macs
-    for m in range(len(per_word)):
-        slowest = max(slowest, macs * service[m])
+    stretch = max(1.0, arrays.service.max())
     turns = np.empty(loops, np.int64)
     find_turns(cuts, index, turns)
     turned, steps, over = -1, 0, False
@@ -208,6 +201,7 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
             if links[k, TENSOR] == 2 and links[k, ABOVE] >= 0 and turned < links[k, DEPTH]:
                 above = RUN + links[k, ABOVE] * CLOCKS
                 clock[RUN + k * CLOCKS + ROOM] = clock[above + ARRIVED]
+        macs = count_rounds(cuts, inside, index)
         begin, waited = max(clock[COMPUTED], best), 0.0
         if opening:
             begin = max(begin, start)
@@ -218,8 +212,8 @@ def _rehearse(arrays: Arrays, macs: float, most: int, whole: bool, cycles: Float
             clock[at_cause + OFFCHIP_CAUSE] += waited
             clock[at_cause + binding] += begin - clock[COMPUTED] - waited
         clock[at_cause] += macs
-        clock[at_cause + PORTS_CAUSE] += slowest - macs
-        clock[COMPUTED] = begin + slowest
+        clock[at_cause + PORTS_CAUSE] += macs * (stretch - 1.0)
+        clock[COMPUTED] = begin + macs * stretch
         steps += 1
         turned = loops - 1
         while turned >= 0 and index[turned] + 1 == turns[turned]:

@@ -74,6 +74,20 @@ class Loops:
                 around = x.tile
         return found
 
+    def inside(self, loops: int) -> Int:
+        """Return ``Plan.inside``, of what is left when the first loops in time have turned."""
+        most = max(len(self.of(dim)) for dim in DIMS)
+        number = {id(x): j for j, x in enumerate(self.time)}
+        found = np.zeros((len(DIMS), most + 1, 2), np.int64)
+        for d, dim in enumerate(DIMS):
+            rows = [(number.get(id(x), SPATIAL), x.tile) for x in self.of(dim)]
+            first = next((i for i, (j, _) in enumerate(rows) if j >= loops), len(rows))
+            for i, (place, tile) in enumerate(rows[first:]):
+                found[d, i] = tile, 0
+                if place != SPATIAL:
+                    found[d, i, 1] = _ways(rows[first + i + 1 :], tile, len(self.time))
+        return found
+
     def parts(
         self, tensor: Tensor, parent: int, child: int, part: Int, axes: Int
     ) -> tuple[float, float]:
@@ -131,6 +145,37 @@ def find_turns(cuts: Int, index: Int, turns: Int) -> None:
             else:
                 turns[number] = -(-extent // tile)
                 extent = min(tile, extent - index[number] * tile)
+
+
+@njit(cache=True, nogil=True)
+def count_rounds(cuts: Int, inside: Int, index: Int) -> int:
+    """Return how often the loops inside a step turn.
+
+    Args:
+        cuts: see ``Plan``.
+        inside: see ``Plan``.
+        index: int64 [loops], turns of those outside it.
+    """
+    found = 1
+    for d in range(len(cuts)):
+        extent = cuts[d, 0, 0]
+        for i in range(1, cuts.shape[1]):
+            number, tile = cuts[d, i, 0], cuts[d, i, 1]
+            if number == NONE:
+                break
+            extent = min(tile, extent - (0 if number == SPATIAL else index[number] * tile))
+        ways = 1
+        for i in range(inside.shape[1]):
+            tile, full = inside[d, i, 0], inside[d, i, 1]
+            if tile == 0:
+                break
+            if full > 0:
+                turns = -(-extent // tile)
+                ways += (turns - 1) * full
+                extent -= (turns - 1) * tile
+            extent = min(tile, extent)
+        found *= ways
+    return found
 
 
 def _ways(rows: list[tuple[int, int]], extent: int, loops: int) -> int:

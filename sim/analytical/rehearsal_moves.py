@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.analytical.encoding import Int
-from arraysmith.sim.analytical.rehearsal_networks import FLIT, LEAF, ROUND
+from arraysmith.sim.analytical.rehearsal_networks import FLIT, LEAF, LEAF_UP, ROUND
 from arraysmith.sim.analytical.rehearsal_plan import (
     ABOVE,
     AFTER,
@@ -152,7 +152,7 @@ def _busy(
         moved, each = slots[ON_BUS + i] * shares[0], slots[AT_CHILD] * shares[1]
         load = load_of(arrays.ends, k, i, moved, each) + up * arrays.ends[k, i, ROUND]
         busy = max(busy, _whole(load * bus[k, i, up]))
-        busy = max(busy, _whole(each * arrays.ends[k, i, LEAF]))
+        busy = max(busy, _whole(each * arrays.ends[k, i, LEAF + up]))
     return float(busy)
 
 
@@ -343,7 +343,7 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
         pace = up[k, AT_PARENT] * share * per_word[parent, 1]
         if i >= 0:
             load = load_of(ends, k, i, up[k, ON_BUS + i] * share, moved) + ends[k, i, ROUND]
-            pace = max(load * bus[k, i, 1], moved * ends[k, i, LEAF])
+            pace = max(load * bus[k, i, 1], moved * ends[k, i, LEAF_UP])
         begin, finish = hold_port(arrays, clock, k, 1, moved, pace, here, early)
         here, early = hand_on(begin, arrays.near[k, 1], here, early)
     sent = moved
@@ -354,7 +354,7 @@ def send(arrays: Arrays, clock: Float, k: int, pending: Int) -> None:
         early *= np.ceil(load / max(1.0, moved) - 1e-6)  # sent side by side
         moved = load
         finish = max(finish, last_word(begin, moved, bus[k, i, 1], here, early))
-        finish = max(finish, begin + sent * ends[k, i, LEAF])
+        finish = max(finish, begin + sent * ends[k, i, LEAF_UP])
         here, early = hand_on(begin, bus[k, i, 1], here, early)
     early *= np.ceil(up[k, AT_PARENT] * share / max(1.0, moved) - 1e-6)
     if up[k, -1] > 0.0:

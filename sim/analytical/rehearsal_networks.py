@@ -22,10 +22,10 @@ from arraysmith.arch.mapping import PlacedLoop
 from arraysmith.sim.routed import unloaded_cycles
 from arraysmith.sim.wires import network_word_bits
 
-LEAF, FLIT, ROUND = range(3)
-"""Columns of ``Ways.ends``: cycles that a word takes into (out of) one child, where that is a limit
-of its own; words of a flit, on routed networks and the air only; flits for whose time results keep
-the air besides, while the token goes round."""
+LEAF, LEAF_UP, FLIT, ROUND = range(4)
+"""Columns of ``Ways.ends``: cycles that a word takes into one child, and out of one, where that is
+a limit of its own; words of a flit, on routed networks and the air only; flits for whose time
+results keep the air besides, while the token goes round."""
 
 Way = tuple[str, int, tuple[int, ...]]
 """Of a link: its tensor, the level of its parent, those of the fan-outs on its way."""
@@ -49,7 +49,7 @@ class Ways:
     Attributes:
         bus: float64 [links, fan-outs, 2], see ``Plan.bus``.
         wire: int64 [links, fan-outs, 2], see ``Plan.wire``.
-        ends: float64 [links, fan-outs, 3], by ``LEAF``, ``FLIT`` and ``ROUND``.
+        ends: float64 [links, fan-outs, 4], by ``LEAF``, ``LEAF_UP``, ``FLIT`` and ``ROUND``.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Ways:
         self._architecture, self._space = architecture, space
         fanouts = max((len(x) for _, _, x in links), default=0)
         self.bus = np.zeros((len(links), fanouts, 2))
-        self.ends = np.zeros((len(links), fanouts, 3))
+        self.ends = np.zeros((len(links), fanouts, 4))
         own = np.arange(2 * len(links) * fanouts).reshape(2, len(links), fanouts)
         self.wire = own.transpose(1, 2, 0).copy()
         shared: dict[tuple[int, int], int] = {}
@@ -82,7 +82,7 @@ class Ways:
                             (level, way), int(self.wire[k, i, up])
                         )
                 if isinstance(network, Tree) and i == len(levels) - 1:
-                    self.ends[k, i, LEAF] = _per_word(network.leaf_words_per_cycle)
+                    self.ends[k, i, LEAF : LEAF_UP + 1] = _per_word(network.leaf_words_per_cycle)
                 if isinstance(network, FlitWiring):
                     bits = network_word_bits(architecture, fanout.name, tensor)
                     self.ends[k, i, FLIT] = network.flit_bits / bits
@@ -93,7 +93,7 @@ class Ways:
     def slow_down(self, times: NDArray[np.float64]) -> None:
         """Take so many times longer; float64 [links, fan-outs, 2], see ``rehearsal_portions``."""
         self.bus *= times
-        self.ends[:, :, LEAF] *= times[:, :, 0]
+        self.ends[:, :, LEAF : LEAF_UP + 1] *= times
 
     def latency(self, level: int) -> int:
         """Return the cycles after the last word has left the memory, or a bus."""

@@ -79,7 +79,8 @@ class Plan:
         mean: float64 [links, 2], mean of what ``shares_of`` says; 0 where all tiles are alike.
         windows: where turns of an input are counted one by one instead.
         phase_loops: of these, loops that move something over the off-chip border.
-        macs: cycles of a step: turns of all loops inside, the mean over the run.
+        inside: int64 [dims, most + 1, 2], per dim its loops inside a step, outermost first: tile
+            (0: no more), and of a loop in time, how often those inside it turn in a whole one.
         links: int64 [links, LINK], parents first.
         words: float64 [links, slots, loops + 1], words down when a loop turns; last, at the start.
             Of results: what comes back to go on with it.
@@ -95,7 +96,7 @@ class Plan:
         bus: float64 [links, fan-outs, 2], cycles that a word takes on each bus down, and up; on
             routed networks, a flit.
         wire: int64 [links, fan-outs, 2], clock of each bus; tensors may share one.
-        ends: float64 [links, fan-outs, 3], see ``rehearsal_networks.LEAF``.
+        ends: float64 [links, fan-outs, 4], see ``rehearsal_networks.LEAF``.
         service: float64 [memories], cycles of its busiest port per multiply-accumulate of the
             MACs right below.
         far: float64 [links, loops + 1], cycles that a word takes off-chip when a loop turns; last,
@@ -116,7 +117,7 @@ class Plan:
     mean: Float
     windows: Windows
     phase_loops: int
-    macs: float
+    inside: Int
     links: Int
     words: Float
     up: Float
@@ -259,7 +260,7 @@ class _Planner:
             mean=mean,
             windows=windows,
             phase_loops=max(x.depth for x in self._links if not x.parent),
-            macs=report.compute_cycles / self.ways(step_loops),
+            inside=self._loops.inside(step_loops),
             links=rows,
             words=words,
             up=up,

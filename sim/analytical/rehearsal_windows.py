@@ -62,7 +62,7 @@ def windows_of(
 ) -> Windows:
     """Return what the words of every turn are counted from.
 
-    Operands are counted of which turns differ, but not beside sparse weights.
+    Operands are counted of which turns differ.
 
     Args:
         architecture: whose networks send.
@@ -73,7 +73,6 @@ def windows_of(
         whole: see ``Windows``, of words that are sent once.
     """
     buses = {i: bus_of(x) for i, x in enumerate(architecture.levels) if isinstance(x, Fanout)}
-    sparse = problem.weight_sparsity is not None
     axes = max(len(x.axes) for x in problem.tensors)
     edges = np.zeros((len(links), axes, 4), np.int64)
     above = np.ones((len(links), len(DIMS)), np.int64)
@@ -81,7 +80,7 @@ def windows_of(
     counted = np.zeros(len(links), np.int64)
     for k, link in enumerate(links):
         tensor = problem.tensors[link.tensor]
-        if sparse or tensor.name == OFMAP or not (ragged[k] or _shifts(problem, tensor)):
+        if tensor.name == OFMAP or not (ragged[k] or _shifts(problem, tensor)):
             continue
         counted[k] = 1
         for x in space:

@@ -70,7 +70,7 @@ def test_the_words_of_all_turns_are_those_counted(ragged):
 
 
 def test_where_tiles_divide_a_rehearsal_takes_what_the_simulator_does():
-    """To the cycle, padding or not; by the mean words of a turn it is 0.4 % off, ragged 2 %."""
+    """To the cycle, padding or not; by the mean words and steps of a run 0.4 % off, ragged 2 %."""
     ragged = []
     for seed in range(40):
         for divides in (True, False):
@@ -82,4 +82,4 @@ def test_where_tiles_divide_a_rehearsal_takes_what_the_simulator_does():
             else:
                 ragged.append(abs(error))
     assert np.median(ragged) < 1e-9
-    assert np.mean(ragged) < 0.015
+    assert np.mean(ragged) < 0.003
