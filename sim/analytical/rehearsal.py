@@ -237,7 +237,8 @@ def _rehearse(arrays: Arrays, inside: Int, most: int, whole: bool, cycles: Float
         index[turned] += 1
         index[turned + 1 :] = 0
         find_turns(cuts, index, turns)
-        left = turns[turned] - 1 - index[turned]
+        # Over the border, the next to last turn brings the last tile, which may differ.
+        left = turns[turned] - (2 if turned < numbers[PHASE_LOOPS] else 1) - index[turned]
         alike[turned + 1 :] = 0
         if index[turned] >= 2 and left > 0:
             even = _goes_on(clock, before[turned], steady[turned], at_cause)
@@ -249,7 +250,7 @@ def _rehearse(arrays: Arrays, inside: Int, most: int, whole: bool, cycles: Float
                     if i < at_cause and on != 0.0:
                         on = pace  # what moves at all keeps up in the long run
                     clock[i] += left * on
-                index[turned] = turns[turned] - 1
+                index[turned] += left
                 find_turns(cuts, index, turns)
         before[turned] = clock
     border = 0
