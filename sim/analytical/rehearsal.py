@@ -24,6 +24,7 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.sim.analytical.encoding import Int
+from arraysmith.sim.analytical.rehearsal_dram import Pace
 from arraysmith.sim.analytical.rehearsal_loops import count_rounds, find_turns
 from arraysmith.sim.analytical.rehearsal_moves import (
     bring,
@@ -33,6 +34,7 @@ from arraysmith.sim.analytical.rehearsal_moves import (
     room_for_words,
     send_all,
 )
+from arraysmith.sim.analytical.rehearsal_offchip import behind_dram, on_chip
 from arraysmith.sim.analytical.rehearsal_plan import (
     ABOVE,
     AT_MACS,
@@ -44,9 +46,11 @@ from arraysmith.sim.analytical.rehearsal_plan import (
     TENSOR,
     Plan,
 )
+from arraysmith.sim.analytical.rehearsal_queue import cost_of_refreshes, refreshes_seen
 from arraysmith.sim.analytical.rehearsal_state import (
     ARRIVED,
     AT_CAUSE,
+    BACK,
     CAUSES,
     CLOCKS,
     COMPUTED,
@@ -72,6 +76,9 @@ from arraysmith.sim.report import Report
 
 MOST_STEPS = 200_000
 """Steps after which every loop goes on as in its second turn, even or not."""
+
+STEPS_ON_CHIP = 1000
+"""The same where the off-chip memory takes no time."""
 
 EVEN = 1e-3
 """Clocks that differ by no more than this share of a turn go on alike."""
@@ -104,11 +111,29 @@ def rehearse(
         mapping: legal.
         report: what the analytical model says of them, default setting.
     """
-    return rehearse_plan(Plan.of(architecture, problem, mapping, report))
+    plan = Plan.of(architecture, problem, mapping, report)
+    if plan.questions is not None:
+        plan = behind_dram(plan, _pace(plan))
+    return rehearse_plan(plan)
 
 
 def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
     """Return what the run takes by cause; ``whole`` takes every turn."""
+    arrays, cycles = _arrays(plan), np.zeros(len(CAUSES))
+    steps = _rehearse(arrays, plan.inside, 1 << 62 if whole else MOST_STEPS, whole, cycles)
+    return Rehearsal(tuple(cycles.tolist()), int(steps))
+
+
+def _pace(plan: Plan) -> Pace:
+    """Return how fast the chip is by itself; rows are links."""
+    arrays, cycles = _arrays(on_chip(plan)), np.zeros(len(CAUSES))
+    _rehearse(arrays, plan.inside, STEPS_ON_CHIP, False, cycles)
+    lags = arrays.lags[:, :, 0] / np.maximum(1.0, arrays.lags[:, :, 1])
+    return Pace(float(cycles.sum()) / plan.phases, float(arrays.travel[0]), lags)
+
+
+def _arrays(plan: Plan) -> Arrays:
+    """Return what the kernel runs with."""
     many, fanouts = plan.bus.shape[:2]
     memories = len(plan.per_word)
     at_port = RUN + many * CLOCKS
@@ -116,7 +141,7 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
     at_memory = at_bus + 2 * many * fanouts
     numbers = [plan.phase_loops, plan.latency, plan.pipeline, int(plan.one_channel), plan.one_port]
     numbers += [at_port, at_bus, at_memory, at_memory + 2 * memories]
-    arrays = Arrays(
+    return Arrays(
         plan.cuts,
         plan.links,
         plan.words,
@@ -132,6 +157,7 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
         plan.far,
         plan.far_up,
         plan.late,
+        plan.dram,
         plan.part,
         plan.axes,
         plan.mean,
@@ -140,10 +166,9 @@ def rehearse_plan(plan: Plan, *, whole: bool = False) -> Rehearsal:
         plan.users,
         np.zeros((many, 2)),
         plan.windows,
+        np.zeros((many, 2, 2)),
+        np.zeros(1),
     )
-    cycles = np.zeros(len(CAUSES))
-    steps = _rehearse(arrays, plan.inside, 1 << 62 if whole else MOST_STEPS, whole, cycles)
-    return Rehearsal(tuple(cycles.tolist()), int(steps))
 
 
 @njit(cache=True, nogil=True)
@@ -160,7 +185,7 @@ def _rehearse(arrays: Arrays, inside: Int, most: int, whole: bool, cycles: Float
     cuts, links, numbers = arrays.cuts, arrays.links, arrays.numbers
     loops, many, shares = arrays.again.shape[1], len(links), arrays.shares
     at_cause = numbers[AT_CAUSE]
-    clock = np.zeros(at_cause + len(cycles))
+    clock = np.zeros(at_cause + len(cycles) + 1)  # last, what refreshes cost
     before, steady = np.zeros((2, loops, len(clock)))
     alike = np.zeros(loops, np.int64)  # turns that went on like the one before, up to now
     index = np.zeros(loops, np.int64)
@@ -206,8 +231,10 @@ def _rehearse(arrays: Arrays, inside: Int, most: int, whole: bool, cycles: Float
         if opening:
             begin = max(begin, start)
             waited = max(0.0, start - clock[COMPUTED])
+            clock[-1] += cost_of_refreshes(arrays, clock, begin, start)
         if steps == 0:
             clock[at_cause + FILL_CAUSE] = begin
+            arrays.travel[0] = begin - start
         else:
             clock[at_cause + OFFCHIP_CAUSE] += waited
             clock[at_cause + binding] += begin - clock[COMPUTED] - waited
@@ -258,9 +285,12 @@ def _rehearse(arrays: Arrays, inside: Int, most: int, whole: bool, cycles: Float
         if links[k, PARENT] == 0 and links[k, TENSOR] == 2:
             border = k
     results_out(arrays, clock, border)
-    cycles[:] = clock[at_cause:]
-    after = numbers[OFFCHIP_LATENCY] + links[border, LATENCY]
-    cycles[DRAIN_CAUSE] += clock[OUT] + after - clock[COMPUTED]
+    cycles[:] = clock[at_cause:-1]
+    over = clock[OUT] + numbers[OFFCHIP_LATENCY] + links[border, LATENCY]
+    if arrays.dram.buffered:
+        over = max(clock[OUT], clock[BACK]) + arrays.dram.rest
+    cycles[DRAIN_CAUSE] += over - clock[COMPUTED]
+    cycles[OFFCHIP_CAUSE] += refreshes_seen(arrays, cycles.sum(), clock[-1])
     return steps
 
 

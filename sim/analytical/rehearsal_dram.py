@@ -4,23 +4,24 @@ How many bytes a cycle a DRAM moves depends on what is asked: runs shorter than 
 one, rows that are not open an activate, every change of direction a turn of the bus. A closed form
 of all that would be a controller of its own. So a rehearsal lists some requests in their order
 (``rehearsal_requests``), at the start of the run and from each loop on that moves a tile over the
-border, and lets ``sim.dram`` serve them as fast as tiles have room. What a transfer ends later than
-the one before, it takes; what it takes more when nothing else is under way is latency. Both are
-means per loop that turned, the first one per word.
+border, and lets ``sim.dram`` serve them at the pace of the chip: a memory that is asked slowly
+answers each request by itself, one that is asked fast fills its queues. ``rehearsal_seen`` takes
+the means per tensor and loop that turned.
 
-So short a time sees no refreshes; what they take of the ranks in use is added. Buffered writes that
-are left at the end are paid for by those seen.
+So short a time sees few refreshes; they are left out here, and each phase of the rehearsal adds
+what they cost it (``rehearsal_queue``). Within a run, buffers hold as many writes at the beginning
+as are left at the end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from arraysmith.arch.architecture import Architecture, Memory
+from arraysmith.arch.architecture import Memory
 from arraysmith.arch.problem import DIMS, Problem
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.rehearsal_requests import (
@@ -28,6 +29,7 @@ from arraysmith.sim.analytical.rehearsal_requests import (
     AFTER,
     CLASS,
     MINE,
+    PHASE,
     REQUEST,
     SIZE,
     TENSOR_OF,
@@ -39,17 +41,38 @@ from arraysmith.sim.analytical.rehearsal_requests import (
     first_requests,
     list_phases,
 )
+from arraysmith.sim.analytical.rehearsal_seen import (
+    BEFORE,
+    END,
+    EXTRA,
+    FIRST,
+    HELD,
+    ISSUED,
+    LATER,
+    LATER_WORDS,
+    MOVED,
+    PLACE,
+    SEEN,
+    TENSOR,
+    Far,
+    Seen,
+    far_of,
+)
 from arraysmith.sim.analytical.rehearsal_words import Float, O
 from arraysmith.sim.dram.columns import AT_RANK
 from arraysmith.sim.dram.controller import Controller
 from arraysmith.sim.dram.device import Device
-from arraysmith.sim.dram.in_order import ASK, AWAITED, OPENS, times_in_order
+from arraysmith.sim.dram.in_order import ASK, AWAITED, OPENS, USED, Turns, times_in_order
+from arraysmith.sim.dram.in_order import PHASE as ASK_PHASE
 from arraysmith.sim.dram.parameters import parameters
 
 REQUESTS = 16384
 """Requests that a rehearsal asks a DRAM for, about; half of them in the innermost loop."""
 
-TURNS = 4
+LONG = 8
+"""Requests of a transfer from which on its second half tells how the rest of it goes on."""
+
+TURNS = 2
 """Turns of a loop, about, for which there is room in the requests from it on."""
 
 FEWEST = 256
@@ -59,19 +82,42 @@ PAGE = 4096
 """Tensors begin at multiples of so many bytes, one after the other."""
 
 
-@dataclass(frozen=True)
-class Far:
-    """What the off-chip memory takes, in cycles of the design; rows are tensors or links.
+class Dram(NamedTuple):
+    """What there is to know of an off-chip memory beside its rates; rows are links.
 
     Attributes:
-        down: float64 [n, loops + 1], cycles of a word down when a loop turns; last, at the start.
-        up: float64 [n], cycles of a word up.
-        late: as ``down``, latency of a transfer.
+        buffered: it is a DRAM: it answers in order and buffers writes.
+        held: float64 [n, loops + 2], cycles for which as many requests as may be under way are when
+            a loop turns; at the start; and of words up.
+        rest: cycles that writes take which are in buffers when a run ends.
+        refresh: float64 [3], cycles for which a refresh holds up all, refreshes per cycle in which
+            there is none, and cycles before the first one.
     """
 
-    down: Float
-    up: Float
-    late: Float
+    buffered: bool
+    held: Float
+    rest: float
+    refresh: Float
+
+
+def no_dram(links: int, loops: int) -> Dram:
+    """Return that there is none."""
+    return Dram(False, np.zeros((links, loops + 2)), 0.0, np.zeros(3))
+
+
+class Pace(NamedTuple):
+    """How fast the chip is by itself.
+
+    Attributes:
+        phase_cycles: cycles of a turn of the loops that move something over the border.
+        travel_cycles: from words at the border to the first MAC.
+        lags: float64 [tensors or links, 2], cycles from the beginning of a turn until its end makes
+            room for words down, and lets words go up.
+    """
+
+    phase_cycles: float
+    travel_cycles: float
+    lags: Float
 
 
 def regions(problem: Problem) -> Int:
@@ -95,26 +141,39 @@ def axes_of(problem: Problem) -> Int:
     return found
 
 
-def ask_dram(
-    architecture: Architecture, border: Border, loops: int, near: Float, *, one_way: bool
-) -> Far:
-    """Return what words take off-chip, by tensor.
+@dataclass(frozen=True)
+class Questions:
+    """What a DRAM is asked.
 
-    Args:
-        architecture: whose off-chip memory names a DRAM.
+    Attributes:
+        memory: off-chip memory that names a DRAM.
+        clock_hz: of the design.
         border: what lies on the near side.
-        loops: in time that move something over the border.
         near: float64 [tensors, 3], cycles that the near side takes for a word down, and up; cycles
             between it and off-chip memory.
+        links: int64 [tensors], links of the plan.
+        words: float64 [tensors, loops + 2], words of a transfer when a loop turns, the mean; at the
+            start; and up.
         one_way: the memory on the near side has one port for both ways.
     """
-    memory = cast(Memory, architecture.levels[0])
-    many = len(border.depth)
-    sums = _Sums(np.zeros((2, many, loops + 2)), np.zeros((2, many, loops + 1)))
+
+    memory: Memory
+    clock_hz: int
+    border: Border
+    near: Float
+    links: Int
+    words: Float
+    one_way: bool
+
+
+def ask_dram(asks: Questions, pace: Pace) -> Far:
+    """Return what words take off-chip, by tensor."""
+    border, loops = asks.border, int(asks.border.depth.max())
+    seen: list[Seen] = []
     other = max(FEWEST, REQUESTS // 2 // (loops + 1))
-    tiles = np.array([first_requests(border, t) for t in range(many)])
+    tiles = np.array([first_requests(border, t) for t in range(len(border.depth))])
     for opening in (*range(-1, loops), loops):
-        if opening == loops and sums.took[1, O, -1]:
+        if opening == loops and any((x.rows[:, PLACE] == loops + 1).any() for x in seen):
             continue  # results have been seen on their way out
         most = REQUESTS // 2 if opening == loops - 1 else other
         in_turn = float(tiles[border.depth > opening].sum() + tiles[O])
@@ -124,86 +183,62 @@ def ask_dram(
         count, number = list_phases(border, loops, opening, share, requests, transfers)
         if count:
             listed = requests[:count], transfers[:number]
-            _ask(memory, architecture.clock_hz, *listed, near, sums, one_way=one_way)
-    return sums.means(float(memory.latency_cycles))
+            of_part = Pace(pace.phase_cycles * share, pace.travel_cycles, pace.lags * share)
+            seen.append(_ask(asks, *listed, of_part, begins=opening < 0))
+    return far_of(seen, asks.words)
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Cycles seen so far.
+def _ask(asks: Questions, requests: Int, transfers: Int, pace: Pace, *, begins: bool) -> Seen:
+    """Let the memory serve some transfers; return what they take.
 
-    Attributes:
-        took: float64 [2, tensors, loops + 2], cycles, and the words that they were for; by loop,
-            at the start, and up.
-        late: float64 [2, tensors, loops + 1], latencies, and how many.
+    Args:
+        asks: of whom.
+        requests: int64 [n, REQUEST].
+        transfers: int64 [n, TRANSFER].
+        pace: of the chip.
+        begins: the run begins with them; else writes are in the buffers already.
     """
-
-    took: Float
-    late: Float
-
-    def means(self, latency_cycles: float) -> Far:
-        """Return the means; of what has not been seen, those of its tensor, or of all."""
-        took, moved = self.took
-        each = took.sum() / moved.sum()
-        down, up = np.full(took[:, :-1].shape, each), np.full(len(took), each)
-        for t in range(len(took)):
-            if moved[t, :-1].any():
-                down[t] = took[t, :-1].sum() / moved[t, :-1].sum()
-        np.divide(took[:, :-1], moved[:, :-1], out=down, where=moved[:, :-1] > 0)
-        np.divide(took[:, -1], moved[:, -1], out=up, where=moved[:, -1] > 0)
-        late, times = self.late
-        away = np.full(late.shape, latency_cycles)
-        np.divide(late, times, out=away, where=times > 0)
-        return Far(down, up, np.maximum(0.0, away))
-
-
-def _ask(
-    memory: Memory,
-    clock_hz: int,
-    requests: Int,
-    transfers: Int,
-    near: Float,
-    sums: _Sums,
-    *,
-    one_way: bool,
-) -> None:
-    """Let the memory serve some transfers; add what they take to ``sums``."""
-    assert memory.dram is not None
-    most = memory.requests_in_flight
+    most, near = asks.memory.requests_in_flight, asks.near
+    assert asks.memory.dram is not None
     assert most is not None
-    device = cast(Device, memory.dram.device)
+    device = cast(Device, asks.memory.dram.device)
     quiet = replace(device, policy=replace(device.policy, refresh=False))
-    ratio = device.cycles_per(clock_hz)
+    ratio = device.cycles_per(asks.clock_hz)
     opens = np.flatnonzero(np.diff(requests[:, MINE], prepend=-1))
     ends = np.append(opens[1:], len(requests)) - 1
-    up, loops = transfers[:, CLASS] == UP, sums.late.shape[2] - 1
-    side = near[transfers[:, TENSOR_OF], up.astype(np.int64)] * transfers[:, WORDS]
-    total = np.add.reduceat(requests[:, SIZE], opens)
-    passes = (side / total)[requests[:, MINE]] * requests[:, SIZE]
-    way = near[transfers[:, TENSOR_OF], 2]
-    between = way[requests[:, MINE]]
-    asked = _asked(requests, transfers, opens, one_way=one_way)
+    tensor, way = transfers[:, TENSOR_OF], (transfers[:, CLASS] == UP).astype(np.int64)
+    mine, words, loops = requests[:, MINE], transfers[:, WORDS], asks.words.shape[1] - 2
+    size = np.add.reduceat(requests[:, SIZE], opens)
+    passes = (near[tensor, way] * words / size)[mine] * requests[:, SIZE]
     controller = Controller(quiet, ratio)
-    issued, back = times_in_order(controller, asked, passes, between, most)
+    issued, back = times_in_order(
+        controller,
+        _asked(requests, transfers, opens, one_way=asks.one_way),
+        passes,
+        near[tensor, 2][mine],
+        most,
+        Turns(pace.phase_cycles, pace.travel_cycles, pace.lags[tensor, way][mine]),
+    )
     controller.finish(flush=True)
-    alone = issued[opens] + np.where(up, 0, memory.latency_cycles) + way
-    cycles = np.maximum(0, back[ends] - np.maximum(alone, np.append(0, back[ends[:-1]])))
-    asked[opens, AWAITED] = opens
-    issued, over = times_in_order(Controller(quiet, ratio), asked, passes, between, most)
-    late = over[ends] - issued[opens] - way - cycles
-    written = transfers[:, WORDS] * up
-    if written.any():
-        rest = float(controller.written() / ratio) - back[-1]
-        cycles += max(0.0, rest) * written / written.sum()
-    if device.policy.refresh:
-        waits = _refreshing(device, requests, most)
-        cycles += waits / (1.0 - waits) * np.maximum(0, cycles - side)
-    place = np.where(up, loops + 1, transfers[:, CLASS] % (loops + 1))
-    np.add.at(sums.took[0], (transfers[:, TENSOR_OF], place), cycles)
-    np.add.at(sums.took[1], (transfers[:, TENSOR_OF], place), transfers[:, WORDS])
-    reads = transfers[~up, TENSOR_OF], place[~up]
-    np.add.at(sums.late[0], reads, late[~up])
-    np.add.at(sums.late[1], reads, 1)
+    rows = np.zeros((len(transfers), SEEN))
+    rows[:, TENSOR], rows[:, MOVED] = tensor, words
+    rows[:, PLACE] = np.where(way, loops + 1, transfers[:, CLASS] % (loops + 1))
+    rows[:, ISSUED] = issued[opens] + near[tensor, 2]
+    rows[:, FIRST] = back[opens] - passes[opens] * (1 - way)
+    rows[1:, BEFORE], rows[:, END] = back[ends[:-1]], back[ends]
+    rows[:, HELD] = np.where(
+        ends >= most, back[ends] - back[np.maximum(0, ends + 1 - most)], np.inf
+    )
+    middle, sizes = (opens + ends) // 2, np.cumsum(requests[:, SIZE])
+    long = ends - opens >= LONG - 1
+    rows[long, LATER] = (back[ends] - back[middle])[long]
+    rows[long, LATER_WORDS] = ((sizes[ends] - sizes[middle]) / size * words)[long]
+    rest = 0.0
+    if way.any():
+        rest = max(0.0, float(controller.written() / ratio) - back[-1])
+    if not begins:  # for as many the buffers would have had no room
+        rows[:, EXTRA] = rest * words * way / max(1, int((words * way).sum()))
+    return Seen(rows, rest, _refreshing(device, requests, most) / float(ratio))
 
 
 def _asked(requests: Int, transfers: Int, opens: Int, *, one_way: bool) -> Int:
@@ -211,15 +246,16 @@ def _asked(requests: Int, transfers: Int, opens: Int, *, one_way: bool) -> Int:
     found = np.zeros((len(requests), ASK), np.int64)
     found[:, : WRITE + 1] = requests[:, : WRITE + 1]
     found[opens, OPENS] = 1
-    found[opens, AWAITED] = transfers[:, AFTER]
+    found[:, USED] = transfers[requests[:, MINE], AFTER]
+    found[:, ASK_PHASE] = transfers[requests[:, MINE], PHASE]
     if one_way:
         turns = np.flatnonzero(requests[1:, WRITE] != requests[:-1, WRITE]) + 1
         found[turns, AWAITED] = turns
     return found
 
 
-def _refreshing(device: Device, requests: Int, most: int) -> float:
-    """Return the share of time in which a rank that is in use is refreshed: it holds up all.
+def _refreshing(device: Device, requests: Int, most: int) -> Float:
+    """Return ``Dram.refresh`` in DRAM cycles; a rank that is refreshed holds up all.
 
     Its rows are closed for that, and opened again.
 
@@ -228,9 +264,11 @@ def _refreshing(device: Device, requests: Int, most: int) -> float:
         requests: int64 [n, REQUEST], in order.
         most: of them that are under way at a time.
     """
+    if not device.policy.refresh:
+        return np.zeros(3)
     values, timing = parameters(device), device.timing
     burst = requests[:, ADDRESS] // device.organisation.burst_bytes
     rank = burst >> values[AT_RANK] & values[AT_RANK + 1]
-    many = [len(np.unique(rank[i : i + most])) for i in range(0, len(rank), most)]
+    ranks = float(np.mean([len(np.unique(rank[i : i + most])) for i in range(0, len(rank), most)]))
     closed = timing.t_rfc + timing.t_rp + timing.t_rcd_read
-    return min(0.5, float(np.mean(many)) * closed / timing.t_refi)
+    return np.array([closed, max(closed, timing.t_refi - ranks * closed) / ranks, timing.t_refi])

@@ -27,11 +27,13 @@ from arraysmith.sim.analytical.rehearsal_plan import (
     TENSOR,
 )
 from arraysmith.sim.analytical.rehearsal_ports import hand_on, hold_port, last_word, leave_port
+from arraysmith.sim.analytical.rehearsal_queue import UPWARD, note_lag, wait_in_order
 from arraysmith.sim.analytical.rehearsal_state import (
     ARRIVED,
     AT_BUS,
     AT_MEMORY,
     AT_PORT,
+    BACK,
     CHANNEL_IN,
     CHANNEL_OUT,
     CLOCKS,
@@ -166,13 +168,19 @@ def results_out(arrays: Arrays, clock: Float, k: int) -> None:
         done = clock[RUN + below * CLOCKS + GONE] + links[below, LATENCY]
         if links[k, SLOTS] == 1:
             done = _idle(arrays, clock, k)
+    note_lag(arrays, clock, k, 1, done)
     channel = CHANNEL_IN if numbers[ONE_CHANNEL] else CHANNEL_OUT
     begin = max(done, clock[channel], clock[LANDED])
     if up[k, -1] > 0.0:  # sums that are added off-chip are read first
         begin += _whole(up[k, -1] * per_word[0, 0]) + numbers[OFFCHIP_LATENCY] + links[k, LATENCY]
-    clock[channel] = clock[OUT] = begin + _busy(
-        arrays, k, up[k], (arrays.shares[k, 0, 0], arrays.shares[k, 0, 1]), arrays.far_up[k], 1
-    )
+    shares = (arrays.shares[k, 0, 0], arrays.shares[k, 0, 1])
+    if arrays.dram.buffered:
+        near = _busy(arrays, k, up[k], shares, 0.0, 1)
+        sent = up[k, AT_PARENT] * shares[0]
+        begin = wait_in_order(arrays, clock, k, begin, UPWARD, near, sent)
+        clock[channel] = clock[OUT] = begin
+        return
+    clock[channel] = clock[OUT] = begin + _busy(arrays, k, up[k], shares, arrays.far_up[k], 1)
 
 
 @njit(cache=True, nogil=True)
@@ -188,11 +196,18 @@ def _tile_in(arrays: Arrays, clock: Float, k: int, turn: int, index: Int) -> flo
         free = clock[COMPUTED]
     else:
         free = clock[RUN + links[k, BELOW] * CLOCKS + LEFT] if links[k, TENSOR] != 2 else 0.0
+    note_lag(arrays, clock, k, 0, free)
     if links[k, TENSOR] == 2:
         free = max(free, clock[OUT])
-    busy = _busy(arrays, k, words[k, :, turn], shares, arrays.far[k, turn], 0)
-    clock[CHANNEL_IN] = max(clock[CHANNEL_IN], free) + busy
-    arrived = float(clock[CHANNEL_IN] + arrays.late[k, turn] + links[k, LATENCY])
+    if arrays.dram.buffered:
+        near = _busy(arrays, k, words[k, :, turn], shares, 0.0, 0)
+        begin, sent = max(clock[CHANNEL_IN], free), words[k, AT_PARENT, turn] * shares[0]
+        clock[CHANNEL_IN] = wait_in_order(arrays, clock, k, begin, turn, near, sent)
+        arrived = float(clock[BACK])
+    else:
+        busy = _busy(arrays, k, words[k, :, turn], shares, arrays.far[k, turn], 0)
+        clock[CHANNEL_IN] = max(clock[CHANNEL_IN], free) + busy
+        arrived = float(clock[CHANNEL_IN] + arrays.late[k, turn] + links[k, LATENCY])
     if links[k, CHILD] == arrays.numbers[ONE_PORT]:
         clock[LANDED] = arrived
     return arrived

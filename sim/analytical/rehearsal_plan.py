@@ -21,7 +21,7 @@ from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.latency import overlaps
-from arraysmith.sim.analytical.rehearsal_dram import Far, ask_dram, axes_of, regions
+from arraysmith.sim.analytical.rehearsal_dram import Dram, Questions, axes_of, no_dram, regions
 from arraysmith.sim.analytical.rehearsal_loops import Loops
 from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
 from arraysmith.sim.analytical.rehearsal_portions import (
@@ -79,6 +79,7 @@ class Plan:
         mean: float64 [links, 2], mean of what ``shares_of`` says; 0 where all tiles are alike.
         windows: where turns of an input are counted one by one instead.
         phase_loops: of these, loops that move something over the off-chip border.
+        phases: in how many ways they turn.
         inside: int64 [dims, most + 1, 2], per dim its loops inside a step, outermost first: tile
             (0: no more), and of a loop in time, how often those inside it turn in a whole one.
         links: int64 [links, LINK], parents first.
@@ -103,6 +104,8 @@ class Plan:
             at the start. Of links over the border.
         far_up: float64 [links], the same of words up.
         late: float64 [links, loops + 1], as ``far``, latency of the off-chip memory.
+        dram: what else there is to know of a DRAM; ``rehearsal_offchip`` asks it.
+        questions: for that; None: off-chip memory is no DRAM.
         latency: cycles of the off-chip memory.
         pipeline: cycles of the MACs.
         one_channel: whether off-chip reads and writes take turns.
@@ -117,6 +120,7 @@ class Plan:
     mean: Float
     windows: Windows
     phase_loops: int
+    phases: int
     inside: Int
     links: Int
     words: Float
@@ -133,9 +137,11 @@ class Plan:
     far: Float
     far_up: Float
     late: Float
+    dram: Dram
     latency: int
     pipeline: int
     one_channel: bool
+    questions: Questions | None
     one_port: int
 
     @classmethod
@@ -249,7 +255,8 @@ class _Planner:
         chip = result.child != self._macs
         narrow = chip and self._memory(result.child).ports == Ports.SHARED
         loads = self._loads(rows, words, up, near)
-        far = self._far(cuts, rows, part, again, per_word, loads, one_way=narrow or adds)
+        phase_loops = max(x.depth for x in self._links if not x.parent)
+        shape = (len(rows), step_loops + 1)
         one_channel = memories[0].ports == Ports.SHARED or memories[0].dram is not None
         turns_round = narrow and memories[0].dram is None
         return Plan(
@@ -259,7 +266,8 @@ class _Planner:
             axes=axes,
             mean=mean,
             windows=windows,
-            phase_loops=max(x.depth for x in self._links if not x.parent),
+            phase_loops=phase_loops,
+            phases=self.ways(phase_loops),
             inside=self._loops.inside(step_loops),
             links=rows,
             words=words,
@@ -273,9 +281,13 @@ class _Planner:
             wire=self._ways.wire,
             ends=self._ways.ends,
             service=service,
-            far=far.down,
-            far_up=far.up,
-            late=far.late,
+            far=np.full(shape, per_word[0, 0]),
+            far_up=np.full(len(rows), per_word[0, 1]),
+            late=np.full(shape, float(memories[0].latency_cycles)),
+            dram=no_dram(len(rows), step_loops),
+            questions=self._questions(
+                cuts, rows, part, again, words, up, loads, one_way=narrow or adds
+            ),
             latency=memories[0].latency_cycles,
             pipeline=self._architecture.compute.pipeline_cycles,
             one_channel=one_channel or narrow or adds,
@@ -302,28 +314,23 @@ class _Planner:
             found[:, way] = np.maximum(buses, child) / np.maximum(1.0, moved[:, AT_PARENT])
         return found
 
-    def _far(
+    def _questions(
         self,
         cuts: Int,
         rows: Int,
         part: Int,
         again: Int,
-        per_word: Float,
+        words: Float,
+        up: Float,
         loads: Float,
         *,
         one_way: bool,
-    ) -> Far:
-        """Return what the off-chip memory takes, by link."""
-        memory, shape = self._memory(0), (len(rows), again.shape[1] + 1)
-        found = Far(
-            np.full(shape, per_word[0, 0]),
-            np.full(len(rows), per_word[0, 1]),
-            np.full(shape, float(memory.latency_cycles)),
-        )
+    ) -> Questions | None:
+        """Return what the off-chip memory is asked if it is a DRAM."""
+        memory = self._memory(0)
         if memory.dram is None:
-            return found
+            return None
         mine = [k for k in np.argsort(rows[:, TENSOR], kind="stable") if rows[k, PARENT] == 0]
-        loops = max(rows[mine, DEPTH])
         border = Border(
             cuts,
             part[mine],
@@ -337,11 +344,17 @@ class _Planner:
             8 * memory.request_bytes,
             max(1, prod(x.count for x in self._space)),
         )
-        told = ask_dram(self._architecture, border, int(loops), loads[mine], one_way=one_way)
-        found.up[mine] = told.up
-        for whole, seen in ((found.down, told.down), (found.late, told.late)):
-            whole[mine, :loops], whole[mine, -1] = seen[:, :-1], seen[:, -1]
-        return found
+        clock_hz, links = self._architecture.clock_hz, np.array(mine, np.int64)
+        loops = int(border.depth.max())
+        usual = np.concatenate(
+            (
+                words[mine, AT_PARENT, :loops],
+                words[mine, AT_PARENT, -1:],
+                up[mine, AT_PARENT, None],
+            ),
+            1,
+        )
+        return Questions(memory, clock_hz, border, loads[mine], links, usual, one_way)
 
     def _user(self, link: Link, words: Float, up: Float) -> User:
         """Return what a link wants of cycles that border and chip divide."""

@@ -18,9 +18,9 @@ from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, find_turns
 ADDRESS, SIZE, WRITE, MINE, REQUEST = range(5)
 """Columns of requests: bytes, bytes, 1 for a write, number of their transfer."""
 
-TENSOR_OF, CLASS, WORDS, AFTER, TRANSFER = range(5)
+TENSOR_OF, CLASS, WORDS, AFTER, PHASE, TRANSFER = range(6)
 """Columns of transfers: tensor; the loop that turned, -1 at the start, or ``UP``; words; requests
-that have to be back before, since tiles that they bring have to be used."""
+that have to be back for the phase before, whose end makes it possible; phases listed before."""
 
 UP = -2
 
@@ -272,11 +272,15 @@ def list_phases(
     index, turns = np.zeros((2, border.again.shape[1]), np.int64)
     for j in range(min(loops, opening + 1)):
         find_turns(border.cuts, index, turns)
-        index[j] = turns[j] - 1 if opening == loops else turns[j] // 2
+        index[j] = (turns[j] - 1) // 2
+        if opening == loops:
+            index[j] = turns[j] - 1
+        elif j == opening:
+            index[j] = turns[j] // 2
     if opening == loops:
         count, words = _list(border, 2, index, index, True, share, requests, 0)
         requests[:count, WRITE], requests[:count, MINE] = 1, 0
-        transfers[0] = (2, UP, words, 0)
+        transfers[0] = (2, UP, words, 0, 0)
         return count, 1
     before, turned = index.copy(), opening
     if opening >= 0:
@@ -286,7 +290,7 @@ def list_phases(
         for j in range(opening + 1, loops):
             find_turns(border.cuts, before, turns)
             before[j] = turns[j] - 1
-    count = moved = 0
+    count = moved = phase = 0
     later = np.empty_like(index)
     fetched = np.zeros((3, 2), np.int64)  # requests up to the last tile, and the one before
     jobs = np.empty((6, 3), np.int64)
@@ -340,10 +344,11 @@ def list_phases(
             if words:
                 requests[held:count, WRITE] = turn == UP
                 requests[held:count, MINE] = moved
-                transfers[moved] = (t, turn, words, used)
+                transfers[moved] = (t, turn, words, used, phase)
                 moved += 1
         before[:] = index
         turned = _next_tile(border, int(np.argmax(border.depth)), index, turns, later)
         if turned < 0:
             return count, moved
         index[:] = later
+        phase += 1

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.analytical.encoding import Int
+from arraysmith.sim.analytical.rehearsal_dram import Dram
 from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, SPREADS
 from arraysmith.sim.analytical.rehearsal_networks import FLIT
 from arraysmith.sim.analytical.rehearsal_plan import (
@@ -26,7 +27,18 @@ the end of the run, when the last results leave."""
 FILL_CAUSE, OFFCHIP_CAUSE, PORTS_CAUSE, NETWORKS_CAUSE, ROOMS_CAUSE, DRAIN_CAUSE = range(1, 7)
 
 # Clocks of the run, then of each link, port, bus and memory, then the cycles by cause.
-COMPUTED, CHANNEL_IN, CHANNEL_OUT, OUT, NEXT, LANDED, RUN = 0, 1, 2, 3, 4, 7, 8
+COMPUTED, CHANNEL_IN, CHANNEL_OUT, OUT, NEXT, LANDED, BACK, PHASED, ASKED = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    8,
+    9,
+    10,
+)
+RUN = 11
 ARRIVED, LEFT, ROOM, USED, READY, GONE, AT_CHILDS, CLOCKS = 0, 1, 2, 3, 11, 19, 27, 29
 FILLED, SERVED = range(2)
 
@@ -58,6 +70,9 @@ class Arrays(NamedTuple):
         parts: float64 [links, 2], of a child's port that the last transfer down, and up, has;
             written.
         windows: as in ``Plan``.
+        lags: float64 [links, 2, 2], of links over the border, cycles from the beginning of a phase
+            until a tile may come, and results go; the sum, and of how many; written.
+        travel: float64 [1], cycles from words at the border to the first phase; written.
     """
 
     cuts: Int
@@ -75,6 +90,7 @@ class Arrays(NamedTuple):
     far: Float
     far_up: Float
     late: Float
+    dram: Dram
     part: Int
     axes: Int
     mean: Float
@@ -83,6 +99,8 @@ class Arrays(NamedTuple):
     users: Int
     parts: Float
     windows: Windows
+    lags: Float
+    travel: Float
 
 
 @njit(cache=True, nogil=True)

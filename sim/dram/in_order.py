@@ -1,12 +1,14 @@
 """Requests of one DMA engine, as fast as it and the memory can: when each is back (kernel).
 
-What ``sim.cycle.offchip.dram_channel`` does with the transfers of one engine, without anybody who
-computes: requests are issued in order, at most so many are under way, and they come back in order.
-Words that are read pass the near side at its pace; words that are written have passed it before the
-memory is asked.
+What ``sim.cycle.offchip.dram_channel`` does with the transfers of one engine: requests are issued
+in order, at most so many are under way, and they come back in order. Words that are read pass the
+near side at its pace; words that are written have passed it before the memory is asked. Who works
+with the words is known by a pace alone (``Turns``).
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -26,13 +28,34 @@ from arraysmith.sim.dram.requests import submit
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-ADDRESS, SIZE, WRITE, AWAITED, OPENS, ASK = range(6)
+ADDRESS, SIZE, WRITE, AWAITED, OPENS, USED, PHASE, ASK = range(8)
 """Columns of requests: byte address; bytes; 1 for a write; how many of the first ones have to be
-back before it is issued; 1 for the first of a transfer."""
+back before it is issued; 1 for the first of a transfer; how many have to be back for the phase
+before it to begin, whose end makes it possible; number of its phase."""
+
+
+class Turns(NamedTuple):
+    """Work with the words, phase by phase; what it makes room for, or results in, is asked then.
+
+    Attributes:
+        phase_cycles: from the beginning of a phase to that of the next one, at least.
+        travel_cycles: from words to the beginning of the phase that works with them.
+        lag: float64 [n], cycles from the beginning of the phase before a request's to when it is
+            possible.
+    """
+
+    phase_cycles: float
+    travel_cycles: float
+    lag: Float
 
 
 def times_in_order(
-    controller: Controller, requests: Int, near: Float, late: Float, most: int
+    controller: Controller,
+    requests: Int,
+    near: Float,
+    late: Float,
+    most: int,
+    turns: Turns | None = None,
 ) -> tuple[Float, Float]:
     """Return when each of some requests is issued and when it is back, in the engine's cycles.
 
@@ -43,6 +66,7 @@ def times_in_order(
         near: float64 [n], cycles that the near side takes for each.
         late: float64 [n], cycles between near side and engine.
         most: requests that may be under way, at least 1.
+        turns: of who works with the words; None: nobody does.
 
     Returns:
         float64 [n] each; neither ever falls. A write is back when the buffer has it.
@@ -55,7 +79,10 @@ def times_in_order(
         address, size = (np.ascontiguousarray(requests[:, x]) for x in (ADDRESS, SIZE))
         first, bursts = controller.place(address, size)
         ratio = float(controller.cycles_per_own)
-        if _serve(requests, first, bursts, near, late, most, ratio, controller.state, issued, back):
+        if turns is None:
+            turns = Turns(0.0, 0.0, np.zeros(len(requests)))
+        given = requests, first, bursts, near, late, turns, most, ratio, controller.state
+        if _serve(*given, issued, back):
             raise controller.stuck()
     return issued, back
 
@@ -67,6 +94,7 @@ def _serve(
     bursts: Int,
     near: Float,
     late: Float,
+    turns: Turns,
     most: int,
     ratio: float,
     memory: ControllerState,
@@ -79,10 +107,11 @@ def _serve(
     one = np.empty((4, 1), np.int64)
     returned = np.full(count, -1, np.int64)
     start = whole[NEXT_IDENT]
+    phase, began = 0, 0.0  # of the last request, and when the one before began
     for k in range(count + 1):
         awaited = count
         if k < count:
-            awaited = max(requests[k, AWAITED], k + 1 - most)
+            awaited = max(requests[k, AWAITED], requests[k, USED], k + 1 - most)
         while landed < awaited:
             if whole[N_DONE] == 0:
                 status = advance(
@@ -104,10 +133,19 @@ def _serve(
                 landed += 1
         if k == count:
             break
-        if awaited > 0:
-            now = max(now, back[awaited - 1])
         if k and requests[k, OPENS]:
             now = np.ceil(now) + 1.0
+        awaited = max(requests[k, AWAITED], k + 1 - most)
+        if awaited > 0:
+            now = max(now, back[awaited - 1])
+        if requests[k, PHASE] > phase:
+            began += turns.phase_cycles * (requests[k, PHASE] - phase)
+            if requests[k, USED] > 0:
+                began = max(began, back[requests[k, USED] - 1] + turns.travel_cycles)
+            phase = requests[k, PHASE]
+        now = max(now, began + turns.lag[k])
+        if requests[k, OPENS]:
+            now = np.ceil(now)
         issued[k] = now
         if requests[k, WRITE]:
             now += near[k]
