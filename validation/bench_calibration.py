@@ -74,6 +74,7 @@ DESIGNS = (
     ("shidiannao-like", "shidiannao_like", ()),
     ("diannao-like", "no_local_reuse", ("mobilenet_v2:block7_project",)),
     ("eyeriss@ddr4_2400", "row_stationary", (*DENSE, *DEPTHWISE)),
+    ("maeri-like@ddr4_2400", "maeri_like", ("mobilenet_v2:block7_project",)),
     ("nvdla-like@ddr4_2400", "nvdla_like", DENSE),
     ("nvdla-like@hbm2_8ch", "nvdla_like", DENSE),
     ("simba-like@ddr4_2400", "simba_like", FEW),
