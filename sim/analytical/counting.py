@@ -136,11 +136,12 @@ def _fixed_rows(nest: Int, problem: ProblemTuple, chain: ChainTuple) -> None:
     """Fill in the rows of a nest that are the same for all mappings."""
     memory_level, keeps, network = chain
     sizes, plain, slides = problem[5], problem[6], problem[7]
-    for d in range(9):
+    for d in range(len(sizes)):
         nest[SIZES, d] = sizes[d]
-        for t in range(3):
-            nest[PLAIN + t, d] = plain[t, d]
     for t in range(3):
+        for d in range(plain.shape[1]):
+            nest[PLAIN + t, d] = plain[t, d]
+        nest[PLAIN + t, plain.shape[1]] = 0  # a slot without a dim
         for a in range(MAX_AXES):
             for k in range(8):
                 nest[SLIDES + MAX_AXES * t + a, k] = slides[t, a, k]
