@@ -17,7 +17,7 @@ from arraysmith.arch.problem import Problem
 from arraysmith.search.mapper import Candidate, rank_of
 from arraysmith.search.rehearsed import Rehearsed, Simulated
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse
+from arraysmith.sim.analytical.rehearsal.run import rehearse
 from arraysmith.sim.calibration import cycles_by_cause
 from arraysmith.sim.pricing import PriceList
 from arraysmith.sim.report import Report

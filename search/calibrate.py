@@ -26,7 +26,7 @@ from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.search.calibration_points import Key, PointLedger
 from arraysmith.search.calibration_sample import Drawn, Measured, draw, measure
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
 from arraysmith.sim.calibration import (
     Correction,
     calibration_document,

@@ -23,8 +23,8 @@ from arraysmith.search.mapper import mapping_of
 from arraysmith.search.mapping_nests import NestSpace
 from arraysmith.search.mapping_space import MappingSpace
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse
-from arraysmith.sim.analytical.rehearsal_plan import steps_of
+from arraysmith.sim.analytical.rehearsal.plan import steps_of
+from arraysmith.sim.analytical.rehearsal.run import rehearse
 from arraysmith.sim.calibration import cycles_by_cause
 from arraysmith.sim.cycle.model import CycleModel
 

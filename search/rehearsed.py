@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from arraysmith.search.found import Round, SearchResult
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
 from arraysmith.sim.tables import text_table
 from arraysmith.traces.page import Foretold
 

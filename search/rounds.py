@@ -39,8 +39,8 @@ from arraysmith.search.rehearsed import Simulated
 from arraysmith.search.run import Calibration
 from arraysmith.search.space import Genome
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal_plan import steps_of
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal.plan import steps_of
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
 
 Float = NDArray[np.float64]
 

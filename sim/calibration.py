@@ -26,8 +26,8 @@ from arraysmith.arch.loader import architecture_document
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal.run import rehearse
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
 from arraysmith.sim.ranking import kendall_tau
 from arraysmith.sim.report import EDGES, Report
 

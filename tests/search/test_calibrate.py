@@ -20,7 +20,7 @@ from arraysmith.arch.networks import load_network
 from arraysmith.search.calibrate import Sampling, calibrate, errors_of
 from arraysmith.search.calibration_points import SUFFIX, PointLedger
 from arraysmith.search.calibration_sample import Measured, draw, measure
-from arraysmith.sim.analytical.rehearsal_plan import steps_of
+from arraysmith.sim.analytical.rehearsal.plan import steps_of
 from arraysmith.sim.calibration import Correction
 from arraysmith.sim.pool import InlineExecutor, process_pool
 

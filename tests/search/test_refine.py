@@ -21,7 +21,7 @@ from arraysmith.search.run_file import load_run
 from arraysmith.search.runner import run_search
 from arraysmith.search.text import result_text
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
 from arraysmith.sim.calibration import CalibratedModel, Correction
 
 PRIMES = matmul("primes", m=11, n=7, k=5)

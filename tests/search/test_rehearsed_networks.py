@@ -14,7 +14,7 @@ from arraysmith.arch.loader import load_architecture
 from arraysmith.arch.problem import conv
 from arraysmith.search.calibration_sample import draw
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse
+from arraysmith.sim.analytical.rehearsal.run import rehearse
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.dram.device_file import load_device
 

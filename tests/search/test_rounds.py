@@ -23,7 +23,7 @@ from arraysmith.search.run_file import load_run
 from arraysmith.search.runner import run_search
 from arraysmith.search.text import result_text
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
 from arraysmith.sim.calibration import CalibratedModel, Correction
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.pricing import PriceList

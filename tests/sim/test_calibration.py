@@ -20,7 +20,7 @@ from arraysmith.arch.networks import load_network
 from arraysmith.arch.problem import TENSORS
 from arraysmith.search.mapper import find_mapping
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
 from arraysmith.sim.calibration import (
     CalibratedModel,
     Correction,

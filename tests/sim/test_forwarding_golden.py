@@ -15,7 +15,7 @@ from arraysmith.arch.interconnect import Forwarding
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping
 from arraysmith.arch.problem import TENSORS, conv
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse
+from arraysmith.sim.analytical.rehearsal.run import rehearse
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.cycle.values import verify_values
 

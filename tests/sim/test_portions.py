@@ -21,7 +21,7 @@ from arraysmith.arch.errors import ArraysmithError
 from arraysmith.arch.loader import load_architecture, parse_mapping
 from arraysmith.arch.problem import matmul
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse
+from arraysmith.sim.analytical.rehearsal.run import rehearse
 from arraysmith.sim.cycle.array import machine as machine_module
 from arraysmith.sim.cycle.array.machine import Machine
 from arraysmith.sim.cycle.model import CycleModel

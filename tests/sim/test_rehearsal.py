@@ -14,16 +14,16 @@ from tiny import mapping, memory, problem, ragged_mapping, spatial
 from arraysmith.arch.mapping import LevelMapping, Loop, Mapping, placed_loops
 from arraysmith.arch.problem import DIMS, TENSORS, matmul
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse, rehearse_plan
-from arraysmith.sim.analytical.rehearsal_loops import Loops
-from arraysmith.sim.analytical.rehearsal_plan import (
+from arraysmith.sim.analytical.rehearsal.loops import Loops
+from arraysmith.sim.analytical.rehearsal.plan import (
     PARENT,
     TENSOR,
     Plan,
     steps_of,
 )
-from arraysmith.sim.analytical.rehearsal_state import CAUSES
-from arraysmith.sim.analytical.rehearsal_words import AT_PARENT
+from arraysmith.sim.analytical.rehearsal.run import rehearse, rehearse_plan
+from arraysmith.sim.analytical.rehearsal.state import CAUSES
+from arraysmith.sim.analytical.rehearsal.words import AT_PARENT
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.report import READ
 

@@ -11,11 +11,10 @@ from cases import case
 
 from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.dram import Dram
-from arraysmith.sim.analytical import rehearsal_seen as seen
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse
-from arraysmith.sim.analytical.rehearsal_plan import Plan
-from arraysmith.sim.analytical.rehearsal_requests import (
+from arraysmith.sim.analytical.rehearsal import seen
+from arraysmith.sim.analytical.rehearsal.plan import Plan
+from arraysmith.sim.analytical.rehearsal.requests import (
     ADDRESS,
     CLASS,
     MINE,
@@ -28,7 +27,8 @@ from arraysmith.sim.analytical.rehearsal_requests import (
     WORDS,
     list_phases,
 )
-from arraysmith.sim.analytical.rehearsal_seen import Seen, far_of
+from arraysmith.sim.analytical.rehearsal.run import rehearse
+from arraysmith.sim.analytical.rehearsal.seen import Seen, far_of
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.dram import in_order
 from arraysmith.sim.dram.controller import Controller

@@ -11,10 +11,10 @@ from tiny import mapping, memory, problem, ragged_mapping, spatial
 from arraysmith.arch.mapping import placed_loops
 from arraysmith.arch.problem import TENSORS
 from arraysmith.sim.analytical.model import AnalyticalModel
-from arraysmith.sim.analytical.rehearsal import rehearse
-from arraysmith.sim.analytical.rehearsal_loops import Loops, find_turns
-from arraysmith.sim.analytical.rehearsal_plan import AT_MACS, DEPTH, PARENT, TENSOR, Plan
-from arraysmith.sim.analytical.rehearsal_windows import counted_words
+from arraysmith.sim.analytical.rehearsal.loops import Loops, find_turns
+from arraysmith.sim.analytical.rehearsal.plan import AT_MACS, DEPTH, PARENT, TENSOR, Plan
+from arraysmith.sim.analytical.rehearsal.run import rehearse
+from arraysmith.sim.analytical.rehearsal.windows import counted_words
 from arraysmith.sim.cycle.model import CycleModel
 from arraysmith.sim.report import READ
 

@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.analytical.encoding import Int
-from arraysmith.sim.analytical.rehearsal_networks import FLIT, LEAF, LEAF_UP, ROUND
-from arraysmith.sim.analytical.rehearsal_plan import (
+from arraysmith.sim.analytical.rehearsal.networks import FLIT, LEAF, LEAF_UP, ROUND
+from arraysmith.sim.analytical.rehearsal.plan import (
     ABOVE,
     AFTER,
     AT_MACS,
@@ -26,9 +26,9 @@ from arraysmith.sim.analytical.rehearsal_plan import (
     SLOTS,
     TENSOR,
 )
-from arraysmith.sim.analytical.rehearsal_ports import hand_on, hold_port, last_word, leave_port
-from arraysmith.sim.analytical.rehearsal_queue import UPWARD, note_lag, wait_in_order
-from arraysmith.sim.analytical.rehearsal_state import (
+from arraysmith.sim.analytical.rehearsal.ports import hand_on, hold_port, last_word, leave_port
+from arraysmith.sim.analytical.rehearsal.queue import UPWARD, note_lag, wait_in_order
+from arraysmith.sim.analytical.rehearsal.state import (
     ARRIVED,
     AT_BUS,
     AT_MEMORY,
@@ -64,7 +64,7 @@ from arraysmith.sim.analytical.rehearsal_state import (
     shares_of,
     words_down,
 )
-from arraysmith.sim.analytical.rehearsal_words import AT_CHILD, AT_PARENT, ON_BUS, Float
+from arraysmith.sim.analytical.rehearsal.words import AT_CHILD, AT_PARENT, ON_BUS, Float
 
 
 @njit(cache=True, nogil=True)

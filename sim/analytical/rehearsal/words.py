@@ -17,7 +17,7 @@ from arraysmith.arch.architecture import Architecture, Fanout, Level, XyBus
 from arraysmith.arch.legality import tile_sizes, tile_words
 from arraysmith.arch.mapping import Mapping, PlacedLoop
 from arraysmith.arch.problem import IFMAP, TENSORS, Problem
-from arraysmith.sim.analytical.rehearsal_loops import Loops, transfers_through
+from arraysmith.sim.analytical.rehearsal.loops import Loops, transfers_through
 from arraysmith.sim.report import FILL, READ, UPDATE, Report
 
 Float = NDArray[np.float64]

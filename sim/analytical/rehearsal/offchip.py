@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from arraysmith.sim.analytical.rehearsal_dram import Dram, Pace, ask_dram
-from arraysmith.sim.analytical.rehearsal_plan import Plan
+from arraysmith.sim.analytical.rehearsal.dram import Dram, Pace, ask_dram
+from arraysmith.sim.analytical.rehearsal.plan import Plan
 
 
 def on_chip(plan: Plan) -> Plan:

@@ -2,7 +2,7 @@
 
 Averages over a run do not see that one phase waits for off-chip words and the next one for a bus.
 A rehearsal does: it takes the first turns of every loop and the last one, transfer by transfer,
-with the mean words of each (``rehearsal_plan``). As soon as two turns took every clock on by as
+with the mean words of each (``plan``). As soon as two turns took every clock on by as
 much as the turn before, those between go on alike and are not taken: the work depends on the loops,
 not on how often they turn.
 
@@ -24,9 +24,9 @@ from arraysmith.arch.architecture import Architecture
 from arraysmith.arch.mapping import Mapping
 from arraysmith.arch.problem import Problem
 from arraysmith.sim.analytical.encoding import Int
-from arraysmith.sim.analytical.rehearsal_dram import Pace
-from arraysmith.sim.analytical.rehearsal_loops import count_rounds, find_turns
-from arraysmith.sim.analytical.rehearsal_moves import (
+from arraysmith.sim.analytical.rehearsal.dram import Pace
+from arraysmith.sim.analytical.rehearsal.loops import count_rounds, find_turns
+from arraysmith.sim.analytical.rehearsal.moves import (
     bring,
     cross_border,
     results_out,
@@ -34,8 +34,8 @@ from arraysmith.sim.analytical.rehearsal_moves import (
     room_for_words,
     send_all,
 )
-from arraysmith.sim.analytical.rehearsal_offchip import behind_dram, on_chip
-from arraysmith.sim.analytical.rehearsal_plan import (
+from arraysmith.sim.analytical.rehearsal.offchip import behind_dram, on_chip
+from arraysmith.sim.analytical.rehearsal.plan import (
     ABOVE,
     AT_MACS,
     BELOW,
@@ -46,8 +46,8 @@ from arraysmith.sim.analytical.rehearsal_plan import (
     TENSOR,
     Plan,
 )
-from arraysmith.sim.analytical.rehearsal_queue import cost_of_refreshes, refreshes_seen
-from arraysmith.sim.analytical.rehearsal_state import (
+from arraysmith.sim.analytical.rehearsal.queue import cost_of_refreshes, refreshes_seen
+from arraysmith.sim.analytical.rehearsal.state import (
     ARRIVED,
     AT_CAUSE,
     BACK,
@@ -71,7 +71,7 @@ from arraysmith.sim.analytical.rehearsal_state import (
     shares_of,
     words_down,
 )
-from arraysmith.sim.analytical.rehearsal_words import Float
+from arraysmith.sim.analytical.rehearsal.words import Float
 from arraysmith.sim.report import Report
 
 MOST_STEPS = 200_000

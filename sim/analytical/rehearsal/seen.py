@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arraysmith.sim.analytical.rehearsal_words import Float
+from arraysmith.sim.analytical.rehearsal.words import Float
 
 (
     TENSOR,
@@ -52,7 +52,7 @@ class Far:
     Attributes:
         words: float64 [n, loops + 2], cycles of a word when a loop turns; at the start; and up.
         late: float64 [n], cycles of the first word after its request, at least.
-        held: as ``words``, see ``rehearsal_dram.Dram``.
+        held: as ``words``, see ``dram.Dram``.
         rest: see there.
         refresh: float64 [3], see there.
     """

@@ -20,8 +20,8 @@ from arraysmith.arch.interconnect import XyBus
 from arraysmith.arch.mapping import PlacedLoop
 from arraysmith.arch.problem import DIMS, OFMAP, Problem, Tensor
 from arraysmith.sim.analytical.encoding import Int
-from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, SPREADS, alone, served
-from arraysmith.sim.analytical.rehearsal_words import Float, Link, bus_of
+from arraysmith.sim.analytical.rehearsal.loops import NONE, SPATIAL, SPREADS, alone, served
+from arraysmith.sim.analytical.rehearsal.words import Float, Link, bus_of
 
 EXTENT, OFFSET, FIRST, SECOND = range(4)
 """Columns of ``Windows.edges``: words stored along an axis, where it begins, children that differ

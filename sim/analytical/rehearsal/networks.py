@@ -91,7 +91,7 @@ class Ways:
                     self.ends[k, i, ROUND] = hops * network.token_cycles / network.flit_cycles
 
     def slow_down(self, times: NDArray[np.float64]) -> None:
-        """Take so many times longer; float64 [links, fan-outs, 2], see ``rehearsal_portions``."""
+        """Take so many times longer; float64 [links, fan-outs, 2], see ``portions``."""
         self.bus *= times
         self.ends[:, :, LEAF : LEAF_UP + 1] *= times
 

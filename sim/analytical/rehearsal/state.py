@@ -8,16 +8,16 @@ import numpy as np
 from numba import njit
 
 from arraysmith.sim.analytical.encoding import Int
-from arraysmith.sim.analytical.rehearsal_dram import Dram
-from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, SPREADS
-from arraysmith.sim.analytical.rehearsal_networks import FLIT
-from arraysmith.sim.analytical.rehearsal_plan import (
+from arraysmith.sim.analytical.rehearsal.dram import Dram
+from arraysmith.sim.analytical.rehearsal.loops import NONE, SPATIAL, SPREADS
+from arraysmith.sim.analytical.rehearsal.networks import FLIT
+from arraysmith.sim.analytical.rehearsal.plan import (
     AT_MACS,
     DEPTH,
     TENSOR,
 )
-from arraysmith.sim.analytical.rehearsal_windows import Windows, counted_words
-from arraysmith.sim.analytical.rehearsal_words import AT_PARENT, Float
+from arraysmith.sim.analytical.rehearsal.windows import Windows, counted_words
+from arraysmith.sim.analytical.rehearsal.words import AT_PARENT, Float
 
 CAUSES = ("compute", "fill", "offchip", "ports", "networks", "rooms", "drain")
 """What a cycle goes to: computing; the first fill; words that have not come from off-chip memory,

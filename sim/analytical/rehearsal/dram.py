@@ -3,13 +3,13 @@
 How many bytes a cycle a DRAM moves depends on what is asked: runs shorter than a burst cost a whole
 one, rows that are not open an activate, every change of direction a turn of the bus. A closed form
 of all that would be a controller of its own. So a rehearsal lists some requests in their order
-(``rehearsal_requests``), at the start of the run and from each loop on that moves a tile over the
+(``requests``), at the start of the run and from each loop on that moves a tile over the
 border, and lets ``sim.dram`` serve them at the pace of the chip: a memory that is asked slowly
-answers each request by itself, one that is asked fast fills its queues. ``rehearsal_seen`` takes
+answers each request by itself, one that is asked fast fills its queues. ``seen`` takes
 the means per tensor and loop that turned.
 
 So short a time sees few refreshes; they are left out here, and each phase of the rehearsal adds
-what they cost it (``rehearsal_queue``). Within a run, buffers hold as many writes at the beginning
+what they cost it (``queue``). Within a run, buffers hold as many writes at the beginning
 as are left at the end.
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 from arraysmith.arch.architecture import Memory
 from arraysmith.arch.problem import DIMS, Problem
 from arraysmith.sim.analytical.encoding import Int
-from arraysmith.sim.analytical.rehearsal_requests import (
+from arraysmith.sim.analytical.rehearsal.requests import (
     ADDRESS,
     AFTER,
     CLASS,
@@ -41,7 +41,7 @@ from arraysmith.sim.analytical.rehearsal_requests import (
     first_requests,
     list_phases,
 )
-from arraysmith.sim.analytical.rehearsal_seen import (
+from arraysmith.sim.analytical.rehearsal.seen import (
     BEFORE,
     END,
     EXTRA,
@@ -58,7 +58,7 @@ from arraysmith.sim.analytical.rehearsal_seen import (
     Seen,
     far_of,
 )
-from arraysmith.sim.analytical.rehearsal_words import Float, O
+from arraysmith.sim.analytical.rehearsal.words import Float, O
 from arraysmith.sim.dram.columns import AT_RANK
 from arraysmith.sim.dram.controller import Controller
 from arraysmith.sim.dram.device import Device

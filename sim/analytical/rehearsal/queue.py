@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.analytical.rehearsal_plan import LATENCY
-from arraysmith.sim.analytical.rehearsal_state import ASKED, BACK, PHASED, Arrays
-from arraysmith.sim.analytical.rehearsal_words import Float
+from arraysmith.sim.analytical.rehearsal.plan import LATENCY
+from arraysmith.sim.analytical.rehearsal.state import ASKED, BACK, PHASED, Arrays
+from arraysmith.sim.analytical.rehearsal.words import Float
 
 UPWARD = -2
 """In place of a turn: results on their way up."""

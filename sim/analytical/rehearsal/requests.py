@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from arraysmith.sim.analytical.encoding import Int
-from arraysmith.sim.analytical.rehearsal_loops import NONE, SPATIAL, find_turns
+from arraysmith.sim.analytical.rehearsal.loops import NONE, SPATIAL, find_turns
 
 ADDRESS, SIZE, WRITE, MINE, REQUEST = range(5)
 """Columns of requests: bytes, bytes, 1 for a write, number of their transfer."""
@@ -31,7 +31,7 @@ class Border(NamedTuple):
     """What lies on the near side of the border, tensor by tensor.
 
     Attributes:
-        cuts: as in ``rehearsal_plan.Plan``.
+        cuts: as in ``plan.Plan``.
         part: int64 [tensors, dims, most + 1], ``Plan.part`` of the border's links.
         depth: int64 [tensors], loops down to the innermost that moves the tile.
         again: int64 [tensors, loops], ``Plan.again`` of them.
@@ -257,7 +257,7 @@ def list_phases(
 ) -> tuple[int, int]:
     """Write what crosses the border from the middle of a run on; return requests and transfers.
 
-    In the order of ``rehearsal_moves.cross_border``: at the end of a phase, results of tiles that
+    In the order of ``moves.cross_border``: at the end of a phase, results of tiles that
     are over, then what is needed first.
 
     Args:

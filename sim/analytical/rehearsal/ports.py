@@ -10,16 +10,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arraysmith.sim.analytical.rehearsal_plan import CHILD
-from arraysmith.sim.analytical.rehearsal_portions import ALONE
-from arraysmith.sim.analytical.rehearsal_state import (
+from arraysmith.sim.analytical.rehearsal.plan import CHILD
+from arraysmith.sim.analytical.rehearsal.portions import ALONE
+from arraysmith.sim.analytical.rehearsal.state import (
     AT_CHILDS,
     AT_PORT,
     CLOCKS,
     RUN,
     Arrays,
 )
-from arraysmith.sim.analytical.rehearsal_words import Float
+from arraysmith.sim.analytical.rehearsal.words import Float
 
 SLACK = 1e-9
 """By which parts of a port may exceed it: they are rounded."""

@@ -21,10 +21,10 @@ from arraysmith.arch.mapping import Mapping, kept_tensors, placed_loops
 from arraysmith.arch.problem import TENSORS, Problem
 from arraysmith.sim.analytical.encoding import Int
 from arraysmith.sim.analytical.latency import overlaps
-from arraysmith.sim.analytical.rehearsal_dram import Dram, Questions, axes_of, no_dram, regions
-from arraysmith.sim.analytical.rehearsal_loops import Loops
-from arraysmith.sim.analytical.rehearsal_networks import Ways, filled_before, in_turn
-from arraysmith.sim.analytical.rehearsal_portions import (
+from arraysmith.sim.analytical.rehearsal.dram import Dram, Questions, axes_of, no_dram, regions
+from arraysmith.sim.analytical.rehearsal.loops import Loops
+from arraysmith.sim.analytical.rehearsal.networks import Ways, filled_before, in_turn
+from arraysmith.sim.analytical.rehearsal.portions import (
     User,
     at_ports,
     beside_macs,
@@ -32,9 +32,9 @@ from arraysmith.sim.analytical.rehearsal_portions import (
     ports_of,
     used,
 )
-from arraysmith.sim.analytical.rehearsal_requests import Border
-from arraysmith.sim.analytical.rehearsal_windows import Windows, windows_of
-from arraysmith.sim.analytical.rehearsal_words import (
+from arraysmith.sim.analytical.rehearsal.requests import Border
+from arraysmith.sim.analytical.rehearsal.windows import Windows, windows_of
+from arraysmith.sim.analytical.rehearsal.words import (
     AT_CHILD,
     AT_PARENT,
     ON_BUS,
@@ -97,14 +97,14 @@ class Plan:
         bus: float64 [links, fan-outs, 2], cycles that a word takes on each bus down, and up; on
             routed networks, a flit.
         wire: int64 [links, fan-outs, 2], clock of each bus; tensors may share one.
-        ends: float64 [links, fan-outs, 4], see ``rehearsal_networks.LEAF``.
+        ends: float64 [links, fan-outs, 4], see ``networks.LEAF``.
         service: float64 [memories], cycles of its busiest port per multiply-accumulate of the
             MACs right below.
         far: float64 [links, loops + 1], cycles that a word takes off-chip when a loop turns; last,
             at the start. Of links over the border.
         far_up: float64 [links], the same of words up.
         late: float64 [links, loops + 1], as ``far``, latency of the off-chip memory.
-        dram: what else there is to know of a DRAM; ``rehearsal_offchip`` asks it.
+        dram: what else there is to know of a DRAM; ``offchip`` asks it.
         questions: for that; None: off-chip memory is no DRAM.
         latency: cycles of the off-chip memory.
         pipeline: cycles of the MACs.

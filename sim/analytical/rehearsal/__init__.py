@@ -1,0 +1,1 @@
+"""Runs in small: a few turns of every loop, transfer by transfer."""
