@@ -144,6 +144,10 @@ def move_down(
         opened = entry
     else:
         opened = max(opened, begin // ticks * ticks)
+        if edge[CHILD] >= 0:  # in the cycle that the words before end in, from when these begin
+            whole = wires[3][edge[CHILD]]
+            busy = -(-through[1] // whole) * whole * wires[2][edge[CHILD], FILL]
+            opened = max(opened, min(begin, finish - busy))
     left = -(-finish // ticks)
     note_extremes(state, at, left + late - at)
     # Of waiting for words and moving them, what took longer is to blame.
